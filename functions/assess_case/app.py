@@ -1,0 +1,21 @@
+"""One round of an escalation: is the case over, is a tier due, when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.cases import case_of
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    case = case_of(event)
+    assessed = runtime().escalate.assess(*case)
+    logger.info("case assessed", extra={"borrower_id": case[0], "episode": case[1], **asdict(assessed)})
+    return asdict(assessed)

@@ -1,0 +1,16 @@
+"""Every minute: wake the shards on which somebody is due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    return {"woken": runtime().dispatch.dispatch()}

@@ -1,0 +1,34 @@
+"""Facts from the core, off the bus: applied once for ever, refused by field, retried when it is not their time yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.core_events import MOST_BYTES, parse_core_event
+from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.records import json_object, refusing
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def receive(record: SQSRecord) -> None:
+    """One event as EventBridge wrapped it: its `detail` is ours, or the body itself when it was sent bare."""
+
+    def apply() -> None:
+        body = json_object(record.body, MOST_BYTES)
+        event = parse_core_event(body.get("detail", body))
+        result = runtime().ingest.receive(event)
+        logger.info("core event", extra={"type": event.type, "event_id": event.event_id, "result": str(result)})
+
+    refusing("core", runtime().refused_input, record.body, apply)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return process_partial_response(event, receive, processor, context)

@@ -1,0 +1,22 @@
+"""Every minute: release messages at the pace of their line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    paced = runtime().pace.lines()
+    for line in paced:
+        extra = {"line": line.line, "released": line.released, "waiting": line.waiting, "late": line.late}
+        logger.info("line paced", extra=extra)
+    metrics.add_metric(name="MessagesLate", unit=MetricUnit.Count, value=sum(line.late for line in paced))
+    return {"released": sum(line.released for line in paced)}

@@ -1,0 +1,20 @@
+"""Leave the execution's doorbell with the case, if it is still the one that was assessed; else ring it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.cases import case_of, token_of, version_of
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    case = case_of(event)
+    parked = runtime().escalate.park(*case, version_of(event), token_of(event))
+    logger.info("case parked", extra={"borrower_id": case[0], "episode": case[1], "parked": parked})
+    return {"parked": parked}

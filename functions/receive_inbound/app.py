@@ -1,0 +1,46 @@
+"""Texts from people: an opt-out binds before anything else is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.adapters.reports import parse_inbound, read_body
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.records import refusing
+from dunlin.services.inbound import Meaning
+from dunlin.services.sweep import heard
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+FIXED = {Meaning.OPT_OUT: "opt-out recorded", Meaning.OPT_IN: "opt-in recorded"}
+
+
+def receive(record: SQSRecord) -> None:
+    def answer() -> None:
+        body = read_body(record.body)
+        if "probe" in body:
+            return heard(runtime().controls, "inbound", str(body["probe"]), runtime().clock())
+        text = parse_inbound(body, runtime().clock())
+        received = runtime().inbound.receive(text)
+        extra = {
+            "inbound_id": text.inbound_id,
+            "meaning": received.meaning,
+            "changed": received.changed,
+            "recorded_at": received.recorded_at.isoformat(),
+        }
+        logger.info(FIXED.get(received.meaning, "text received"), extra=extra)
+        metrics.add_metric(name=f"Inbound_{received.meaning}", unit=MetricUnit.Count, value=1)
+        return None
+
+    refusing("inbound", runtime().refused_input, record.body, answer)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return process_partial_response(event, receive, processor, context)

@@ -1,0 +1,36 @@
+"""Delivery reports, off the queue behind the providers' topic and webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.adapters.reports import parse_report, read_body
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.records import refusing
+from dunlin.services.sweep import heard
+
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+def receive(record: SQSRecord) -> None:
+    def settle() -> None:
+        body = read_body(record.body)
+        if "probe" in body:
+            return heard(runtime().controls, "reports", str(body["probe"]), runtime().clock())
+        report = parse_report(body, runtime().clock())
+        settled = runtime().reports.receive(report)
+        logger.info("report", extra={"ref": report.ref, "state": report.state, "settled": settled})
+        return None
+
+    refusing("reports", runtime().refused_input, record.body, settle)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return process_partial_response(event, receive, processor, context)

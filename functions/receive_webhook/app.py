@@ -1,0 +1,31 @@
+"""A provider calls back: verified on the raw bytes, put on our own queue, and only then answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.adapters.webhooks import WebhookRequest, headers_of_event, raw_body_of_event, receive
+from dunlin.entry.bootstrap import runtime
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    path = event.get("pathParameters") or {}
+    request = WebhookRequest(
+        str(path.get("provider", "")),
+        str(path.get("token", "")),
+        str(path.get("kind", "")),
+        headers_of_event(event),
+        raw_body_of_event(event),
+    )
+    answer = receive(request, runtime().webhook_secrets, runtime().clock())
+    for body in answer.accepted:
+        runtime().outbox.put(answer.kind, dict(body))
+    for refusal in answer.refusals:
+        runtime().refused_input.keep(refusal)
+    logger.info("webhook", extra={"status": answer.status, "accepted": len(answer.accepted), "problem": answer.problem})
+    return {"statusCode": answer.status, "headers": {"Content-Type": "application/json"}, "body": answer.body}

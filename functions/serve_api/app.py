@@ -1,0 +1,16 @@
+"""The lender's own API: facts over HTTP, and the reservation of contacts made elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from dunlin.entry.api import app
+from dunlin.entry.observability import logger, metrics, tracer
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return app.resolve(event, context)

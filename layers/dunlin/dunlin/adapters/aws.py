@@ -1,0 +1,180 @@
+"""The AWS services around the tables: queues, the state machine, secrets. Clients are passed in, made once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dunlin.domain.words import Channel
+from dunlin.errors import ConfigurationError, TransientError
+from dunlin.services.ports import Refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+#: What SQS takes (256 kB) less room for the fields around it.
+_MOST_RAW = 200_000
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+class SqsWakeQueue:
+    """One FIFO group a shard; the same shard in the same minute is one wake."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def wake(self, shard: str, now: datetime) -> None:
+        try:
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=json.dumps({"shard": shard}),
+                MessageGroupId=shard,
+                MessageDeduplicationId=f"{shard}-{now:%Y%m%dT%H%M}",
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"wake queue: {type(error).__name__}") from None
+
+
+class SqsEars:
+    """Probes go down the very queues that reports and texts come up."""
+
+    def __init__(self, client: SQSClient, urls: dict[str, str]) -> None:
+        self._client = client
+        self._urls = urls
+
+    def send_probe(self, ear: str, probe: str) -> None:
+        try:
+            self._client.send_message(QueueUrl=self._urls[ear], MessageBody=json.dumps({"probe": probe}))
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"{ear} queue: {type(error).__name__}") from None
+
+
+class SqsOutbox:
+    """Puts what a webhook brought on the queue that the receivers read."""
+
+    def __init__(self, client: SQSClient, urls: dict[str, str]) -> None:
+        self._client = client
+        self._urls = urls
+
+    def put(self, kind: str, body: dict[str, Any]) -> None:
+        try:
+            self._client.send_message(QueueUrl=self._urls[kind], MessageBody=json.dumps(body, ensure_ascii=False))
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"{kind} queue: {type(error).__name__}") from None
+
+
+class SqsRefusedInput:
+    """Input that can never be accepted, kept (encrypted) beside the field that was wrong."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def keep(self, refusal: Refusal) -> None:
+        body = {
+            "source": refusal.source,
+            "field": refusal.field,
+            "problem": refusal.problem,
+            "raw": refusal.raw[:_MOST_RAW],
+            "raw_sha256": hashlib.sha256(refusal.raw.encode()).hexdigest(),
+        }
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps(body))
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"refused input queue: {type(error).__name__}") from None
+
+
+class StepFunctionsEscalations:
+    """Executions by name: borrower, episode, generation. Their input is ids only."""
+
+    def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    @staticmethod
+    def _name(borrower_id: str, episode: int, generation: int) -> str:
+        return f"{borrower_id[:64]}-{episode}-{generation}"
+
+    def start(self, borrower_id: str, episode: int, generation: int) -> None:
+        document = {"borrower_id": borrower_id, "episode": episode, "generation": generation}
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._arn,
+                name=self._name(borrower_id, episode, generation),
+                input=json.dumps(document),
+            )
+        except ClientError as error:
+            if _code(error) != "ExecutionAlreadyExists":
+                raise TransientError(f"start execution: {_code(error)}") from None
+        except BotoCoreError as error:
+            raise TransientError(f"start execution: {type(error).__name__}") from None
+
+    def ring(self, token: str) -> None:
+        try:
+            self._client.send_task_success(taskToken=token, output="{}")
+        except ClientError as error:
+            # A token that is used up, timed out or of an execution long gone: there is nobody left to wake.
+            if _code(error) not in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
+                raise TransientError(f"task success: {_code(error)}") from None
+        except BotoCoreError as error:
+            raise TransientError(f"task success: {type(error).__name__}") from None
+
+    def is_running(self, borrower_id: str, episode: int, generation: int) -> bool:
+        arn = self._arn.replace(":stateMachine:", ":execution:")
+        try:
+            found = self._client.describe_execution(
+                executionArn=f"{arn}:{self._name(borrower_id, episode, generation)}"
+            )
+        except ClientError as error:
+            if _code(error) == "ExecutionDoesNotExist":
+                return False
+            raise TransientError(f"describe execution: {_code(error)}") from None
+        except BotoCoreError as error:
+            raise TransientError(f"describe execution: {type(error).__name__}") from None
+        return found["status"] == "RUNNING"
+
+
+class Secrets:
+    """Secrets by name, read once a cold start."""
+
+    def __init__(self, client: SecretsManagerClient) -> None:
+        self._client = client
+
+    def text(self, name: str) -> str:
+        try:
+            return self._client.get_secret_value(SecretId=name)["SecretString"]
+        except ClientError as error:
+            raise ConfigurationError(f"secret: {_code(error)}") from None
+        except BotoCoreError as error:
+            raise TransientError(f"secrets: {type(error).__name__}") from None
+
+    def document(self, name: str) -> dict[str, Any]:
+        try:
+            document = json.loads(self.text(name))
+        except json.JSONDecodeError:
+            raise ConfigurationError("secret: is not JSON") from None
+        if not isinstance(document, dict):
+            raise ConfigurationError("secret: is not a JSON object")
+        return document
+
+
+class HmacPointKeys:
+    """HMAC-SHA-256 of channel and address: suppressions outlive erasure without keeping a number."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key.encode()
+
+    def point(self, channel: Channel, address: str) -> str:
+        folded = address.casefold() if channel is Channel.EMAIL else address
+        return hmac.new(self._key, f"{channel}:{folded}".encode(), hashlib.sha256).hexdigest()

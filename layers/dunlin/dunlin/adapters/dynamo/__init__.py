@@ -1,0 +1,1 @@
+"""Borrowers, messages, suppressions and controls in DynamoDB."""

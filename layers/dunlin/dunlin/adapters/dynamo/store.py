@@ -1,0 +1,274 @@
+"""The store on DynamoDB: strongly consistent reads, and one conditional transaction for everything that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NoReturn, TypeVar
+
+from botocore.exceptions import BotoCoreError
+from pydantic import TypeAdapter
+from pynamodb.connection import Connection
+from pynamodb.exceptions import DoesNotExist, PutError, PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from dunlin.adapters.dynamo.models import BorrowerItem, MessageItem, SuppressionItem
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.message import Message
+from dunlin.domain.shards import attention_shard_of, shard_of
+from dunlin.domain.words import MessageState
+from dunlin.errors import AlreadyRecorded, DunlinError, StateConflict, Suppressed, TransientError, VersionConflict
+from dunlin.services.ports import Change, QueuedMessage, Suppression
+
+HOT = "HOT"
+STATE = "STATE"
+#: Records of consumer contacts: CN asks five years; the pack's own retention is applied by the erasure service.
+RETENTION = timedelta(days=5 * 366)
+
+ItemT = TypeVar("ItemT")
+
+_CONFLICT_CODES = frozenset({"TransactionConflict", "TransactionInProgressException"})
+
+
+def instant(moment: datetime) -> str:
+    """A UTC instant whose text sorts as time does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_instant(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=1)
+def _borrowers() -> TypeAdapter[Borrower]:
+    return TypeAdapter(Borrower)
+
+
+@lru_cache(maxsize=1)
+def _messages() -> TypeAdapter[Message]:
+    return TypeAdapter(Message)
+
+
+@lru_cache(maxsize=1)
+def _documents() -> TypeAdapter[dict[str, Any]]:
+    return TypeAdapter(dict[str, Any])
+
+
+def borrower_item(borrower: Borrower) -> BorrowerItem:
+    """The hot item as it is stored."""
+    return BorrowerItem(
+        borrower.borrower_id,
+        HOT,
+        revision=borrower.revision,
+        version=borrower.version,
+        wake_shard=shard_of(borrower.borrower_id) if borrower.wake_at is not None else None,
+        wake_at=instant(borrower.wake_at) if borrower.wake_at is not None else None,
+        document=_borrowers().dump_json(borrower).decode(),
+    )
+
+
+def message_item(message: Message) -> MessageItem:
+    """A message as it is stored: only REQUESTED is in the queue, only what is not terminal stands in the attention."""
+    queued = message.state is MessageState.REQUESTED
+    attended = not message.is_terminal and message.attend_at is not None
+    return MessageItem(
+        message.borrower_id,
+        message.key,
+        revision=message.revision,
+        state=message.state.value,
+        queue_line=message.line if queued else None,
+        queue_order=f"{message.priority:02d}#{instant(message.not_after)}#{message.key}" if queued else None,
+        not_before=instant(message.not_before),
+        not_after=instant(message.not_after),
+        expected_parts=message.expected_parts,
+        priority=message.priority,
+        attend_shard=attention_shard_of(message.borrower_id) if attended else None,
+        attend_at=instant(message.attend_at) if attended and message.attend_at is not None else None,
+        document=_messages().dump_json(message).decode(),
+        expires_at=message.requested_at + RETENTION,
+    )
+
+
+class DynamoStore:
+    """`dunlin.services.ports.Store` on DynamoDB."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._connection: Connection | None = None
+
+    # ── reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def borrower(self, borrower_id: str) -> Borrower | None:
+        item = _read(lambda: BorrowerItem.get(borrower_id, HOT, consistent_read=True))
+        return _borrowers().validate_json(item.document) if item is not None else None
+
+    def message(self, borrower_id: str, key: str) -> Message | None:
+        item = _read(lambda: MessageItem.get(borrower_id, key, consistent_read=True))
+        return _messages().validate_json(item.document) if item is not None else None
+
+    def conversation(self, borrower_id: str) -> Sequence[Message]:
+        with translated():
+            items = list(MessageItem.query(borrower_id, consistent_read=True))
+        messages = [_messages().validate_json(item.document) for item in items]
+        return sorted(messages, key=lambda message: (message.requested_at, message.key))
+
+    def awake(self, shard: str, now: datetime, limit: int) -> Sequence[str]:
+        with translated():
+            found = BorrowerItem.wakes.query(shard, BorrowerItem.wake_at <= instant(now), limit=limit)
+            return [item.borrower_id for item in found]
+
+    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+        with translated():
+            return [
+                QueuedMessage(
+                    item.borrower_id,
+                    item.key,
+                    parse_instant(item.not_before),
+                    parse_instant(item.not_after),
+                    int(item.expected_parts),
+                )
+                for item in MessageItem.queue.query(line, limit=limit)
+            ]
+
+    def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        with translated():
+            found = MessageItem.attention.query(shard, MessageItem.attend_at <= instant(now), limit=limit)
+            return [(item.borrower_id, item.key) for item in found]
+
+    def suppression(self, point: str) -> Suppression:
+        item = _read(lambda: SuppressionItem.get(point, STATE, consistent_read=True))
+        if item is None:
+            return Suppression(point)
+        changed_at = parse_instant(item.changed_at) if item.changed_at else None
+        return Suppression(point, frozenset(item.blocked or ()), changed_at, changed_at)
+
+    def link_point(self, point: str, borrower_id: str) -> None:
+        with translated():
+            SuppressionItem(point, f"BORROWER#{borrower_id}").save()
+
+    def borrowers_of(self, point: str) -> Sequence[str]:
+        with translated():
+            found = SuppressionItem.query(
+                point, SuppressionItem.item.startswith("BORROWER#"), consistent_read=True, attributes_to_get=["item"]
+            )
+            return sorted(item.item.removeprefix("BORROWER#") for item in found)
+
+    # ── the one way to change anything ───────────────────────────────────────────────────────────────────────────────
+
+    def commit(self, change: Change) -> None:
+        writes: list[tuple[Model, Condition, DunlinError]] = []
+        if change.borrower is not None:
+            after = _next(change.borrower, quiet=change.quiet)
+            condition = (
+                BorrowerItem.revision == change.borrower.revision
+                if change.borrower.revision
+                else BorrowerItem.borrower_id.does_not_exist()
+            )
+            writes.append((borrower_item(after), condition, VersionConflict(after.borrower_id)))
+        for message in change.new_messages:
+            put = message_item(_revised(message))
+            writes.append((put, MessageItem.key.does_not_exist(), AlreadyRecorded(message.ref)))
+        for message in change.moved_messages:
+            moved = message_item(_revised(message))
+            writes.append((moved, MessageItem.revision == message.revision, StateConflict(message.ref)))
+        for record in change.records:
+            document = _documents().dump_json(dict(record.document)).decode()
+            written = BorrowerItem(record.borrower_id, record.item, document=document)
+            writes.append((written, BorrowerItem.item.does_not_exist(), AlreadyRecorded(record.item)))
+        for kept in change.point_records:
+            document = _documents().dump_json(dict(kept.document)).decode()
+            text = SuppressionItem(kept.point, kept.item, document=document)
+            writes.append((text, SuppressionItem.item.does_not_exist(), AlreadyRecorded(kept.item)))
+        if change.suppression is not None:
+            state = change.suppression
+            changed_at = instant(state.changed_at) if state.changed_at is not None else None
+            number = SuppressionItem(state.point, STATE, blocked=set(state.blocked) or None, changed_at=changed_at)
+            unchanged = (
+                SuppressionItem.changed_at == instant(state.read_changed_at)
+                if state.read_changed_at is not None
+                else SuppressionItem.changed_at.does_not_exist()
+            )
+            writes.append((number, unchanged, StateConflict("suppression")))
+        if len(writes) == 1 and change.unless_blocked is None:
+            self._save(*writes[0])
+        elif writes:
+            self._transact(change, writes)
+
+    def _save(self, item: Model, condition: Condition, error: DunlinError) -> None:
+        with translated():
+            try:
+                item.save(condition=condition)
+            except PutError as failure:
+                if failure.cause_response_code == "ConditionalCheckFailedException":
+                    raise error from None
+                raise
+
+    def _transact(self, change: Change, writes: list[tuple[Model, Condition, DunlinError]]) -> None:
+        if self._connection is None:
+            self._connection = Connection(region=self._region)
+        errors = [error for _, _, error in writes]
+        with translated():
+            try:
+                with TransactWrite(connection=self._connection) as transaction:
+                    for item, condition, _ in writes:
+                        transaction.save(item, condition=condition)
+                    if change.unless_blocked is not None:
+                        point, channel, purpose = change.unless_blocked
+                        blocked = SuppressionItem.blocked
+                        transaction.condition_check(
+                            SuppressionItem,
+                            point,
+                            STATE,
+                            condition=~(blocked.contains(f"{channel}#*") | blocked.contains(f"{channel}#{purpose}")),
+                        )
+            except TransactWriteError as failure:
+                # PynamoDB keeps the order of the calls within a kind only: puts come after condition checks.
+                _raise_cancelled(failure, errors, checks=change.unless_blocked is not None)
+
+
+def _raise_cancelled(failure: TransactWriteError, errors: list[DunlinError], *, checks: bool) -> NoReturn:
+    reasons = failure.cancellation_reasons
+    ordered: list[DunlinError] = [Suppressed("suppression"), *errors] if checks else errors
+    for reason, error in zip(reasons, ordered, strict=False):
+        if reason is not None and reason.code == "ConditionalCheckFailed":
+            raise error from None
+    if failure.cause_response_code in _CONFLICT_CODES or any(
+        reason is not None and reason.code in _CONFLICT_CODES for reason in reasons
+    ):
+        raise VersionConflict("another transaction holds one of the items") from None
+    raise failure
+
+
+def _next(borrower: Borrower, *, quiet: bool) -> Borrower:
+    return replace(
+        borrower, revision=borrower.revision + 1, version=borrower.version if quiet else borrower.version + 1
+    )
+
+
+def _revised(message: Message) -> Message:
+    return replace(message, revision=message.revision + 1)
+
+
+class translated:  # noqa: N801  (a context manager, used like a function)
+    """Storage errors become ours: their messages can carry keys, so the cause is not chained."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, PynamoDBException):
+            raise TransientError(f"storage: {error.cause_response_code or type(error).__name__}") from None
+        if isinstance(error, BotoCoreError):
+            raise TransientError(f"storage: {type(error).__name__}") from None
+
+
+def _read(get: Callable[[], ItemT]) -> ItemT | None:
+    with translated():
+        try:
+            return get()
+        except DoesNotExist:
+            return None

@@ -1,0 +1,49 @@
+"""Policy, strategy and words as data: read, validated, released.
+
+    load_content(root)   the files, validated, as `Content`; raises ContentError with file, line and field
+    check(root)          what is wrong with the content beyond its shape, as a list for people
+    sign(root, ...)      a release of exactly these bytes, approved by someone who did not write them
+    json_schemas()       the files' shapes, published for editors
+
+Importing this package reads nothing. `check` and `sign` are imported when they are first asked for: they render every
+text, and no deployed function does that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dunlin.content.errors import ContentErrors
+from dunlin.content.loader import content_version, json_schemas, load_content
+from dunlin.content.model import Content, LenderTexts, Template
+
+if TYPE_CHECKING:
+    from dunlin.content.lint import Problem, check
+    from dunlin.content.signing import sign
+
+__all__ = [
+    "Content",
+    "ContentErrors",
+    "LenderTexts",
+    "Problem",
+    "Template",
+    "check",
+    "content_version",
+    "json_schemas",
+    "load_content",
+    "sign",
+]
+
+
+def __getattr__(name: str) -> object:
+    match name:
+        case "Problem" | "check":
+            from dunlin.content import lint
+
+            return getattr(lint, name)
+        case "sign":
+            from dunlin.content.signing import sign
+
+            return sign
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,236 @@
+"""The content as the rest of Dunlin sees it: frozen, looked up by name, cheap to ask once per borrower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from dunlin.content.resolve import covers, resolve_pack
+from dunlin.content.schema import Capacity, PackModel, TemplateHeader, VariableType
+from dunlin.domain.keywords import KeywordWords
+from dunlin.domain.policy import Conditions, Lender, Line, Pack, Policy, Strategy
+from dunlin.domain.words import Channel, Purpose
+from dunlin.errors import ContentError
+
+LenderTexts = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One text in one language on one channel. `source` is Jinja2; `subject` too, and empty for a text message."""
+
+    template_id: str
+    locale: str
+    channel: Channel
+    purpose: Purpose
+    variables: Mapping[str, VariableType]
+    source: str
+    subject: str
+    name: str  # the file it comes from
+    body_line: int  # the line of that file on which `source` begins
+    opt_out: str
+    says_next: str
+    reply_within_days: int | None
+    expected_parts: int
+    max_parts: int
+    tone: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The zones of one calling code's numbers."""
+
+    calling_code: str
+    area_code_digits: int
+    otherwise: tuple[str, ...]
+    by_area: Mapping[str, tuple[str, ...]]
+
+
+#: A process asks about a handful of days and jurisdictions; more means that somebody walks through years.
+_MOST_POLICIES = 4096
+_NO_CONDITIONS = Conditions()
+
+
+@dataclass(frozen=True)
+class Content:
+    """All content of one version.
+
+    `number` is the release's, 0 when these bytes were never released. Only a `live` release sends;
+    `not_live_because` says what is missing. Lookups of a jurisdiction that nobody reviewed answer None: that is a
+    result, and it means that nobody there is written to.
+    """
+
+    version: str
+    number: int
+    live: bool
+    not_live_because: str
+    lender: Lender
+    packs: Mapping[str, PackModel]
+    strategies: tuple[tuple[frozenset[str], Strategy], ...]
+    templates: Mapping[tuple[str, str, Channel], Template]
+    keyword_words: Mapping[str, KeywordWords]
+    forbidden: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+    zones: tuple[Zones, ...]
+    released: Mapping[str, int]
+    _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
+    _strategies: dict[str, Strategy | None] = field(default_factory=dict, repr=False, compare=False)
+    _words: dict[str, KeywordWords] = field(default_factory=dict, repr=False, compare=False)
+
+    def policy(self, jurisdiction: str, today: date, conditions: Conditions = _NO_CONDITIONS) -> Policy | None:
+        """What a decision about a borrower of `jurisdiction` follows on `today`; None: nobody reviewed it.
+
+        The lender's capacity selects the rules. Called per borrower: the policy of a day is built once, and handed
+        out again as long as the conditions are the same.
+        """
+        key = (jurisdiction, today)
+        try:
+            policy = self._policies[key]
+        except KeyError:
+            if len(self._policies) >= _MOST_POLICIES:
+                self._policies.clear()
+            policy = self._policies[key] = self._build_policy(jurisdiction, today)
+        if policy is None or policy.conditions is conditions or policy.conditions == conditions:
+            return policy
+        policy = self._policies[key] = replace(policy, conditions=conditions)
+        return policy
+
+    def pack(self, jurisdiction: str, today: date, capacity: Capacity | None = None) -> Pack | None:
+        """A jurisdiction's rules for one capacity; without one, the strictest. None: nobody reviewed it."""
+        return resolve_pack(self.packs, jurisdiction, today, capacity)
+
+    def strategy(self, jurisdiction: str) -> Strategy | None:
+        """The contact strategy of the closest of `US-NY`, `US`; None: there is none."""
+        try:
+            return self._strategies[jurisdiction]
+        except KeyError:
+            matches = [
+                (max(map(len, (code for code in codes if covers(code, jurisdiction)))), strategy)
+                for codes, strategy in self.strategies
+                if any(covers(code, jurisdiction) for code in codes)
+            ]
+            found = max(matches, key=lambda match: match[0])[1] if matches else None
+            if len(self._strategies) < _MOST_POLICIES:
+                self._strategies[jurisdiction] = found
+            return found
+
+    def lines(self, jurisdiction: str) -> tuple[Line, ...]:
+        """The lines that serve a jurisdiction, in the profile's order: a line of `US` serves `US-NY`."""
+        return tuple(line for line in self.lender.lines if covers(line.jurisdiction, jurisdiction))
+
+    def line(self, line_id: str) -> Line | None:
+        return next((line for line in self.lender.lines if line.line_id == line_id), None)
+
+    def template(self, template_id: str, locale: str, channel: Channel) -> Template:
+        """The text.
+
+        Raises:
+            ContentError: there is none.
+        """
+        found = self.templates.get((template_id, locale, channel))
+        if found is None:
+            raise ContentError(f"templates/{template_id}/{locale}.{channel}.j2", "template", "does not exist")
+        return found
+
+    def texts(self, locale: str) -> LenderTexts:
+        """The lender's own words in a locale.
+
+        Raises:
+            ContentError: the profile has none in this locale.
+        """
+        try:
+            return self.lender.texts[locale]
+        except KeyError:
+            raise ContentError(f"lenders/{self.lender.lender_id}.yaml", f"texts.{locale}", "does not exist") from None
+
+    def words(self, locale: str | None = None) -> KeywordWords:
+        """The words to read an inbound text with: of `locale` and, since people answer as they like, of every other.
+
+        Single letters count in their own locale only; without a locale (an unknown sender) they do not count.
+        """
+        key = locale or ""
+        if key not in self._words:
+            words = self.keyword_words.get(key)
+            for other, theirs in sorted(self.keyword_words.items()):
+                if other == key:
+                    continue
+                shared = without_whole(theirs)
+                words = shared if words is None else words | shared
+            if words is None:
+                raise ContentError("words", ".", "no locale has any")
+            if len(self._words) >= 64:
+                return words
+            self._words[key] = words
+        return self._words[key]
+
+    def zones_of(self, e164: str) -> tuple[str, ...]:
+        """Every zone a number may be in, as its area code says; empty where nobody knows."""
+        digits = e164.removeprefix("+")
+        for zones in self.zones:
+            if digits.startswith(zones.calling_code):
+                begin = len(zones.calling_code)
+                return zones.by_area.get(digits[begin : begin + zones.area_code_digits], zones.otherwise)
+        return ()
+
+    def knows(self, version: str) -> bool:
+        """Whether this content is that version or a later one. If not, it is older than whoever asks."""
+        return version == self.version or version in self.released
+
+    def _build_policy(self, jurisdiction: str, today: date) -> Policy | None:
+        pack = resolve_pack(self.packs, jurisdiction, today, _capacity(self.lender.capacity))
+        if pack is None:
+            return None
+        locales = self.packs[jurisdiction].locales
+        existing: dict[tuple[str, str], int] = {}
+        for (template_id, locale, _), template in self.templates.items():
+            if locale in locales:
+                existing[template_id, locale] = max(existing.get((template_id, locale), 0), template.expected_parts)
+        return Policy(
+            pack=pack,
+            lines=self.lines(jurisdiction),
+            content_version=self.version,
+            live=self.live and bool(pack.signed_by) and today <= pack.signed_until,
+            conditions=_NO_CONDITIONS,
+            locales=frozenset(existing),
+            expected_parts=existing,
+        )
+
+
+def _capacity(capacity: str) -> Capacity | None:
+    match capacity:
+        case "creditor" | "servicer" | "collector":
+            return capacity
+        case _:
+            return None
+
+
+def without_whole(words: KeywordWords) -> KeywordWords:
+    """The words that also mean something to people of another language."""
+    return replace(
+        words,
+        opt_out=replace(words.opt_out, whole=frozenset()),
+        opt_in=replace(words.opt_in, whole=frozenset()),
+        help=replace(words.help, whole=frozenset()),
+    )
+
+
+def template_of(header: TemplateHeader, source: str, name: str, body_line: int) -> Template:
+    return Template(
+        template_id=header.id,
+        locale=header.locale,
+        channel=header.channel,
+        purpose=header.purpose,
+        variables=header.variables,
+        source=source,
+        subject=header.subject or "",
+        name=name,
+        body_line=body_line,
+        opt_out=header.opt_out,
+        says_next=header.says_next,
+        reply_within_days=header.reply_within_days,
+        expected_parts=header.expected_parts,
+        max_parts=header.max_parts,
+        tone=header.tone,
+        author=header.author,
+    )

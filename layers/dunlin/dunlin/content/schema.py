@@ -1,0 +1,495 @@
+"""The shape of the content files, as pydantic models. Nothing here reads a file or knows a path.
+
+Every model forbids what it does not know, so that a misspelt key is an error and not a rule that silently does not
+exist. The models are what authors write; `resolve` turns them into the frozen types the decision uses.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from dunlin.domain.words import Channel, HoldKind, Purpose
+
+Capacity = Literal["creditor", "servicer", "collector"]
+#: Asked without a capacity, the strictest is meant.
+STRICTEST: Capacity = "collector"
+ALL_CAPACITIES: frozenset[Capacity] = frozenset({"creditor", "servicer", "collector"})
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: No rule may look further back than the hot item keeps contacts.
+LONGEST_CAP_DAYS = 40
+
+_HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+
+
+def _minutes(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _read_hours(value: object) -> object:
+    """`08:00-21:00` as (480, 1260), `none` as closed."""
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not re.match(_HOURS, value):
+        raise ValueError('must be "HH:MM-HH:MM" or "none"')
+    opens, _, closes = value.partition("-")
+    if _minutes(opens) >= _minutes(closes):
+        raise ValueError("must open before it closes; hours past midnight are two rules")
+    return (_minutes(opens), _minutes(closes))
+
+
+def _not_empty(values: frozenset[Any]) -> frozenset[Any]:
+    if not values:
+        raise ValueError("must name at least one")
+    return values
+
+
+Hours = Annotated[
+    tuple[int, int] | None,
+    BeforeValidator(_read_hours),
+    WithJsonSchema({"type": "string", "pattern": f"{_HOURS}|^none$"}),
+]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=False)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)]
+#: As the provider calls it: `IN_ENTITY_ID`, `campaign`.
+RegistrationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
+Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[A-Z]{2}$")]
+#: Whether the zone exists is for `check`: asking the zone database costs more than the rest of the load.
+ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z_]+(/[A-Za-z_]+)*$")]
+Purposes = Annotated[frozenset[Purpose], AfterValidator(_not_empty)]
+Capacities = Annotated[frozenset[Capacity], AfterValidator(_not_empty)]
+#: Our own channels, and the ones on which somebody else reaches the borrower.
+ContactChannel = Literal["any", "sms", "email", "push", "call", "voicemail", "letter", "visit"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class SourceModel(Strict):
+    """P primary text, S secondary source, M from memory and unconfirmed, own = the lender's own policy."""
+
+    reference: Text
+    confidence: Literal["P", "S", "M", "own"]
+
+
+class Rule(Strict):
+    """What every rule of a pack says of itself."""
+
+    source: SourceModel
+    capacity: Capacities = frozenset(ALL_CAPACITIES)
+    effective_on: date | None = None
+
+    def binds(self, capacity: Capacity, today: date) -> bool:
+        return capacity in self.capacity and (self.effective_on is None or self.effective_on <= today)
+
+
+class WeekModel(Strict):
+    """Either `daily`, or each of the seven days."""
+
+    daily: Hours = None
+    mon: Hours = None
+    tue: Hours = None
+    wed: Hours = None
+    thu: Hours = None
+    fri: Hours = None
+    sat: Hours = None
+    sun: Hours = None
+
+    @model_validator(mode="after")
+    def _say_each_day_once(self) -> Self:
+        said = self.model_fields_set
+        if said != {"daily"} and said != set(DAYS):
+            raise ValueError("must say either daily, or mon to sun, each of them")
+        return self
+
+    @property
+    def week(self) -> tuple[tuple[int, int] | None, ...]:
+        if "daily" in self.model_fields_set:
+            return (self.daily,) * 7
+        return (self.mon, self.tue, self.wed, self.thu, self.fri, self.sat, self.sun)
+
+
+class HoursModel(Rule):
+    id: Identifier
+    purposes: Purposes
+    allowed: WeekModel
+
+
+class CapModel(Rule):
+    id: Identifier
+    purposes: Purposes
+    channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)]
+    count: Annotated[StrictInt, Field(ge=1, le=100)]
+    days: Annotated[StrictInt, Field(ge=1, le=LONGEST_CAP_DAYS)]
+    basis: Literal["rolling", "calendar"]
+    per: Literal["debtor", "loan"]
+
+    @model_validator(mode="after")
+    def _one_calendar_day(self) -> Self:
+        if self.basis == "calendar" and self.days != 1:
+            raise ValueError("a calendar cap covers one day; use basis rolling for more")
+        return self
+
+
+class HoldModel(Rule):
+    kinds: Annotated[frozenset[HoldKind], AfterValidator(_not_empty)]
+    stops: Purposes
+
+    @model_validator(mode="after")
+    def _leave_what_the_borrower_asked(self) -> Self:
+        if self.stops & {Purpose.REPLY, Purpose.MANDATORY}:
+            raise ValueError("a hold cannot stop an answer to the borrower, nor a notice that a law requires")
+        return self
+
+
+class ConsentModel(Rule):
+    id: Identifier
+    purposes: Purposes
+
+
+class SettingModel(Rule):
+    value: Annotated[StrictInt, Field(ge=1)]
+
+
+class SettingsModel(Strict):
+    """Absent ones are inherited from the pack this one extends."""
+
+    balance_max_age_hours: SettingModel | None = None
+    deaf_after_minutes: SettingModel | None = None
+    confirm_opt_out_within_minutes: SettingModel | None = None
+    keep_records_years: SettingModel | None = None
+
+
+class ContentRuleModel(Rule):
+    """What a text must say or must never say; `check` holds every template against it."""
+
+    id: Identifier
+    purposes: Purposes
+    must_say: frozenset[
+        Literal["signature", "lender", "hotline", "total", "days", "due_on", "consequence", "opt_out", "pay"]
+    ] = frozenset()
+    channels: Annotated[frozenset[Channel], AfterValidator(_not_empty)] = frozenset(Channel)
+
+
+class SignatureModel(Strict):
+    """Who answers for this pack, and until when it may send."""
+
+    by: Text
+    until: date
+
+
+class PackModel(Strict):
+    jurisdiction: Jurisdiction
+    name: Text
+    extends: Jurisdiction | None = None
+    #: false: a base that others extend. Nobody lives in it, so nobody is written to under it.
+    sendable: StrictBool = True
+    locales: Annotated[frozenset[LocaleName], AfterValidator(_not_empty)]
+    signed: SignatureModel | None
+    settings: SettingsModel = SettingsModel()
+    hours: tuple[HoursModel, ...] = ()
+    caps: tuple[CapModel, ...] = ()
+    holds: tuple[HoldModel, ...] = ()
+    consents: tuple[ConsentModel, ...] = ()
+    texts: tuple[ContentRuleModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _extend_another(self) -> Self:
+        if self.extends == self.jurisdiction:
+            raise ValueError("a pack cannot extend itself")
+        return self
+
+
+# ── Strategy ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class StageModel(Strict):
+    id: Identifier
+    kind: Literal["reminder", "tier", "referral"]
+    offset_days: Annotated[StrictInt, Field(ge=-60, le=365)]
+    lasts_days: Annotated[StrictInt, Field(ge=1, le=30)] | None = None
+    gap_days: Annotated[StrictInt, Field(ge=0, le=60)] = 0
+    purpose: Literal[Purpose.SERVICING, Purpose.COLLECTION]
+    template: Identifier | None = None
+    channels: tuple[Channel, ...] = ()
+    priority: Annotated[StrictInt, Field(ge=0, le=9)]
+
+    @model_validator(mode="after")
+    def _fit_its_kind(self) -> Self:
+        if self.kind == "referral":
+            if self.template is not None or self.channels:
+                raise ValueError("a referral is to a person: it has neither template nor channels")
+        elif self.template is None or not self.channels:
+            raise ValueError(f"a {self.kind} needs a template and at least one channel")
+        if (self.kind == "reminder") != (self.lasts_days is not None):
+            raise ValueError("lasts_days belongs to reminders, and each reminder has it")
+        if self.offset_days > 0 and self.purpose is not Purpose.COLLECTION:
+            raise ValueError("what is said after the due date is collection")
+        if self.offset_days <= 0 and self.purpose is not Purpose.SERVICING:
+            raise ValueError("what is said up to the due date is servicing")
+        if self.kind == "tier" and self.offset_days < 1:
+            raise ValueError("a tier comes after the due date")
+        return self
+
+
+class StrategyModel(Strict):
+    id: Identifier
+    jurisdictions: Annotated[frozenset[Jurisdiction], AfterValidator(_not_empty)]
+    source: SourceModel
+    max_attempts: Annotated[StrictInt, Field(ge=1, le=10)]
+    max_rounds: Annotated[StrictInt, Field(ge=1, le=300)]
+    max_case_days: Annotated[StrictInt, Field(ge=1, le=300)]
+    hours: HoursModel
+    stages: tuple[StageModel, ...]
+
+    @model_validator(mode="after")
+    def _go_forward(self) -> Self:
+        kinds = [stage.kind for stage in self.stages]
+        if kinds != sorted(kinds, key=["reminder", "tier", "referral"].index):
+            raise ValueError("stages: reminders come before tiers, tiers before the referral")
+        if kinds.count("tier") < 1 or kinds.count("referral") != 1:
+            raise ValueError("stages: at least one tier, and one referral to a person at the end")
+        offsets = [stage.offset_days for stage in self.stages]
+        if offsets != sorted(set(offsets)):
+            raise ValueError("stages: offset_days must go up")
+        identifiers = [stage.id for stage in self.stages]
+        if len(set(identifiers)) != len(identifiers):
+            raise ValueError("stages: an id is used twice")
+        for stage, following in zip(self.stages, self.stages[1:], strict=False):
+            if stage.lasts_days is not None and stage.offset_days + stage.lasts_days > following.offset_days:
+                raise ValueError(f"stages: {stage.id} would still be current when {following.id} begins")
+        return self
+
+
+# ── Lender ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LineModel(Strict):
+    id: Identifier
+    jurisdiction: Jurisdiction
+    channel: Channel
+    provider: Identifier
+    origination: Text
+    purposes: Purposes
+    parts_per_second: Annotated[float, Field(gt=0, le=1000)]
+    links: Literal["none", "constant", "host"]
+    opt_out_line: Literal["required", "forbidden"]
+    signature: str = ""
+    configuration_set: str = ""
+    max_price: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+)?$")] = ""
+    registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+
+
+class TextsModel(Strict):
+    """What the templates may say in the lender's name, in one locale."""
+
+    name: Text  # the lender as the law knows it
+    brand: Text  # the lender as the borrower knows it
+    hotline: Text
+    hotline_hours: Text
+    pay_short: Text  # the ways to pay, in a few words
+    pay_transfer: Text
+    pay_wallet: Text
+    pay_debit: Text
+    early_help: Text  # what we can do for someone who cannot pay in full
+    opt_out_sms: Text
+    opt_out_email: Text
+
+
+class LenderModel(Strict):
+    id: Identifier
+    capacity: Capacity = STRICTEST
+    core_heartbeat_max_minutes: Annotated[StrictInt, Field(ge=1)]
+    lines: tuple[LineModel, ...]
+    texts: dict[LocaleName, TextsModel]
+
+    @model_validator(mode="after")
+    def _name_lines_once(self) -> Self:
+        identifiers = [line.id for line in self.lines]
+        if len(set(identifiers)) != len(identifiers):
+            raise ValueError("lines: an id is used twice")
+        return self
+
+
+# ── Templates ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+VariableType = Literal["text", "money", "optional_money", "date", "count", "items"]
+
+#: Every variable a template can ask for. Its type decides how it is written, and whether it is read back.
+VARIABLES: dict[str, VariableType] = {
+    "name": "text",
+    "tail": "text",
+    "total": "money",
+    "fees": "optional_money",
+    "due_on": "date",
+    "reply_by": "date",
+    "days": "count",
+    "accounts": "count",
+    "items": "items",
+    "signature": "text",
+    "opt_out": "text",
+    "lender": "text",
+    "brand": "text",
+    "hotline": "text",
+    "hotline_hours": "text",
+    "pay": "text",
+    "pay_transfer": "text",
+    "pay_wallet": "text",
+    "pay_debit": "text",
+    "early_help": "text",
+}
+#: Those that need a statement.
+FIGURES = frozenset({"tail", "total", "fees", "due_on", "days", "accounts", "items"})
+
+
+class TemplateHeader(Strict):
+    """The front matter of a template file."""
+
+    id: Identifier
+    locale: LocaleName
+    channel: Channel
+    purpose: Purpose
+    tone: Literal["friendly", "plain", "factual"]
+    author: Text
+    #: `offers`: the text says how to opt out. `confirms`: it is the answer to an opt-out.
+    opt_out: Literal["offers", "confirms"] = "offers"
+    #: What the text says will follow, so that the strategy can be held against it.
+    says_next: Literal["nothing", "reminder", "last_reminder", "person"] = "nothing"
+    #: `reply_by` is this many days from today.
+    reply_within_days: Annotated[StrictInt, Field(ge=1, le=30)] | None = None
+    #: Parts of an ordinary text, for the pacer; and the most that any text may take.
+    expected_parts: Annotated[StrictInt, Field(ge=0, le=10)] = 0
+    max_parts: Annotated[StrictInt, Field(ge=0, le=10)] = 0
+    subject: Text | None = None
+    variables: dict[str, VariableType]
+
+    @model_validator(mode="after")
+    def _agree_with_itself(self) -> Self:
+        for name, kind in self.variables.items():
+            if name not in VARIABLES:
+                raise ValueError(f"variables: {name} is not a variable a template can have")
+            if VARIABLES[name] != kind:
+                raise ValueError(f"variables: {name} is of type {VARIABLES[name]}")
+        if (self.channel is Channel.EMAIL) != (self.subject is not None):
+            raise ValueError("an e-mail has a subject, a text message has none")
+        if self.channel is Channel.SMS and not 1 <= self.expected_parts <= self.max_parts:
+            raise ValueError("a text message needs expected_parts and max_parts, at least 1 each")
+        if ("reply_by" in self.variables) != (self.reply_within_days is not None):
+            raise ValueError("reply_by and reply_within_days go together")
+        if FIGURES & self.variables.keys() and "total" not in self.variables:
+            raise ValueError("variables: a text with figures states the total")
+        return self
+
+
+# ── Words, zones, releases ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+class WordListModel(Strict):
+    alone: tuple[Text, ...] = ()
+    lenient: tuple[Text, ...] = ()
+    phrases: tuple[Text, ...] = ()
+    reversed_by: tuple[Text, ...] = ()
+    whole: tuple[Text, ...] = ()
+
+
+class WordsModel(Strict):
+    """How people ask, in one locale; and what we never say in it."""
+
+    locale: LocaleName
+    source: SourceModel
+    courtesies: tuple[Text, ...] = ()
+    fillers: tuple[Text, ...] = ()
+    opt_out: WordListModel
+    opt_in: WordListModel
+    help: WordListModel
+    #: Never in a text: threats, pretended authority, pressure to borrow again.
+    forbidden: tuple[Text, ...]
+    #: Never in an e-mail's subject, which others can read.
+    forbidden_in_subjects: tuple[Text, ...]
+
+
+class AreaModel(Strict):
+    zones: Annotated[tuple[ZoneName, ...], Field(min_length=1)]
+    codes: Annotated[str, StringConstraints(pattern=r"^\d+( \d+)*$")]  # one text: a list of hundreds loads slowly
+
+    @property
+    def code_list(self) -> list[str]:
+        return self.codes.split()
+
+
+class ZonesModel(Strict):
+    """The zones the numbers of one calling code are in."""
+
+    calling_code: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,2}$")]
+    area_code_digits: Annotated[StrictInt, Field(ge=0, le=5)]
+    source: SourceModel
+    otherwise: tuple[ZoneName, ...]
+    areas: tuple[AreaModel, ...]
+
+    @model_validator(mode="after")
+    def _name_codes_once(self) -> Self:
+        codes = [code for area in self.areas for code in area.code_list]
+        if len(set(codes)) != len(codes):
+            raise ValueError("areas: a code is in two areas; give the code all of its zones")
+        if any(len(code) != self.area_code_digits for code in codes):
+            raise ValueError(f"areas: a code has {self.area_code_digits} digits")
+        return self
+
+
+ReleaseState = Literal["draft", "reviewed", "approved", "filed", "live", "retired"]
+
+
+class ReleaseModel(Strict):
+    """One release: which content, and who put their name to it."""
+
+    number: Annotated[StrictInt, Field(ge=1)]
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    state: ReleaseState
+    author: Text
+    reviewed_by: Text | None = None
+    approved_by: Text | None = None
+    approved_on: date | None = None
+    filed: dict[RegistrationName, Text] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _carry_the_names_of_its_state(self) -> Self:
+        reviewed = self.state in ("reviewed", "approved", "filed", "live", "retired")
+        approved = self.state in ("approved", "filed", "live", "retired")
+        if reviewed and self.reviewed_by is None:
+            raise ValueError(f"a release that is {self.state} names who reviewed it")
+        if approved and (self.approved_by is None or self.approved_on is None):
+            raise ValueError(f"a release that is {self.state} names who approved it, and when")
+        if self.author in (self.reviewed_by, self.approved_by):
+            raise ValueError("nobody reviews or approves their own release")
+        return self
+
+
+class ReleasesModel(Strict):
+    releases: tuple[ReleaseModel, ...]
+
+    @model_validator(mode="after")
+    def _count_up(self) -> Self:
+        numbers = [release.number for release in self.releases]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("releases: numbers must go up")
+        if sum(release.state == "live" for release in self.releases) > 1:
+            raise ValueError("releases: only one can be live")
+        return self

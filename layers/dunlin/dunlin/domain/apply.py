@@ -1,0 +1,211 @@
+"""A decision carried out on paper: the borrower afterwards and the messages it puts. Pure; the services write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from dunlin.domain.borrower import Borrower, Case, Contact, StageMark
+from dunlin.domain.caps import LONGEST_WINDOW
+from dunlin.domain.decide import MARKS_KEPT, Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.message import Message, Move
+from dunlin.domain.occasion import mark_id, occasion_key
+from dunlin.domain.policy import Policy
+from dunlin.domain.words import CaseStatus, MessageState, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a transaction has to write. `changed` is False when nothing a decision depends on moved."""
+
+    borrower: Borrower
+    messages: tuple[Message, ...]
+    changed: bool
+
+
+def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: datetime) -> Applied:
+    """Carry out `actions` on `borrower`: marks, case and messages."""
+    marks = {mark.mark_id: mark for mark in borrower.marks}
+    messages: list[Message] = []
+    case, episodes = borrower.case, borrower.episodes
+    changed = False
+    for action in actions:
+        match action:
+            case Request():
+                message = _requested(borrower, action, policy, now)
+                messages.append(message)
+                _mark(marks, action, now, status="requested", message=message)
+                changed = True
+            case Skip():
+                message = _skipped(borrower, action, policy, now)
+                messages.append(message)
+                _mark(marks, action, now, status="over", message=message, reason=action.reason)
+                changed = True
+            case Wait():
+                mark = marks.get(mark_id(action.due_on, action.stage.stage_id, action.episode))
+                if mark is None or mark.status != "waiting" or mark.reason is not action.reason:
+                    _mark(marks, action, now, status="waiting", reason=action.reason)
+                    changed = True
+            case OpenCase():
+                episodes += 1
+                case = Case(episodes, 1, CaseStatus.OPEN, action.due_on, now)
+                changed = True
+            case EndCase():
+                if case is not None:
+                    case = replace(
+                        case,
+                        status=CaseStatus.ENDED,
+                        outcome=action.outcome,
+                        outcome_reason=action.reason,
+                        ended_at=now,
+                        token=None,
+                        ring_at=None,
+                    )
+                changed = True
+    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes)
+    return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
+
+
+def pruned(borrower: Borrower, now: datetime) -> Borrower:
+    """Without contacts no rule counts any more, holds that are over, and marks of due dates long past."""
+    unpaid = {instalment.due_on for loan in borrower.loans for instalment in loan.instalments}
+    oldest = (now - MARKS_KEPT).date()
+    return replace(
+        borrower,
+        contacts=tuple(contact for contact in borrower.contacts if contact.felt_until > now - LONGEST_WINDOW),
+        holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
+        marks=tuple(mark for mark in borrower.marks if mark.due_on in unpaid or mark.due_on > oldest),
+    )
+
+
+def woken(borrower: Borrower, at: datetime | None) -> Borrower:
+    """The borrower, to be looked at no later than `at`."""
+    if at is None or (borrower.wake_at is not None and borrower.wake_at <= at):
+        return borrower
+    return replace(borrower, wake_at=at)
+
+
+def with_contact(borrower: Borrower, contact: Contact) -> Borrower:
+    return replace(borrower, contacts=(*borrower.contacts, contact))
+
+
+def without_contact(borrower: Borrower, ref: str) -> Borrower:
+    """Release a cap: only on proof that nothing was accepted."""
+    return replace(borrower, contacts=tuple(contact for contact in borrower.contacts if contact.ref != ref))
+
+
+def marked(
+    borrower: Borrower,
+    message: Message,
+    now: datetime,
+    *,
+    status: str,
+    reason: Reason | None = None,
+    lose_channel: bool = False,
+) -> Borrower:
+    """The borrower with what has become of `message` written on the stages it was about."""
+    if not message.mark_ids:
+        return borrower
+
+    def after(mark: StageMark) -> StageMark:
+        if mark.mark_id not in message.mark_ids or mark.message_key != message.key:
+            return mark
+        lost = mark.lost_channels
+        if lose_channel and message.channel not in lost:
+            lost = (*lost, str(message.channel))
+        return replace(mark, status=status, at=now, reason=reason, lost_channels=lost)
+
+    return replace(borrower, marks=tuple(after(mark) for mark in borrower.marks))
+
+
+def _mark(
+    marks: dict[str, StageMark],
+    action: Request | Skip | Wait,
+    now: datetime,
+    *,
+    status: str,
+    message: Message | None = None,
+    reason: Reason | None = None,
+) -> None:
+    key = mark_id(action.due_on, action.stage.stage_id, action.episode)
+    before = marks.get(key)
+    marks[key] = StageMark(
+        due_on=action.due_on,
+        stage=action.stage.stage_id,
+        episode=action.episode,
+        status=status,
+        at=now,
+        attempt=action.attempt,
+        channel=str(message.channel) if message is not None else (before.channel if before else ""),
+        message_key=message.key if message is not None else (before.message_key if before else ""),
+        reason=reason,
+        lost_channels=before.lost_channels if before is not None else (),
+    )
+
+
+def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetime) -> Message:
+    channel, stage = action.point.channel, action.stage
+    return Message(
+        borrower_id=borrower.borrower_id,
+        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt),
+        revision=0,
+        state=MessageState.REQUESTED,
+        stage=stage.stage_id,
+        purpose=stage.purpose,
+        channel=channel,
+        party_id=action.party.party_id,
+        point=action.point.point,
+        line=action.line.line_id,
+        locale=action.party.locale,
+        template=stage.template,
+        loan_ids=tuple(loan.loan_id for loan in action.loans),
+        due_on=action.due_on,
+        episode=action.episode,
+        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode),),
+        priority=stage.priority,
+        requested_at=now,
+        not_before=now,
+        not_after=action.until,
+        expected_parts=policy.expected_parts.get((stage.template, action.party.locale), 1),
+        decided_version=borrower.version,
+        content_version=policy.content_version,
+        reason=Reason.STAGE_DUE,
+        rule=f"strategy.{stage.stage_id}",
+        moves=(Move(MessageState.REQUESTED, now, Reason.STAGE_DUE, f"strategy.{stage.stage_id}"),),
+        attend_at=action.until,
+    )
+
+
+def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) -> Message:
+    stage = action.stage
+    channel = stage.channels[0]
+    return Message(
+        borrower_id=borrower.borrower_id,
+        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt),
+        revision=0,
+        state=MessageState.SUPPRESSED,
+        stage=stage.stage_id,
+        purpose=stage.purpose,
+        channel=channel,
+        party_id="",
+        point="",
+        line="",
+        locale="",
+        template=stage.template,
+        loan_ids=action.loan_ids,
+        due_on=action.due_on,
+        episode=action.episode,
+        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode),),
+        priority=stage.priority,
+        requested_at=now,
+        not_before=now,
+        not_after=now,
+        expected_parts=0,
+        decided_version=borrower.version,
+        content_version=policy.content_version,
+        reason=action.reason,
+        rule=action.rule,
+        moves=(Move(MessageState.SUPPRESSED, now, action.reason, action.rule),),
+        settled_at=now,
+    )

@@ -1,0 +1,189 @@
+"""What a decision may know of a borrower: one read, one version.
+
+The whole of a `Borrower` is the *hot item* of the borrower's partition. Everything that can change the words of a
+message, or the right to send it, lives here, so that one strongly consistent read is the truth and one condition on
+`version` protects it. All instants are aware UTC (`_at`), dates are the borrower's local dates (`_on`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from dunlin.domain.money import Money
+from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
+
+ALL_PURPOSES = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPoint:
+    """One number or address of one party.
+
+    `point` is the HMAC under which suppressions are kept; `zones` are the IANA zones the number itself indicates
+    (area code); `blocked` mirrors the suppression item (purposes, or `*`), which stays authoritative at reservation.
+    """
+
+    channel: Channel
+    address: str
+    point: str
+    zones: tuple[str, ...] = ()
+    blocked: frozenset[str] = frozenset()
+    usable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A person who is a party to the borrower's loans, and what that person may hear."""
+
+    party_id: str
+    role: PartyRole
+    name: str
+    locale: str
+    points: tuple[ContactPoint, ...]
+    may_hear: frozenset[Purpose]
+    consents: frozenset[Purpose] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Instalment:
+    """An instalment that is not paid in full: `outstanding` is the core's figure."""
+
+    number: int
+    due_on: date
+    outstanding: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The core's itemised overdue amount; `total` is the core's too and is checked against the parts at the door."""
+
+    principal: Money
+    interest: Money
+    fees: Money
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPayment:
+    """Money on its way that the core has not applied yet."""
+
+    payment_id: str
+    amount: Money
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """The dunning facts of one loan, as of the core's `as_of` and per-loan `sequence`.
+
+    `instalments` are the unpaid ones, oldest first, as far ahead as the core looks. `days_past_due` is the core's
+    own count on `as_of`; where it is given it prevails over ours.
+    """
+
+    loan_id: str
+    account_tail: str
+    currency: str
+    status: LoanStatus
+    as_of: datetime
+    sequence: int
+    instalments: tuple[Instalment, ...]
+    overdue: Overdue | None = None
+    days_past_due: int | None = None
+    pending: tuple[PendingPayment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A dated stop: why, since when, until when (None: until lifted) and who said so."""
+
+    hold_id: str
+    kind: HoldKind
+    placed_at: datetime
+    source: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact that occupies a cap from `reserved_at` to the latest moment at which it can still be felt."""
+
+    ref: str
+    reserved_at: datetime
+    felt_until: datetime
+    channel: str  # ours, or a dialler's, an agency's, a letter
+    purpose: Purpose
+    loan_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageMark:
+    """What has become of one stage of one due date (in one episode): the memory that makes a stage happen once.
+
+    `status`: waiting (permitted later; `reason` says what binds), requested (a message is on its way), told (a
+    provider accepted it), unsent (ended without reaching a provider; may be tried again), over (will not be tried
+    again). `attempt` is the `n` of the last occasion; `lost_channels` failed and are not tried again for this stage.
+    """
+
+    due_on: date
+    stage: str
+    episode: int
+    status: str
+    at: datetime
+    attempt: int = 0
+    channel: str = ""
+    message_key: str = ""
+    reason: Reason | None = None
+    lost_channels: tuple[str, ...] = ()
+
+    @property
+    def mark_id(self) -> str:
+        return f"{self.due_on}#{self.stage}#{self.episode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One delinquency episode of one borrower, all of the borrower's overdue loans in it.
+
+    `token` is the parked execution's doorbell, valid for `parked_version`; `ring_at` is when to ring it at the latest.
+    """
+
+    episode: int
+    generation: int
+    status: CaseStatus
+    due_on: date
+    opened_at: datetime
+    rounds: int = 0
+    assessed_at: datetime | None = None
+    execution_started: bool = False
+    token: str | None = None
+    parked_version: int | None = None
+    ring_at: datetime | None = None
+    outcome: CaseOutcome | None = None
+    outcome_reason: Reason | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """The hot item.
+
+    `version` counts the facts a decision depends on; `revision` counts writes and is what every write is conditional
+    on. Moving a wake or parking a token changes the revision and leaves the version.
+    """
+
+    borrower_id: str
+    version: int
+    revision: int
+    jurisdiction: str
+    zone: str
+    parties: tuple[Party, ...]
+    loans: tuple[Loan, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    marks: tuple[StageMark, ...] = ()
+    case: Case | None = None
+    episodes: int = 0
+    wake_at: datetime | None = None
+    chain_head: str = ""
+    profile_sequence: int = 0

@@ -1,0 +1,79 @@
+"""How often a person may be contacted, counted where it is felt.
+
+A contact occupies its cap from its reservation to the latest moment at which it can still be delivered: as long as
+nobody knows when it was felt, every moment of that interval counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from dunlin.domain.borrower import Contact
+from dunlin.domain.hours import at_local, local_date
+from dunlin.domain.policy import CapRule
+from dunlin.domain.words import Purpose
+
+ANY_CHANNEL = "any"
+#: No rule looks further back; older contacts leave the hot item (the ledger keeps them).
+LONGEST_WINDOW = timedelta(days=40)
+
+
+def binding_cap(
+    rules: Iterable[CapRule],
+    contacts: Sequence[Contact],
+    *,
+    channel: str,
+    purpose: Purpose,
+    loan_ids: tuple[str, ...],
+    zones: tuple[str, ...],
+    now: datetime,
+) -> tuple[datetime, CapRule] | None:
+    """The cap that forbids a contact now and stays full the longest, with the moment it has room again."""
+    binding: tuple[datetime, CapRule] | None = None
+    if not contacts:
+        return None
+    for rule in rules:
+        if purpose not in rule.purposes or not (ANY_CHANNEL in rule.channels or channel in rule.channels):
+            continue
+        room_at = _room_at(rule, contacts, loan_ids, zones, now)
+        if room_at > now and (binding is None or room_at > binding[0]):
+            binding = (room_at, rule)
+    return binding
+
+
+def _room_at(
+    rule: CapRule, contacts: Sequence[Contact], loan_ids: tuple[str, ...], zones: tuple[str, ...], now: datetime
+) -> datetime:
+    counted = [
+        contact
+        for contact in contacts
+        if contact.purpose in rule.purposes and (ANY_CHANNEL in rule.channels or contact.channel in rule.channels)
+    ]
+    if rule.per == "debtor":
+        return _room_among(rule, counted, zones, now)
+    return max(
+        (_room_among(rule, [c for c in counted if loan_id in c.loan_ids], zones, now) for loan_id in loan_ids),
+        default=now,
+    )
+
+
+def _room_among(rule: CapRule, counted: Sequence[Contact], zones: tuple[str, ...], now: datetime) -> datetime:
+    if len(counted) < rule.count:
+        return now
+    if rule.basis == "rolling":
+        window = timedelta(days=rule.days)
+        latest_first = sorted((contact.felt_until for contact in counted), reverse=True)
+        return max(now, latest_first[rule.count - 1] + window)
+    # One local calendar day, in each zone the borrower may be in: room again after the last of their midnights.
+    room_at = now
+    for zone_name in zones:
+        today = local_date(now, zone_name)
+        felt_today = sum(
+            1
+            for contact in counted
+            if local_date(contact.reserved_at, zone_name) <= today <= local_date(contact.felt_until, zone_name)
+        )
+        if felt_today >= rule.count:
+            room_at = max(room_at, at_local(today, 1440, zone_name))
+    return room_at

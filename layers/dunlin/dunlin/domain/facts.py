@@ -1,0 +1,93 @@
+"""What the core tells, parsed and checked: the only way facts enter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dunlin.domain.borrower import Hold, Loan
+from dunlin.domain.money import Money
+from dunlin.domain.words import Channel, PartyRole, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class PartyFacts:
+    """A party as the core knows it: addresses still in clear, no HMAC yet."""
+
+    party_id: str
+    role: PartyRole
+    name: str
+    locale: str
+    addresses: tuple[tuple[Channel, str], ...]
+    may_hear: frozenset[Purpose]
+    consents: frozenset[Purpose]
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowerUpdated:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    sequence: int
+    jurisdiction: str
+    zone: str
+    parties: tuple[PartyFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    payment_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class PriorContact:
+    """A contact made before the cut-over: it counts, so that the first day is not a burst."""
+
+    at: datetime
+    channel: str
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class LoanChanged:
+    """A loan's snapshot after something happened. `imported`: past stages count as told (cut-over)."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    loan: Loan
+    payment: PaymentFacts | None = None
+    imported: bool = False
+    contacts: tuple[PriorContact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLifted:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCheckpoint:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    complete_to: datetime
+
+
+CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | FeedCheckpoint

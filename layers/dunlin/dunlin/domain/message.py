@@ -1,0 +1,114 @@
+"""A message: one occasion, one key, one life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of a message's life, kept for whoever asks why."""
+
+    state: MessageState
+    at: datetime
+    reason: Reason
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure the text must carry: its name, its machine form (`1234.50 USD`, `2026-05-06`)."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The contact ledger's entry. `revision` is the one that was read; the store writes `revision + 1`.
+
+    `key` is the occasion's key under the borrower. `point` is the HMAC of the address, which is not repeated here.
+    `not_after` is the end of the window it may be felt in; `attend_at` is when the sweep looks at it if nobody else
+    did. `occupies_until` is the latest moment at which it can still be felt.
+    """
+
+    borrower_id: str
+    key: str
+    revision: int
+    state: MessageState
+    stage: str
+    purpose: Purpose
+    channel: Channel
+    party_id: str
+    point: str
+    line: str
+    locale: str
+    template: str
+    loan_ids: tuple[str, ...]
+    due_on: date | None
+    episode: int
+    mark_ids: tuple[str, ...]
+    priority: int
+    requested_at: datetime
+    not_before: datetime
+    not_after: datetime
+    expected_parts: int
+    decided_version: int
+    content_version: str
+    reason: Reason
+    rule: str
+    moves: tuple[Move, ...]
+    attend_at: datetime | None = None
+    in_reply_to: str = ""
+    # rendered
+    body: str = ""
+    subject: str = ""
+    parts: int = 0
+    figures: tuple[Figure, ...] = ()
+    rendered_version: int | None = None
+    # reserved
+    reserved_at: datetime | None = None
+    hand_over_by: datetime | None = None
+    occupies_until: datetime | None = None
+    ttl_seconds: int = 0
+    may_retry: bool = False
+    body_digest: str = ""
+    previous_hash: str = ""
+    entry_hash: str = ""
+    # handed over
+    provider_message_id: str = ""
+    sent_at: datetime | None = None
+    settled_at: datetime | None = None
+    price: str = ""
+
+    @property
+    def ref(self) -> str:
+        """How a message is named outside: `borrower_id/key`. It carries no personal data."""
+        return f"{self.borrower_id}/{self.key}"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def is_stoppable(self) -> bool:
+        return self.state in STOPPABLE
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.state in IN_FLIGHT
+
+
+def split_ref(ref: str) -> tuple[str, str]:
+    """`borrower_id/key` back into its two halves.
+
+    Raises:
+        ValueError: it is not a message reference.
+    """
+    borrower_id, slash, key = ref.partition("/")
+    if not (borrower_id and slash and key):
+        raise ValueError("not a message reference")
+    return borrower_id, key

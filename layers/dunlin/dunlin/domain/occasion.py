@@ -1,0 +1,22 @@
+"""An occasion has one key, so that evaluating twice, or losing the answer, cannot make a second message."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from dunlin.domain.words import Channel
+
+
+def occasion_key(due_on: date, stage: str, episode: int, channel: Channel, attempt: int) -> str:
+    """The key of a message under its borrower. The policy version is not part of it: a new pack is no new occasion."""
+    return f"{due_on}#{stage}#{episode}#{channel}#{attempt}"
+
+
+def reply_key(stage: str, channel: Channel, inbound_id: str) -> str:
+    """A reply's occasion is the text it answers."""
+    return f"reply#{stage}#{channel}#{inbound_id}"
+
+
+def mark_id(due_on: date, stage: str, episode: int) -> str:
+    """One stage of one due date (in one episode), whatever the channel and the attempt."""
+    return f"{due_on}#{stage}#{episode}"

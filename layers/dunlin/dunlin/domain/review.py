@@ -1,0 +1,138 @@
+"""Is a message that was asked for still right? Asked when it is rendered and again when it is reserved.
+
+The question is answered from one read of the borrower, and the answer carries the figures of that very read, so the
+text, the check and the reservation's condition cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.hours import local_date
+from dunlin.domain.message import Message
+from dunlin.domain.permit import Allowed, Later, Never, addressee, permit
+from dunlin.domain.policy import Policy, Strategy
+from dunlin.domain.statement import Statement, days_past_due, statement_of
+from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
+
+#: The one text that may follow an opt-out.
+OPT_OUT_CONFIRMATION = "opt_out_confirmation"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """It may go: to this party at this point, with these figures, felt no later than `until`."""
+
+    party: Party
+    point: ContactPoint
+    statement: Statement | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """It may not, and why."""
+
+    reason: Reason
+    rule: str
+
+
+def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Policy, now: datetime) -> Ready | Stop:
+    """Whether `message` may still be said, judged on this read of `borrower` at `now`."""
+    if now >= message.not_after:
+        return Stop(Reason.WINDOW_CLOSED, "not_after")
+    found = _recipient(borrower, message)
+    if isinstance(found, Stop):
+        return found
+    party, point = found
+    if message.purpose is Purpose.REPLY:
+        return _review_reply(borrower, message, party, point, strategy, policy, now)
+
+    today = local_date(now, borrower.zone)
+    loans: list[Loan] = []
+    days = -10_000
+    for loan in borrower.loans:
+        if loan.loan_id not in message.loan_ids:
+            continue
+        if loan.status is not LoanStatus.OPEN:
+            return Stop(Reason.LOAN_NOT_OPEN, "loan.status")
+        if not loan.instalments:
+            return Stop(Reason.PAID, "loan.instalments")
+        if loan.pending:
+            return Stop(Reason.PAYMENT_PENDING, "loan.pending")
+        loan_days = days_past_due(loan, today, local_date(loan.as_of, borrower.zone))
+        if message.episode == 0 and loan.instalments[0].due_on != message.due_on:
+            return Stop(Reason.PAID, "loan.instalments")
+        if message.episode and loan_days < 1:
+            return Stop(Reason.PAID, "loan.overdue")
+        days = max(days, loan_days)
+        loans.append(loan)
+    if len(loans) != len(message.loan_ids) or not loans:
+        return Stop(Reason.LOAN_NOT_OPEN, "loan_ids")
+    if message.episode:
+        case = borrower.case
+        if case is None or case.status is not CaseStatus.OPEN or case.episode != message.episode:
+            return Stop(Reason.FACTS_CHANGED, "case")
+        if _joined_late(borrower, loans, today):
+            return Stop(Reason.FACTS_CHANGED, "loan_ids")
+    elif not _still_current(message, strategy, days):
+        return Stop(Reason.OVERTAKEN, "stage.lasts_days")
+    answer = permit(borrower, party, point, tuple(loans), message.purpose, strategy, policy, now)
+    match answer:
+        case Allowed():
+            statement = statement_of(tuple(loans), overdue=days > 0, days=days)
+            return Ready(party, point, statement, min(answer.until, message.not_after))
+        case Later() | Never():
+            return Stop(answer.reason, answer.rule)
+
+
+def _recipient(borrower: Borrower, message: Message) -> tuple[Party, ContactPoint] | Stop:
+    for party in borrower.parties:
+        if party.party_id != message.party_id:
+            continue
+        for point in party.points:
+            if point.channel is message.channel and point.point == message.point:
+                if message.purpose is not Purpose.REPLY and addressee(borrower, message.purpose) != party:
+                    return Stop(Reason.NOT_A_PARTY, "party.may_hear")
+                return party, point
+        return Stop(Reason.NO_CONTACT_POINT, "party.points")
+    return Stop(Reason.NOT_A_PARTY, "parties")
+
+
+def _review_reply(
+    borrower: Borrower,
+    message: Message,
+    party: Party,
+    point: ContactPoint,
+    strategy: Strategy,
+    policy: Policy,
+    now: datetime,
+) -> Ready | Stop:
+    """An answer to the person's own text: no cap, no hours; an opt-out stops it, its own confirmation excepted."""
+    if message.stage == OPT_OUT_CONFIRMATION:
+        return Ready(party, point, None, now + timedelta(hours=1))
+    answer = permit(borrower, party, point, (), Purpose.REPLY, strategy, policy, now)
+    if isinstance(answer, Allowed):
+        return Ready(party, point, None, now + timedelta(hours=1))
+    return Stop(answer.reason, answer.rule)
+
+
+def _still_current(message: Message, strategy: Strategy, days: int) -> bool:
+    for stage in strategy.stages:
+        if stage.stage_id == message.stage:
+            return stage.offset_days <= days < stage.offset_days + stage.lasts_days
+    return False
+
+
+def _joined_late(borrower: Borrower, loans: list[Loan], today: date) -> bool:
+    """Whether the set of overdue loans grew since the message was asked for: its total would no longer be the total."""
+    told = {loan.loan_id for loan in loans}
+    currency = loans[0].currency
+    for loan in borrower.loans:
+        if loan.loan_id in told or loan.status is not LoanStatus.OPEN or loan.currency != currency:
+            continue
+        if loan.instalments and loan.instalments[0].due_on < today:
+            return True
+    return False

@@ -1,0 +1,313 @@
+"""The one place where things are put together: lazily, once a function, and only what its path needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dunlin.entry.settings import Settings, optional, required
+
+if TYPE_CHECKING:
+    from dunlin.adapters.aws import (
+        HmacPointKeys,
+        Secrets,
+        SqsEars,
+        SqsOutbox,
+        SqsRefusedInput,
+        SqsWakeQueue,
+        StepFunctionsEscalations,
+    )
+    from dunlin.adapters.dynamo.controls import DynamoControls
+    from dunlin.adapters.dynamo.store import DynamoStore
+    from dunlin.adapters.webhooks import WebhookSecrets
+    from dunlin.content.model import Content
+    from dunlin.services.contacts import Contacts
+    from dunlin.services.dispatch import Dispatch
+    from dunlin.services.escalate import Escalate
+    from dunlin.services.evaluate import Evaluate
+    from dunlin.services.inbound import Meaning, ReceiveInbound
+    from dunlin.services.ingest import Ingest
+    from dunlin.services.opt_outs import OptOuts
+    from dunlin.services.pace import Pace
+    from dunlin.services.policies import Policies
+    from dunlin.services.ports import Clock, Sender
+    from dunlin.services.render import Compose, Render
+    from dunlin.services.reports import ReceiveReport
+    from dunlin.services.send import Send
+    from dunlin.services.settle import Settle
+    from dunlin.services.sweep import Sweep
+
+__all__ = ["Runtime", "reset", "runtime", "use_clock"]
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+_clock: Clock = system_clock
+_runtimes: dict[str, Runtime] = {}
+
+
+def use_clock(clock: Clock) -> None:
+    """Let time come from `clock`: time has one source, and on a laptop it is a virtual one."""
+    global _clock  # noqa: PLW0603  (the process has one clock)
+    _clock = clock
+    _runtimes.clear()
+
+
+def reset() -> None:
+    """Forget everything that was put together, and the clock."""
+    use_clock(system_clock)
+
+
+def runtime() -> Runtime:
+    """What this function needs, made at its first invocation and kept for the next ones."""
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+    if name not in _runtimes:
+        _runtimes[name] = Runtime(Settings.from_environment(), _clock)
+    return _runtimes[name]
+
+
+class Runtime:
+    """Settings, clients and services of one function."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+        return boto3.client(service, region_name=self.settings.region, config=config)  # type: ignore[call-overload]
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return self._client("sqs")
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        from dunlin.adapters.aws import Secrets
+
+        return Secrets(self._client("secretsmanager"))
+
+    # ── adapters ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def store(self) -> DynamoStore:
+        from dunlin.adapters.dynamo.models import bind
+        from dunlin.adapters.dynamo.store import DynamoStore
+
+        bind(
+            region=self.settings.region,
+            borrowers=optional("BORROWERS_TABLE"),
+            messages=optional("MESSAGES_TABLE"),
+            suppressions=optional("SUPPRESSIONS_TABLE"),
+            controls=optional("CONTROLS_TABLE"),
+        )
+        return DynamoStore(self.settings.region)
+
+    @cached_property
+    def controls(self) -> DynamoControls:
+        from dunlin.adapters.dynamo.controls import DynamoControls
+
+        _ = self.store  # binds the tables
+        return DynamoControls()
+
+    @cached_property
+    def content(self) -> Content:
+        from dunlin.content.loader import load_content
+
+        return load_content(Path(required("CONTENT_DIR")))
+
+    @cached_property
+    def keys(self) -> HmacPointKeys:
+        from dunlin.adapters.aws import HmacPointKeys
+
+        return HmacPointKeys(self.secrets.text(required("POINT_KEY_SECRET")))
+
+    @cached_property
+    def refused_input(self) -> SqsRefusedInput:
+        from dunlin.adapters.aws import SqsRefusedInput
+
+        return SqsRefusedInput(self._sqs, required("REFUSED_INPUT_QUEUE_URL"))
+
+    @cached_property
+    def outbox(self) -> SqsOutbox:
+        from dunlin.adapters.aws import SqsOutbox
+
+        return SqsOutbox(self._sqs, self._ear_urls())
+
+    def _ear_urls(self) -> dict[str, str]:
+        return {"reports": required("REPORTS_QUEUE_URL"), "inbound": required("INBOUND_QUEUE_URL")}
+
+    @cached_property
+    def escalations(self) -> StepFunctionsEscalations:
+        from dunlin.adapters.aws import StepFunctionsEscalations
+
+        # A function that only rings needs no state machine's name.
+        return StepFunctionsEscalations(self._client("stepfunctions"), optional("ESCALATION_STATE_MACHINE_ARN"))
+
+    def _provider(self, name: str) -> Mapping[str, str]:
+        from dunlin.errors import ConfigurationError
+
+        document = self.secrets.document(required("PROVIDERS_SECRET")).get(name)
+        if not isinstance(document, dict):
+            raise ConfigurationError(f"PROVIDERS_SECRET: {name} must be set")
+        return document
+
+    @cached_property
+    def senders(self) -> dict[str, Sender]:
+        """The senders of the providers that the lender's lines use."""
+        import boto3
+
+        from dunlin.adapters.senders import (
+            FinanceSmsKey,
+            FinanceSmsSender,
+            SesSender,
+            SmsVoiceSender,
+            SnsSender,
+            one_attempt,
+            sms_voice_client,
+        )
+
+        read, connect = float(os.environ.get("PROVIDER_READ_TIMEOUT", "10")), 2.0
+        region = self.settings.region
+        senders: dict[str, Sender] = {}
+        for provider in {line.provider for line in self.content.lender.lines}:
+            match provider:
+                case "aws_sms":
+                    senders[provider] = SmsVoiceSender(sms_voice_client(read, connect, region=region))
+                case "aws_sns":
+                    once = one_attempt(read, connect)
+                    senders[provider] = SnsSender(boto3.client("sns", region_name=region, config=once))
+                case "aws_ses":
+                    once = one_attempt(read, connect)
+                    senders[provider] = SesSender(boto3.client("sesv2", region_name=region, config=once))
+                case "finance_sms":
+                    keys = self._provider(provider)
+                    senders[provider] = FinanceSmsSender(
+                        keys["base_url"],
+                        FinanceSmsKey(keys["key_id"], keys["secret"]),
+                        self.clock,
+                        read_timeout=read,
+                        connect_timeout=connect,
+                    )
+        return senders
+
+    @cached_property
+    def webhook_secrets(self) -> WebhookSecrets:
+        from dunlin.adapters.webhooks import WebhookSecrets
+
+        keys = self._provider("finance_sms")
+        return WebhookSecrets(keys["webhook_token"], keys["webhook_secret"])
+
+    # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def policies(self) -> Policies:
+        from dunlin.services.policies import Policies
+
+        return Policies(self.content, self.controls)
+
+    @cached_property
+    def settle(self) -> Settle:
+        from dunlin.services.settle import Settle
+
+        return Settle(self.store, self.clock)
+
+    @cached_property
+    def opt_outs(self) -> OptOuts:
+        from dunlin.services.opt_outs import OptOuts
+
+        return OptOuts(self.store, self.clock)
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        from dunlin.services.ingest import Ingest
+
+        return Ingest(self.store, self.controls, self.content, self.keys, self.clock)
+
+    @cached_property
+    def contacts(self) -> Contacts:
+        from dunlin.services.contacts import Contacts
+
+        return Contacts(self.store, self.policies, self.clock)
+
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        from dunlin.adapters.aws import SqsWakeQueue
+        from dunlin.services.dispatch import Dispatch
+
+        wakes: SqsWakeQueue = SqsWakeQueue(self._sqs, required("WAKE_QUEUE_URL"))
+        return Dispatch(self.store, wakes, self.clock)
+
+    @cached_property
+    def evaluate(self) -> Evaluate:
+        from dunlin.services.evaluate import Evaluate
+
+        return Evaluate(self.store, self.policies, self.escalations, self.clock)
+
+    @cached_property
+    def escalate(self) -> Escalate:
+        from dunlin.services.escalate import Escalate
+
+        return Escalate(self.store, self.policies, self.escalations, self.clock)
+
+    @cached_property
+    def pace(self) -> Pace:
+        from dunlin.services.pace import Pace
+
+        return Pace(self.store, self.controls, self.content, self.clock)
+
+    @cached_property
+    def compose(self) -> Compose:
+        from dunlin.adapters.renderer import Renderer
+        from dunlin.services.render import Compose
+
+        return Compose(self.policies, Renderer(self.content), self.content)
+
+    @cached_property
+    def render(self) -> Render:
+        from dunlin.services.render import Render
+
+        return Render(self.store, self.compose, self.settle, self.clock)
+
+    @cached_property
+    def send(self) -> Send:
+        from dunlin.services.send import Send
+
+        return Send(self.store, self.controls, self.compose, self.settle, self.opt_outs, self.senders, self.clock)
+
+    @cached_property
+    def reports(self) -> ReceiveReport:
+        from dunlin.services.reports import ReceiveReport
+
+        return ReceiveReport(self.store, self.settle)
+
+    @cached_property
+    def inbound(self) -> ReceiveInbound:
+        from dunlin.services.inbound import ReceiveInbound
+
+        return ReceiveInbound(self.store, self.policies, self.opt_outs, self.keys, self._understand, self.clock)
+
+    def _understand(self, text: str, locale: str | None) -> Meaning:
+        from dunlin.domain.keywords import read_keyword
+        from dunlin.services.inbound import Meaning
+
+        return Meaning(read_keyword(text, self.content.words(locale)))
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        from dunlin.adapters.aws import SqsEars
+        from dunlin.services.sweep import Sweep
+
+        ears: SqsEars = SqsEars(self._sqs, self._ear_urls())
+        return Sweep(self.store, self.controls, self.render, self.send, self.settle, ears, self.clock)

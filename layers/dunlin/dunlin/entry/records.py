@@ -1,0 +1,64 @@
+"""The shapes events come in: SQS bodies, stream records, API requests. Bad input is refused here, by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from dunlin.entry.observability import logger, metrics
+from dunlin.errors import InvalidInput
+from dunlin.services.ports import Refusal, RefusedInput
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+
+
+def json_object(raw: str, most_bytes: int) -> Mapping[str, object]:
+    """A body as a JSON object.
+
+    Raises:
+        InvalidInput: too large, not JSON, or not an object.
+    """
+    if len(raw.encode("utf-8", "surrogatepass")) > most_bytes:
+        raise InvalidInput("body", f"must be at most {most_bytes} bytes")
+    try:
+        document = json.loads(raw, parse_constant=_refused_constant)
+    except (ValueError, RecursionError):
+        raise InvalidInput("body", "must be JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidInput("body", "must be a JSON object")
+    return document
+
+
+def _refused_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def refusing(source: str, refused: RefusedInput, raw: str, receive: Callable[[], None]) -> None:
+    """Run `receive`; what can never be accepted is kept beside the wrong field's name, and the batch goes on.
+
+    Anything else (a conflict, storage that does not answer, a borrower we do not know yet) is raised: the record is
+    retried, and ends in the dead-letter queue if it never goes through.
+    """
+    try:
+        receive()
+    except InvalidInput as error:
+        refused.keep(Refusal(source, error.field, error.problem, raw))
+        logger.warning("input refused", extra={"source": source, "field": error.field, "problem": error.problem})
+        metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
+
+
+def message_keys(record: DynamoDBRecord) -> tuple[str, str]:
+    """The (borrower, key) of a stream record of the messages table.
+
+    Raises:
+        InvalidInput: it is not such a record.
+    """
+    keys = record.dynamodb.keys if record.dynamodb is not None else None
+    borrower_id, key = (keys or {}).get("borrower_id"), (keys or {}).get("key")
+    if not isinstance(borrower_id, str) or not isinstance(key, str):
+        raise InvalidInput("dynamodb.Keys", "must name a message")
+    return borrower_id, key

@@ -1,0 +1,121 @@
+"""The two steps of an escalation: assess the case, park until something happens.
+
+The state machine holds no fact: its input is ids, every round reads the borrower anew. The token that `park` stores is
+a doorbell; the fact is the borrower's version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+
+from dunlin.domain.apply import apply, woken
+from dunlin.domain.decide import decide
+from dunlin.domain.message import Message
+from dunlin.domain.words import CaseOutcome, CaseStatus
+from dunlin.errors import Conflict, VersionConflict
+from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT
+from dunlin.services.policies import Policies
+from dunlin.services.ports import Change, Clock, Escalations, Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """`next` is park or end; `version` is the borrower's version that was assessed."""
+
+    next: str
+    outcome: str
+    version: int
+    rounds: int
+
+
+class Escalate:
+    """The service behind `assess_case` and `park_case`."""
+
+    def __init__(self, store: Store, policies: Policies, escalations: Escalations, clock: Clock) -> None:
+        self._store = store
+        self._policies = policies
+        self._escalations = escalations
+        self._clock = clock
+
+    def assess(self, borrower_id: str, episode: int, generation: int) -> Assessed:
+        """One round: is the case over, is a tier due, when to look again.
+
+        Raises:
+            Conflict: other writers were first each time; the state machine tries again.
+        """
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            now = self._clock()
+            case = borrower.case if borrower is not None else None
+            if borrower is None or case is None or case.episode != episode:
+                return Assessed("end", CaseOutcome.CLOSED, 0, 0)
+            if case.status is CaseStatus.ENDED:
+                return Assessed("end", case.outcome or CaseOutcome.CLOSED, borrower.version, case.rounds)
+            if case.generation != generation:
+                return Assessed("end", CaseOutcome.CLOSED, borrower.version, case.rounds)
+            rules = self._policies.rules_for(borrower, now)
+            if rules is None:
+                ring_at = now + timedelta(days=1)
+                waiting = replace(case, rounds=case.rounds + 1, assessed_at=now, ring_at=ring_at, token=None)
+                after, changed = replace(borrower, case=waiting), False
+                messages: tuple[Message, ...] = ()
+                records: tuple[Record, ...] = ()
+            else:
+                decision = decide(borrower, rules.strategy, rules.policy, now)
+                applied = apply(borrower, decision.case_actions, rules.policy, now)
+                assessed_case = applied.borrower.case
+                assert assessed_case is not None
+                assessed_case = replace(
+                    assessed_case, rounds=case.rounds + 1, assessed_at=now, ring_at=decision.ring_at, token=None
+                )
+                after = replace(applied.borrower, case=assessed_case)
+                changed, messages = applied.changed, applied.messages
+                ended = assessed_case.status is CaseStatus.ENDED
+                records = (_archived(borrower_id, episode, asdict(assessed_case)),) if ended else ()
+                # An ended case leaves the borrower to be looked at once more: reminders may be due again.
+                after = woken(after, now if ended else decision.ring_at)
+            after = woken(after, now + EXECUTION_SILENT)
+            try:
+                self._store.commit(Change(borrower=after, quiet=not changed, new_messages=messages, records=records))
+            except Conflict:
+                continue
+            assert after.case is not None
+            over = after.case.status is CaseStatus.ENDED
+            return Assessed(
+                "end" if over else "park",
+                (after.case.outcome or CaseOutcome.CLOSED) if over else "",
+                borrower.version + (1 if changed else 0),
+                after.case.rounds,
+            )
+        raise VersionConflict(borrower_id)
+
+    def park(self, borrower_id: str, episode: int, generation: int, version: int, token: str) -> bool:
+        """Leave the doorbell with the case, if it is still the one that was assessed; else ring it at once.
+
+        Returns whether it was parked.
+        """
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            case = borrower.case if borrower is not None else None
+            if (
+                borrower is None
+                or case is None
+                or case.status is not CaseStatus.OPEN
+                or (case.episode, case.generation) != (episode, generation)
+                or borrower.version != version
+            ):
+                break
+            parked = replace(case, token=token, parked_version=version)
+            after = woken(replace(borrower, case=parked), case.ring_at)
+            try:
+                self._store.commit(Change(borrower=after, quiet=True))
+            except Conflict:
+                continue
+            return True
+        self._escalations.ring(token)
+        return False
+
+
+def _archived(borrower_id: str, episode: int, document: dict[str, object]) -> Record:
+    return Record(borrower_id, f"CASE#{episode:04d}", document)

@@ -1,0 +1,130 @@
+"""Evaluate the borrowers whose time has come: request what is due, record what is not, keep escalations alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dunlin.domain.apply import apply
+from dunlin.domain.borrower import Borrower, Case
+from dunlin.domain.decide import decide
+from dunlin.domain.words import CaseStatus
+from dunlin.errors import Conflict, DunlinError
+from dunlin.services.policies import Policies
+from dunlin.services.ports import Change, Clock, Escalations, Store
+
+#: Conflicts are rare and short: after this many the next wake finds a calmer moment.
+ATTEMPTS = 4
+#: An execution that neither parked nor ended for this long is looked for.
+EXECUTION_SILENT = timedelta(hours=1)
+#: A borrower whose evaluation fails is left alone for a while, so that the others are reached.
+FAILED_WAITS = timedelta(minutes=15)
+#: No reviewed pack: look again when content may have changed.
+NO_PACK_WAITS = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What became of one wake of a shard."""
+
+    evaluated: int
+    failed: tuple[str, ...]
+
+
+class Evaluate:
+    """The service behind `evaluate_stages`."""
+
+    def __init__(self, store: Store, policies: Policies, escalations: Escalations, clock: Clock) -> None:
+        self._store = store
+        self._policies = policies
+        self._escalations = escalations
+        self._clock = clock
+
+    def shard(self, shard: str, limit: int, on_failure: Callable[[str, Exception], None]) -> Evaluated:
+        """Evaluate everyone on `shard` whose wake has come, at most `limit`.
+
+        One borrower's failure never blocks another: it is told to `on_failure`, put off, and returned.
+        """
+        failed: list[str] = []
+        borrowers = self._store.awake(shard, self._clock(), limit)
+        for borrower_id in borrowers:
+            try:
+                self.borrower(borrower_id)
+            except Conflict:
+                continue  # somebody else is writing; the wake stands, and so does the next minute
+            except Exception as error:  # the batch's edge: whatever it was, the others go on
+                failed.append(borrower_id)
+                on_failure(borrower_id, error)
+                self._put_off(borrower_id)
+        return Evaluated(len(borrowers), tuple(failed))
+
+    def _put_off(self, borrower_id: str) -> None:
+        try:
+            borrower = self._store.borrower(borrower_id)
+            if borrower is not None:
+                later = replace(borrower, wake_at=self._clock() + FAILED_WAITS)
+                self._store.commit(Change(borrower=later, quiet=True))
+        except DunlinError:
+            return  # it comes again with the next wake
+
+    def borrower(self, borrower_id: str) -> None:
+        """Evaluate one borrower: nothing, if its wake has not come (an index can be behind)."""
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            now = self._clock()
+            if borrower is None or borrower.wake_at is None or borrower.wake_at > now:
+                return
+            try:
+                if self._once(borrower, now):
+                    return
+            except Conflict:
+                continue
+        raise Conflict(borrower_id)
+
+    def _once(self, borrower: Borrower, now: datetime) -> bool:
+        """One pass; False when it has to be looked at again at once (a case was just opened)."""
+        rules = self._policies.rules_for(borrower, now)
+        if rules is None:
+            self._store.commit(Change(borrower=replace(borrower, wake_at=now + NO_PACK_WAITS), quiet=True))
+            return True
+        decision = decide(borrower, rules.strategy, rules.policy, now)
+        applied = apply(borrower, decision.actions, rules.policy, now)
+        after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
+        opened = after.case is not None and after.case is not borrower.case and not after.case.execution_started
+        moments = [moment for moment in (decision.wake_at, again_at) if moment is not None]
+        # A moment that is already over would wake us every minute for nothing new.
+        wake_at = min((max(moment, now + timedelta(minutes=1)) for moment in moments), default=None)
+        after = replace(after, wake_at=now if opened else wake_at)
+        if after != borrower or applied.messages:
+            self._store.commit(Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages))
+        return not opened
+
+    def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
+        """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""
+        case = borrower.case
+        if case is None or case.status is not CaseStatus.OPEN:
+            return borrower, None
+        if case.execution_started is False:
+            if case.opened_at == now and moved:
+                return borrower, now  # not written yet: it is started on the next pass
+            self._escalations.start(borrower.borrower_id, case.episode, case.generation)
+            return replace(borrower, case=replace(case, execution_started=True)), now + EXECUTION_SILENT
+        if case.token is not None:
+            if moved or borrower.version != case.parked_version or (case.ring_at is not None and case.ring_at <= now):
+                # Ring first, clear after: a token that is rung twice is harmless, one that is lost is not.
+                self._escalations.ring(case.token)
+                rung = replace(case, token=None, parked_version=None)
+                return replace(borrower, case=rung), now + EXECUTION_SILENT
+            return borrower, case.ring_at
+        return self._looked_for(borrower, case, now)
+
+    def _looked_for(self, borrower: Borrower, case: Case, now: datetime) -> tuple[Borrower, datetime]:
+        silent_since = case.assessed_at or case.opened_at
+        if now - silent_since < EXECUTION_SILENT:
+            return borrower, silent_since + EXECUTION_SILENT
+        if self._escalations.is_running(borrower.borrower_id, case.episode, case.generation):
+            return borrower, now + EXECUTION_SILENT
+        following = replace(case, generation=case.generation + 1)
+        self._escalations.start(borrower.borrower_id, following.episode, following.generation)
+        return replace(borrower, case=following), now + EXECUTION_SILENT

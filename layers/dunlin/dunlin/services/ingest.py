@@ -1,0 +1,233 @@
+"""Facts from the core, applied once for ever, in whatever order and however often they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from dunlin.domain.apply import woken
+from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Loan, Party, StageMark
+from dunlin.domain.facts import BorrowerUpdated, CoreEvent, FeedCheckpoint, HoldLifted, HoldPlaced, LoanChanged
+from dunlin.domain.hours import local_date
+from dunlin.domain.policy import Conditions, Strategy
+from dunlin.domain.statement import days_past_due
+from dunlin.domain.words import Channel, LoanStatus
+from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
+from dunlin.services.evaluate import ATTEMPTS
+from dunlin.services.opt_outs import blocked_purposes
+from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
+
+#: Clocks differ a little; a fact from further ahead is a mistake.
+FUTURE_ALLOWED = timedelta(minutes=5)
+MOST_LOANS = 50
+
+
+class Ingested(StrEnum):
+    """What an event did."""
+
+    APPLIED = "applied"
+    REPEATED = "repeated"  # recorded before: nothing changes
+    OLDER = "older"  # recorded now, but a newer snapshot is known already
+
+
+class Ingest:
+    """The service behind `ingest_events` and `POST /events`."""
+
+    def __init__(self, store: Store, controls: Controls, content: Content, keys: PointKeys, clock: Clock) -> None:
+        self._store = store
+        self._controls = controls
+        self._content = content
+        self._keys = keys
+        self._clock = clock
+
+    def receive(self, event: CoreEvent) -> Ingested:
+        """Apply one event.
+
+        Raises:
+            InvalidInput: from the future, or for a jurisdiction without a reviewed pack.
+            NotFound: the borrower is not known (yet): the batch's retry waits for it.
+            VersionConflict: other writers were first each time.
+        """
+        now = self._clock()
+        if event.occurred_at > now + FUTURE_ALLOWED:
+            raise InvalidInput("occurred_at", "is in the future")
+        if isinstance(event, FeedCheckpoint):
+            if event.complete_to > now + FUTURE_ALLOWED:
+                raise InvalidInput("complete_to", "is in the future")
+            self._controls.advance_feed(event.complete_to)
+            return Ingested.APPLIED
+        for _ in range(ATTEMPTS):
+            try:
+                return self._once(event, self._clock())
+            except Conflict:
+                continue
+        raise VersionConflict(event.borrower_id)
+
+    def _once(self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> Ingested:
+        before = self._store.borrower(event.borrower_id)
+        records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
+        match event:
+            case BorrowerUpdated():
+                after = self._profile(before, event)
+            case LoanChanged():
+                if before is None:
+                    raise NotFound("borrower_id")
+                if event.loan.as_of > now + FUTURE_ALLOWED:
+                    raise InvalidInput("loan.as_of", "is in the future")
+                after = self._loan(before, event, now)
+                if event.payment is not None:
+                    records.append(_payment(event, now))
+            case HoldPlaced():
+                if before is None:
+                    raise NotFound("borrower_id")
+                others = tuple(hold for hold in before.holds if hold.hold_id != event.hold.hold_id)
+                after = replace(before, holds=(*others, event.hold))
+            case HoldLifted():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = replace(before, holds=tuple(h for h in before.holds if h.hold_id != event.hold_id))
+        changed = after != before
+        # An older snapshot changes nothing, and is recorded all the same.
+        target = woken(after, now) if changed else None
+        try:
+            self._store.commit(Change(borrower=target, records=tuple(records)))
+        except AlreadyRecorded as known:
+            if str(known).startswith("FACT#"):
+                return Ingested.REPEATED
+            # The payment was applied before, under another event: its snapshot may still be news, the money is not.
+            self._store.commit(Change(borrower=target, records=tuple(records[:1])))
+        return Ingested.APPLIED if changed else Ingested.OLDER
+
+    def _profile(self, before: Borrower | None, event: BorrowerUpdated) -> Borrower:
+        if self._content.policy(event.jurisdiction, event.occurred_at.date(), Conditions()) is None:
+            raise InvalidInput("borrower.jurisdiction", "has no reviewed pack: nothing may be sent there")
+        if before is not None and event.sequence <= before.profile_sequence:
+            return before
+        unusable = (
+            set()
+            if before is None
+            else {point.point for party in before.parties for point in party.points if not point.usable}
+        )
+        parties = []
+        for facts in event.parties:
+            points = []
+            for channel, address in facts.addresses:
+                key = self._keys.point(channel, address)
+                self._store.link_point(key, event.borrower_id)
+                points.append(
+                    ContactPoint(
+                        channel=channel,
+                        address=address,
+                        point=key,
+                        zones=self._content.zones_of(address) if channel is Channel.SMS else (),
+                        blocked=blocked_purposes(self._store.suppression(key), channel),
+                        usable=key not in unusable,
+                    )
+                )
+            parties.append(
+                Party(
+                    facts.party_id,
+                    facts.role,
+                    facts.name,
+                    facts.locale,
+                    tuple(points),
+                    facts.may_hear,
+                    facts.consents,
+                )
+            )
+        if before is None:
+            return Borrower(
+                event.borrower_id,
+                version=0,
+                revision=0,
+                jurisdiction=event.jurisdiction,
+                zone=event.zone,
+                parties=tuple(parties),
+                profile_sequence=event.sequence,
+            )
+        return replace(
+            before,
+            jurisdiction=event.jurisdiction,
+            zone=event.zone,
+            parties=tuple(parties),
+            profile_sequence=event.sequence,
+        )
+
+    def _loan(self, before: Borrower, event: LoanChanged, now: datetime) -> Borrower:
+        known = next((loan for loan in before.loans if loan.loan_id == event.loan.loan_id), None)
+        if known is not None and event.loan.sequence <= known.sequence:
+            return before
+        if known is None and len(before.loans) >= MOST_LOANS:
+            raise InvalidInput("loan.loan_id", f"one borrower has at most {MOST_LOANS} loans")
+        loans = tuple(event.loan if loan.loan_id == event.loan.loan_id else loan for loan in before.loans)
+        after = replace(before, loans=loans if known is not None else (*before.loans, event.loan))
+        if event.imported:
+            strategy = self._content.strategy(before.jurisdiction)
+            if strategy is not None:
+                after = imported(after, event, strategy, now)
+        return after
+
+
+def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: datetime) -> Borrower:
+    """Cut-over: what should have been said before today counts as said, and prior contacts occupy their caps.
+
+    Day 45 of an arrear does not start with a burst: every reminder that is due or past is marked told, and so is
+    every tier but the one of today; a tier that was told today by the incumbent is among the contacts.
+    """
+    contacts = tuple(
+        Contact(
+            f"import/{event.event_id}/{number}",
+            contact.at,
+            contact.at,
+            contact.channel,
+            contact.purpose,
+            (event.loan.loan_id,),
+        )
+        for number, contact in enumerate(event.contacts)
+    )
+    marks = {mark.mark_id: mark for mark in borrower.marks}
+    if event.loan.status is LoanStatus.OPEN and event.loan.instalments:
+        due_on = event.loan.instalments[0].due_on
+        today = local_date(now, borrower.zone)
+        days = days_past_due(event.loan, today, local_date(event.loan.as_of, borrower.zone))
+        # The next case of this borrower is the one these arrears belong to.
+        open_case = borrower.case is not None and borrower.case.ended_at is None
+        episode = borrower.episodes if open_case else borrower.episodes + 1
+        for stage in strategy.stages:
+            if stage.kind == "referral" or stage.offset_days > days:
+                continue
+            mark = StageMark(
+                due_on, stage.stage_id, 0 if stage.kind == "reminder" else episode, "told", now, channel="import"
+            )
+            marks.setdefault(mark.mark_id, mark)
+    return replace(borrower, contacts=(*borrower.contacts, *contacts), marks=tuple(marks.values()))
+
+
+def _fact(event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> dict[str, object]:
+    fact: dict[str, object] = {"type": event.type, "occurred_at": event.occurred_at, "recorded_at": now}
+    if isinstance(event, LoanChanged):
+        fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
+        fact["snapshot"] = _snapshot(event.loan)
+    return fact
+
+
+def _snapshot(loan: Loan) -> dict[str, object]:
+    return {
+        "status": str(loan.status),
+        "instalments": [[i.number, i.due_on.isoformat(), str(i.outstanding)] for i in loan.instalments],
+        "overdue": str(loan.overdue.total) if loan.overdue is not None else None,
+    }
+
+
+def _payment(event: LoanChanged, now: datetime) -> Record:
+    assert event.payment is not None
+    document: dict[str, object] = {
+        "type": event.type,
+        "loan_id": event.loan.loan_id,
+        "amount": str(event.payment.amount),
+        "occurred_at": event.occurred_at,
+        "recorded_at": now,
+    }
+    # A payment is pending, then applied, and can be returned: each of these happens once.
+    return Record(event.borrower_id, f"PAY#{event.payment.payment_id}#{event.type.removeprefix('payment.')}", document)

@@ -1,0 +1,383 @@
+"""What the services need of the world. Adapters implement these; `dunlin.testing` ships in-memory ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.message import Figure, Message
+from dunlin.domain.policy import Conditions, Lender, Line, Policy, Strategy
+from dunlin.domain.statement import Statement
+from dunlin.domain.words import Channel, MessageState, Purpose, Reason
+
+
+class Clock(Protocol):
+    """Aware UTC now. Time has one source."""
+
+    def __call__(self) -> datetime: ...
+
+
+# ── Storage ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An append-only item in a borrower's partition, written once for ever: a payment, a fact, an ended case."""
+
+    borrower_id: str
+    item: str
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """What a contact point has opted out of: `channel#purpose` or `channel#*`.
+
+    Written on condition that it still stands as it was read (`read_changed_at`).
+    """
+
+    point: str
+    blocked: frozenset[str] = frozenset()
+    changed_at: datetime | None = None
+    read_changed_at: datetime | None = None
+
+    def forbids(self, channel: Channel, purpose: Purpose) -> bool:
+        return f"{channel}#{purpose}" in self.blocked or f"{channel}#*" in self.blocked
+
+
+@dataclass(frozen=True, slots=True)
+class PointRecord:
+    """An append-only item under a contact point: an inbound text, by the provider's id. Expires by retention."""
+
+    point: str
+    item: str
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transaction. All of it happens, or none.
+
+    `borrower` is written with `revision + 1` on condition that the stored revision is still `revision` (0: must not
+    exist), and with `version + 1` unless `quiet`, which is for writes that no decision depends on (a wake, a parked
+    token). Messages likewise by `revision`. `records` and `point_records` must not exist. `unless_blocked` refuses
+    the whole when the point's suppression item covers (channel, purpose).
+    """
+
+    borrower: Borrower | None = None
+    quiet: bool = False
+    new_messages: tuple[Message, ...] = ()
+    moved_messages: tuple[Message, ...] = ()
+    records: tuple[Record, ...] = ()
+    point_records: tuple[PointRecord, ...] = ()
+    suppression: Suppression | None = None
+    unless_blocked: tuple[str, Channel, Purpose] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A REQUESTED message as the pacer sees it, most urgent first."""
+
+    borrower_id: str
+    key: str
+    not_before: datetime
+    not_after: datetime
+    expected_parts: int
+
+
+class Store(Protocol):
+    """Borrowers, messages, suppressions. Reads of single items are strongly consistent.
+
+    Raises (all methods): TransientError. `commit`: VersionConflict, StateConflict, AlreadyRecorded, Suppressed.
+    """
+
+    def borrower(self, borrower_id: str) -> Borrower | None: ...
+
+    def message(self, borrower_id: str, key: str) -> Message | None: ...
+
+    def conversation(self, borrower_id: str) -> Sequence[Message]: ...
+
+    def commit(self, change: Change) -> None: ...
+
+    def awake(self, shard: str, now: datetime, limit: int) -> Sequence[str]:
+        """Borrowers of a shard whose `wake_at` has come, earliest first (eventually consistent)."""
+        ...
+
+    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+        """REQUESTED messages of a line by priority, then deadline (eventually consistent)."""
+        ...
+
+    def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """(borrower, key) of non-terminal messages whose `attend_at` has come (eventually consistent)."""
+        ...
+
+    def suppression(self, point: str) -> Suppression: ...
+
+    def link_point(self, point: str, borrower_id: str) -> None:
+        """Remember that this borrower has this contact point."""
+        ...
+
+    def borrowers_of(self, point: str) -> Sequence[str]: ...
+
+
+# ── Controls: shared state that stays out of the reservation ─────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A line's bucket, lease and stop. `tokens` are parts that may go now."""
+
+    line: str
+    revision: int = 0
+    tokens: float = 0.0
+    filled_at: datetime | None = None
+    leased_until: datetime | None = None
+    stopped_until: datetime | None = None
+    stop_reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """The probe of one of our ears (inbound, reports): when one was sent that has not been heard yet."""
+
+    ear: str
+    revision: int = 0
+    probe: str = ""
+    sent_at: datetime | None = None
+    heard_at: datetime | None = None
+
+
+#: What we listen with. A probe is sent down each; one that is not heard in time means that we are deaf.
+EARS = ("reports", "inbound")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """The core's checkpoint: everything up to `complete_to` has been sent."""
+
+    revision: int = 0
+    complete_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a decision needs of the controls, in one read."""
+
+    feed_complete_to: datetime | None
+    hearings: tuple[Hearing, ...]
+    lines: tuple[LineState, ...]
+
+
+class Controls(Protocol):
+    """Line state, the feed's checkpoint and the ears.
+
+    Writes are conditional on `revision` and raise StateConflict; everything may raise TransientError.
+    """
+
+    def survey(self, lines: Sequence[str]) -> Survey: ...
+
+    def line(self, line: str) -> LineState: ...
+
+    def put_line(self, state: LineState) -> None: ...
+
+    def advance_feed(self, complete_to: datetime) -> None:
+        """Move the checkpoint forward; an older one changes nothing."""
+        ...
+
+    def hearing(self, ear: str) -> Hearing: ...
+
+    def put_hearing(self, hearing: Hearing) -> None: ...
+
+
+# ── Content ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Content(Protocol):
+    """One release of packs, strategies, templates and the lender's profile."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def lender(self) -> Lender: ...
+
+    def policy(self, jurisdiction: str, today: date, conditions: Conditions) -> Policy | None:
+        """The policy of a jurisdiction, or None where nobody reviewed a pack: there nothing is sent."""
+        ...
+
+    def strategy(self, jurisdiction: str) -> Strategy | None: ...
+
+    def knows(self, version: str) -> bool:
+        """Whether this is that version or a later one; if not, this content is older than whoever asks."""
+        ...
+
+    def zones_of(self, e164: str) -> tuple[str, ...]:
+        """The IANA zones that a phone number itself indicates; empty where it indicates none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """What a text is made of. `statement` is None for replies that carry no figures."""
+
+    template: str
+    locale: str
+    channel: Channel
+    party_name: str
+    line: Line
+    today: date
+    statement: Statement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A text, read back: `figures` are the ones found in it."""
+
+    subject: str
+    body: str
+    parts: int
+    encoding: str
+    figures: tuple[Figure, ...]
+
+
+class Renderer(Protocol):
+    """Raises FiguresMismatch when a text does not carry exactly the figures it was given, ContentError without a
+    template."""
+
+    def render(self, request: RenderRequest) -> Rendered: ...
+
+
+# ── Providers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in."""
+
+    ref: str
+    reserved_at: datetime
+    line: Line
+    purpose: Purpose
+    address: str
+    subject: str
+    body: str
+    ttl_seconds: int
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider has it."""
+
+    provider_message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider did not accept it and will not. `stops_line`: nor anything else from this line for now."""
+
+    reason: Reason
+    stops_line: bool = False
+    point_unusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotAccepted:
+    """Proof that nothing was accepted (throttled, or no connection): the only answer that may be tried again."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Nobody knows: time-out, reset or 5xx after the request was written. Never sent again."""
+
+    reason: Reason
+
+
+HandOverResult = Accepted | Refused | NotAccepted | Unsettled
+
+
+class Sender(Protocol):
+    """A provider's sending side. Never raises for what a provider answers: every answer is a result."""
+
+    def hand_over(self, order: HandOver) -> HandOverResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """A provider's report about one message. `state` None: still under way, nothing settled."""
+
+    ref: str
+    state: MessageState | None
+    reason: Reason
+    at: datetime
+    provider_message_id: str
+    parts: int = 0
+    price: str = ""
+    point_unusable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboundText:
+    """A text from a person. `inbound_id` is the provider's: the same text twice has the same id."""
+
+    inbound_id: str
+    provider: str
+    from_address: str
+    to_address: str
+    text: str
+    received_at: datetime
+
+
+# ── The rest of the world ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class WakeQueue(Protocol):
+    def wake(self, shard: str, now: datetime) -> None:
+        """One wake of a shard; the same shard in the same minute is one wake."""
+        ...
+
+
+class Escalations(Protocol):
+    """The executions. Names carry borrower, episode and generation; input is ids only."""
+
+    def start(self, borrower_id: str, episode: int, generation: int) -> None:
+        """Starting one that exists is a success."""
+        ...
+
+    def ring(self, token: str) -> None:
+        """Ring a parked execution's doorbell. A dead token is harmless."""
+        ...
+
+    def is_running(self, borrower_id: str, episode: int, generation: int) -> bool: ...
+
+
+class Ears(Protocol):
+    """The queues we listen on; a probe sent down one of them proves that we still hear."""
+
+    def send_probe(self, ear: str, probe: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Input that can never be accepted, kept whole (encrypted) beside the field that was wrong."""
+
+    source: str
+    field: str
+    problem: str
+    raw: str = dataclasses.field(repr=False)
+
+
+class RefusedInput(Protocol):
+    def keep(self, refusal: Refusal) -> None: ...
+
+
+class PointKeys(Protocol):
+    """HMAC of a contact point. The key is a secret; the same address always gives the same point."""
+
+    def point(self, channel: Channel, address: str) -> str: ...

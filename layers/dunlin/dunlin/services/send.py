@@ -1,0 +1,317 @@
+"""Reserve, then hand over: the only place where a message leaves the house.
+
+The reservation is one transaction over one read: the borrower unchanged since, the contact counted, the number not
+suppressed, the message in the words of that read. The hand-over happens once. What a provider may have accepted is
+never sent again; what it certainly did not accept may be, until `hand_over_by`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from dunlin.domain.apply import marked, pruned, with_contact, woken
+from dunlin.domain.borrower import Borrower, Contact
+from dunlin.domain.ledger import body_digest, entry_hash
+from dunlin.domain.message import Message, Move
+from dunlin.domain.permit import HAND_OVER_WITHIN, LONGEST_DELIVERY
+from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
+from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason
+from dunlin.errors import Conflict, StateConflict, Suppressed
+from dunlin.services.evaluate import ATTEMPTS
+from dunlin.services.opt_outs import OptOuts
+from dunlin.services.ports import (
+    Accepted,
+    Change,
+    Clock,
+    Controls,
+    HandOver,
+    HandOverResult,
+    NotAccepted,
+    Refused,
+    Sender,
+    Store,
+    Unsettled,
+)
+from dunlin.services.render import Compose, Texted
+from dunlin.services.settle import Settle
+
+#: Providers report within this, or say that they do not know.
+REPORT_WITHIN = timedelta(hours=72)
+REPORT_GRACE = timedelta(hours=24)
+#: After a hand-over that was certainly not accepted.
+RETRY_AFTER = timedelta(minutes=1)
+#: How long a line rests after its provider said that it will take nothing.
+LINE_RESTS = timedelta(hours=1)
+
+
+class Send:
+    """The service behind `send_message`. `senders` is by provider."""
+
+    def __init__(
+        self,
+        store: Store,
+        controls: Controls,
+        compose: Compose,
+        settle: Settle,
+        opt_outs: OptOuts,
+        senders: dict[str, Sender],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._controls = controls
+        self._compose = compose
+        self._settle = settle
+        self._opt_outs = opt_outs
+        self._senders = senders
+        self._clock = clock
+
+    def send(self, borrower_id: str, key: str) -> MessageState | None:
+        """Move a RENDERED message on its way. None when there was nothing to do.
+
+        Called twice for one message it hands over once: the second finds it RESERVED or later.
+        """
+        reserved = self._reserve(borrower_id, key)
+        if not isinstance(reserved, Texted):
+            return reserved
+        return self._hand_over(reserved)
+
+    def retry(self, borrower_id: str, key: str) -> MessageState | None:
+        """Hand over once more what a provider certainly did not accept, if it may still go and its time is not over."""
+        message = self._store.message(borrower_id, key)
+        borrower = self._store.borrower(borrower_id)
+        if message is None or borrower is None or message.state is not MessageState.RESERVED or not message.may_retry:
+            return None
+        now = self._clock()
+        if message.hand_over_by is None or now > message.hand_over_by:
+            self._give_up(message, message.reason)
+            return MessageState.FAILED
+        if borrower.version != message.rendered_version or self._forbidden(message):
+            # Something was recorded since: what was reserved is no longer certainly right.
+            self._give_up(message, Reason.FACTS_CHANGED)
+            return MessageState.FAILED
+        address = _address(borrower, message)
+        line = self._compose.line(message.line)
+        if address is None or line is None:
+            self._give_up(message, Reason.NO_CONTACT_POINT)
+            return MessageState.FAILED
+        try:
+            # Whoever takes the permission to retry is the only one to use it.
+            taken = replace(message, may_retry=False, attend_at=message.hand_over_by + RETRY_AFTER)
+            self._store.commit(Change(moved_messages=(taken,)))
+        except Conflict:
+            return None
+        return self._call(replace(taken, revision=taken.revision + 1), address)
+
+    def _forbidden(self, message: Message) -> bool:
+        return message.stage != OPT_OUT_CONFIRMATION and self._opt_outs.forbids(message)
+
+    # ── reserve ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _reserve(self, borrower_id: str, key: str) -> Texted | MessageState | None:
+        for _ in range(ATTEMPTS):
+            message = self._store.message(borrower_id, key)
+            borrower = self._store.borrower(borrower_id)
+            if message is None or borrower is None or message.state is not MessageState.RENDERED:
+                return None
+            now = self._clock()
+            judged = self._compose.judge(borrower, message, now)
+            if isinstance(judged, Stop):
+                self._settle.settle(
+                    borrower_id, key, MessageState.SUPPRESSED, judged.reason, judged.rule, expected=STOPPABLE
+                )
+                return MessageState.SUPPRESSED
+            reserved, after = reservation(borrower, judged, now)
+            confirmation = message.stage == OPT_OUT_CONFIRMATION
+            try:
+                self._store.commit(
+                    Change(
+                        borrower=after,
+                        moved_messages=(reserved,),
+                        unless_blocked=None if confirmation else (message.point, message.channel, message.purpose),
+                    )
+                )
+            except Suppressed:
+                self._opt_outs.mirror(borrower_id, message.point)
+                self._settle.settle(
+                    borrower_id, key, MessageState.SUPPRESSED, Reason.OPTED_OUT, "suppression", expected=STOPPABLE
+                )
+                return MessageState.SUPPRESSED
+            except Conflict:
+                continue
+            return Texted(replace(reserved, revision=reserved.revision + 1), judged.ready, judged.line)
+        return None  # left to the sweep: somebody else keeps writing to this borrower
+
+    # ── hand over ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hand_over(self, texted: Texted) -> MessageState | None:
+        return self._call(texted.message, texted.ready.point.address)
+
+    def _call(self, message: Message, address: str) -> MessageState | None:
+        line = self._compose.line(message.line)
+        now = self._clock()
+        if line is None or message.hand_over_by is None or message.reserved_at is None or now > message.hand_over_by:
+            self._give_up(message, Reason.NOT_RELEASED)
+            return MessageState.FAILED
+        sender = self._senders.get(line.provider)
+        if sender is None:
+            self._give_up(message, Reason.NO_ROUTE)
+            return MessageState.FAILED
+        result = sender.hand_over(
+            HandOver(
+                ref=message.ref,
+                reserved_at=message.reserved_at,
+                line=line,
+                purpose=message.purpose,
+                address=address,
+                subject=message.subject,
+                body=message.body,
+                ttl_seconds=message.ttl_seconds,
+                locale=message.locale,
+            )
+        )
+        return self._record(message, result)
+
+    def _record(self, message: Message, result: HandOverResult) -> MessageState:
+        now = self._clock()
+        match result:
+            case Accepted(provider_message_id):
+                return self._move(
+                    message, MessageState.SENT, Reason.ACCEPTED, now, provider_message_id=provider_message_id
+                )
+            case Unsettled(reason):
+                return self._move(message, MessageState.UNSETTLED, reason, now)
+            case NotAccepted(reason):
+                return self._may_retry(message, reason, now)
+            case Refused():
+                self._refused(message, result, now)
+                return MessageState.FAILED
+
+    def _move(
+        self, message: Message, state: MessageState, reason: Reason, now: datetime, *, provider_message_id: str = ""
+    ) -> MessageState:
+        """RESERVED → SENT or UNSETTLED. A report may have been faster: then only the provider's id is added."""
+        for _ in range(ATTEMPTS):
+            if message.state is MessageState.RESERVED:
+                after = replace(
+                    message,
+                    state=state,
+                    reason=reason,
+                    rule="provider",
+                    sent_at=now if state is MessageState.SENT else None,
+                    attend_at=closes_at(message),
+                    may_retry=False,
+                    provider_message_id=provider_message_id or message.provider_message_id,
+                    moves=(*message.moves, Move(state, now, reason, "provider")),
+                )
+            elif provider_message_id and not message.provider_message_id:
+                after = replace(message, provider_message_id=provider_message_id, sent_at=now)
+            else:
+                return message.state
+            try:
+                self._store.commit(Change(moved_messages=(after,)))
+            except Conflict:
+                current = self._store.message(message.borrower_id, message.key)
+                if current is None:
+                    return state
+                message = current
+                continue
+            return after.state
+        raise StateConflict(message.ref)
+
+    def _may_retry(self, message: Message, reason: Reason, now: datetime) -> MessageState:
+        again = replace(
+            message,
+            may_retry=True,
+            reason=reason,
+            attend_at=now + RETRY_AFTER,
+            moves=(*message.moves, Move(MessageState.RESERVED, now, reason, "provider")),
+        )
+        try:
+            self._store.commit(Change(moved_messages=(again,)))
+        except Conflict:
+            return MessageState.RESERVED  # the sweep was faster and will close it as unsettled
+        return MessageState.RESERVED
+
+    def _refused(self, message: Message, refused: Refused, now: datetime) -> None:
+        if refused.reason is Reason.PROVIDER_OPTED_OUT:
+            self._opt_outs.record_from_provider(message)
+        if refused.stops_line:
+            self._stop_line(message.line, refused.reason, now)
+        self._settle.settle(
+            message.borrower_id,
+            message.key,
+            MessageState.FAILED,
+            refused.reason,
+            "provider",
+            release=True,
+            lose_channel=not refused.stops_line,
+            point_unusable=refused.point_unusable,
+            expected=IN_FLIGHT,
+        )
+
+    def _give_up(self, message: Message, reason: Reason) -> None:
+        """Nothing was accepted, and now it is too late or no longer right: the cap is free again."""
+        self._settle.settle(
+            message.borrower_id,
+            message.key,
+            MessageState.FAILED,
+            reason,
+            "hand_over_by",
+            release=True,
+            expected=frozenset({MessageState.RESERVED}),
+        )
+
+    def _stop_line(self, line: str, reason: Reason, now: datetime) -> None:
+        for _ in range(ATTEMPTS):
+            state = self._controls.line(line)
+            try:
+                self._controls.put_line(replace(state, stopped_until=now + LINE_RESTS, stop_reason=reason))
+            except StateConflict:
+                continue
+            return
+
+
+def reservation(borrower: Borrower, texted: Texted, now: datetime) -> tuple[Message, Borrower]:
+    """The message RESERVED and the borrower with the contact counted, the stages told and the chain moved on."""
+    message = texted.message
+    hand_over_by = now + HAND_OVER_WITHIN
+    delivered_by = min(texted.ready.until, hand_over_by + LONGEST_DELIVERY)
+    ttl_seconds = int((delivered_by - hand_over_by).total_seconds())
+    felt_until = hand_over_by + timedelta(seconds=ttl_seconds)
+    reserved = replace(
+        message,
+        state=MessageState.RESERVED,
+        reserved_at=now,
+        hand_over_by=hand_over_by,
+        occupies_until=felt_until,
+        ttl_seconds=ttl_seconds,
+        attend_at=hand_over_by + RETRY_AFTER,
+        # The reservation is itself a fact: it makes the version on which these words stand.
+        rendered_version=borrower.version + 1,
+        body_digest=body_digest(message.subject, message.body),
+        previous_hash=borrower.chain_head,
+        moves=(*message.moves, Move(MessageState.RESERVED, now, message.reason, message.rule)),
+    )
+    reserved = replace(reserved, entry_hash=entry_hash(borrower.chain_head, reserved))
+    after = replace(borrower, chain_head=reserved.entry_hash)
+    if message.purpose is not Purpose.REPLY:
+        contact = Contact(message.ref, now, felt_until, str(message.channel), message.purpose, message.loan_ids)
+        after = with_contact(after, contact)
+    after = marked(after, message, now, status="told")
+    return reserved, woken(pruned(after, now), now)
+
+
+def closes_at(message: Message) -> datetime:
+    """When a message nobody reported on is closed as unknown: after the provider's own last word is due."""
+    reserved_at = message.reserved_at or message.requested_at
+    return reserved_at + max(timedelta(seconds=message.ttl_seconds), REPORT_WITHIN) + REPORT_GRACE
+
+
+def _address(borrower: Borrower, message: Message) -> str | None:
+    for party in borrower.parties:
+        if party.party_id == message.party_id:
+            for point in party.points:
+                if point.channel is message.channel and point.point == message.point:
+                    return point.address
+    return None

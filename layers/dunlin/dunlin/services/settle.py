@@ -1,0 +1,115 @@
+"""Settling a message: the one place where a message ends, and where the borrower learns what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from dunlin.domain.apply import marked, pruned, without_contact, woken
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.message import Message, Move
+from dunlin.domain.words import Channel, MessageState, Reason
+from dunlin.errors import Conflict, StateConflict
+from dunlin.services.ports import Change, Clock, Store
+
+_ATTEMPTS = 6
+_UNSENT = frozenset({MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.FAILED})
+
+
+class Settle:
+    """Moves a message to a terminal state, with the borrower's marks, caps and contact points in one transaction."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def settle(
+        self,
+        borrower_id: str,
+        key: str,
+        state: MessageState,
+        reason: Reason,
+        rule: str = "",
+        *,
+        release: bool = False,
+        lose_channel: bool = False,
+        point_unusable: bool = False,
+        expected: frozenset[MessageState] | None = None,
+        provider_message_id: str = "",
+        parts: int = 0,
+        price: str = "",
+    ) -> bool:
+        """End the message. False when it had ended already, or is not in one of the `expected` states any more.
+
+        `release` frees the cap: only on proof that nothing was accepted. A late report may correct UNKNOWN.
+
+        Raises:
+            StateConflict: other writers were first each time; the caller's retry, or the sweep, comes again.
+        """
+        for _ in range(_ATTEMPTS):
+            message = self._store.message(borrower_id, key)
+            if message is None or (expected is not None and message.state not in expected):
+                return False
+            if message.is_terminal and not (message.state is MessageState.UNKNOWN and state is not message.state):
+                return False
+            now = self._clock()
+            after = replace(
+                message,
+                state=state,
+                reason=reason,
+                rule=rule,
+                settled_at=now,
+                attend_at=None,
+                may_retry=False,
+                moves=(*message.moves, Move(state, now, reason, rule)),
+                provider_message_id=provider_message_id or message.provider_message_id,
+                parts=parts or message.parts,
+                price=price or message.price,
+            )
+            borrower = self._store.borrower(borrower_id)
+            if borrower is not None:
+                borrower = self._learnt(
+                    borrower, after, now, release=release, lose_channel=lose_channel, point_unusable=point_unusable
+                )
+            try:
+                self._store.commit(Change(borrower=borrower, moved_messages=(after,)))
+            except Conflict:
+                continue
+            return True
+        raise StateConflict(f"{borrower_id}/{key}")
+
+    @staticmethod
+    def _learnt(
+        borrower: Borrower, message: Message, now: datetime, *, release: bool, lose_channel: bool, point_unusable: bool
+    ) -> Borrower | None:
+        """The borrower with what this ending teaches; None when it teaches nothing (a delivered text changes no plan).
+
+        A reminder whose fate is unknown was probably read; a tier that nobody can prove was said is said again on
+        another channel.
+        """
+        after = borrower
+        if release:
+            after = without_contact(after, message.ref)
+        if message.state in _UNSENT or (message.state is MessageState.UNKNOWN and message.episode and lose_channel):
+            after = marked(after, message, now, status="unsent", reason=message.reason, lose_channel=lose_channel)
+        if point_unusable:
+            after = with_unusable(after, message.channel, message.point)
+        if after == borrower:
+            return None
+        return woken(pruned(after, now), now)
+
+
+def with_unusable(borrower: Borrower, channel: Channel, point: str) -> Borrower:
+    """The borrower with this contact point marked as one that reaches nobody."""
+    return replace(
+        borrower,
+        parties=tuple(
+            replace(
+                party,
+                points=tuple(
+                    replace(p, usable=False) if p.channel is channel and p.point == point else p for p in party.points
+                ),
+            )
+            for party in borrower.parties
+        ),
+    )

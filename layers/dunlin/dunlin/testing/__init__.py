@@ -1,0 +1,25 @@
+"""In-memory stand-ins for every port, held to the same contract suite as the real ones. Shipped, so users test too."""
+
+from dunlin.testing.memory import (
+    FakeClock,
+    FakeEars,
+    FakeEscalations,
+    FakePointKeys,
+    FakeRefusedInput,
+    FakeSender,
+    FakeWakeQueue,
+    MemoryControls,
+    MemoryStore,
+)
+
+__all__ = [
+    "FakeClock",
+    "FakeEars",
+    "FakeEscalations",
+    "FakePointKeys",
+    "FakeRefusedInput",
+    "FakeSender",
+    "FakeWakeQueue",
+    "MemoryControls",
+    "MemoryStore",
+]

@@ -1,0 +1,240 @@
+"""The ports in memory: small, strict and deterministic."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.message import Message
+from dunlin.domain.shards import attention_shard_of, shard_of
+from dunlin.domain.words import Channel, MessageState
+from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
+from dunlin.services.ports import (
+    EARS,
+    Accepted,
+    Change,
+    HandOver,
+    HandOverResult,
+    Hearing,
+    LineState,
+    QueuedMessage,
+    Refusal,
+    Suppression,
+    Survey,
+)
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> datetime:
+        self.now += by
+        return self.now
+
+
+@dataclass
+class MemoryStore:
+    """`Store` in memory: all of a change, or none of it."""
+
+    borrowers: dict[str, Borrower] = field(default_factory=dict)
+    messages: dict[tuple[str, str], Message] = field(default_factory=dict)
+    records: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    suppressions: dict[str, Suppression] = field(default_factory=dict)
+    point_records: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    links: dict[str, set[str]] = field(default_factory=dict)
+
+    def borrower(self, borrower_id: str) -> Borrower | None:
+        return self.borrowers.get(borrower_id)
+
+    def message(self, borrower_id: str, key: str) -> Message | None:
+        return self.messages.get((borrower_id, key))
+
+    def conversation(self, borrower_id: str) -> Sequence[Message]:
+        own = [message for (owner, _), message in self.messages.items() if owner == borrower_id]
+        return sorted(own, key=lambda message: (message.requested_at, message.key))
+
+    def awake(self, shard: str, now: datetime, limit: int) -> Sequence[str]:
+        due = [
+            (borrower.wake_at, borrower.borrower_id)
+            for borrower in self.borrowers.values()
+            if borrower.wake_at is not None and borrower.wake_at <= now and shard_of(borrower.borrower_id) == shard
+        ]
+        return [borrower_id for _, borrower_id in sorted(due)[:limit]]
+
+    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+        waiting = sorted(
+            (message.priority, message.not_after, message.key, message)
+            for message in self.messages.values()
+            if message.state is MessageState.REQUESTED and message.line == line
+        )
+        return [
+            QueuedMessage(m.borrower_id, m.key, m.not_before, m.not_after, m.expected_parts)
+            for _, _, _, m in waiting[:limit]
+        ]
+
+    def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        due = sorted(
+            (message.attend_at, message.borrower_id, message.key)
+            for message in self.messages.values()
+            if not message.is_terminal
+            and message.attend_at is not None
+            and message.attend_at <= now
+            and attention_shard_of(message.borrower_id) == shard
+        )
+        return [(borrower_id, key) for _, borrower_id, key in due[:limit]]
+
+    def suppression(self, point: str) -> Suppression:
+        return self.suppressions.get(point, Suppression(point))
+
+    def link_point(self, point: str, borrower_id: str) -> None:
+        self.links.setdefault(point, set()).add(borrower_id)
+
+    def borrowers_of(self, point: str) -> Sequence[str]:
+        return sorted(self.links.get(point, ()))
+
+    def commit(self, change: Change) -> None:
+        self._check(change)
+        if change.borrower is not None:
+            before = change.borrower
+            self.borrowers[before.borrower_id] = replace(
+                before, revision=before.revision + 1, version=before.version if change.quiet else before.version + 1
+            )
+        for message in (*change.new_messages, *change.moved_messages):
+            self.messages[message.borrower_id, message.key] = replace(message, revision=message.revision + 1)
+        for record in change.records:
+            self.records[record.borrower_id, record.item] = dict(record.document)
+        for kept in change.point_records:
+            self.point_records[kept.point, kept.item] = dict(kept.document)
+        if change.suppression is not None:
+            state = change.suppression
+            self.suppressions[state.point] = replace(state, read_changed_at=state.changed_at)
+
+    def _check(self, change: Change) -> None:
+        if change.unless_blocked is not None:
+            point, channel, purpose = change.unless_blocked
+            if self.suppression(point).forbids(channel, purpose):
+                raise Suppressed("suppression")
+        if change.borrower is not None:
+            stored = self.borrowers.get(change.borrower.borrower_id)
+            if (stored.revision if stored is not None else 0) != change.borrower.revision:
+                raise VersionConflict(change.borrower.borrower_id)
+        for message in change.new_messages:
+            if (message.borrower_id, message.key) in self.messages:
+                raise AlreadyRecorded(message.ref)
+        for message in change.moved_messages:
+            current = self.messages.get((message.borrower_id, message.key))
+            if current is None or current.revision != message.revision:
+                raise StateConflict(message.ref)
+        for record in change.records:
+            if (record.borrower_id, record.item) in self.records:
+                raise AlreadyRecorded(record.item)
+        for kept in change.point_records:
+            if (kept.point, kept.item) in self.point_records:
+                raise AlreadyRecorded(kept.item)
+        if change.suppression is not None:
+            stored_state = self.suppression(change.suppression.point)
+            if stored_state.changed_at != change.suppression.read_changed_at:
+                raise StateConflict("suppression")
+
+
+@dataclass
+class MemoryControls:
+    """`Controls` in memory."""
+
+    lines: dict[str, LineState] = field(default_factory=dict)
+    hearings: dict[str, Hearing] = field(default_factory=dict)
+    complete_to: datetime | None = None
+
+    def survey(self, lines: Sequence[str]) -> Survey:
+        return Survey(
+            self.complete_to, tuple(self.hearing(ear) for ear in EARS), tuple(self.line(line) for line in lines)
+        )
+
+    def line(self, line: str) -> LineState:
+        return self.lines.get(line, LineState(line))
+
+    def put_line(self, state: LineState) -> None:
+        if self.line(state.line).revision != state.revision:
+            raise StateConflict(f"line#{state.line}")
+        self.lines[state.line] = replace(state, revision=state.revision + 1)
+
+    def advance_feed(self, complete_to: datetime) -> None:
+        if self.complete_to is None or complete_to > self.complete_to:
+            self.complete_to = complete_to
+
+    def hearing(self, ear: str) -> Hearing:
+        return self.hearings.get(ear, Hearing(ear))
+
+    def put_hearing(self, hearing: Hearing) -> None:
+        if self.hearing(hearing.ear).revision != hearing.revision:
+            raise StateConflict(f"ear#{hearing.ear}")
+        self.hearings[hearing.ear] = replace(hearing, revision=hearing.revision + 1)
+
+
+@dataclass
+class FakeSender:
+    """Accepts everything, unless told what to answer; keeps every order."""
+
+    answers: list[HandOverResult] = field(default_factory=list)
+    orders: list[HandOver] = field(default_factory=list)
+
+    def hand_over(self, order: HandOver) -> HandOverResult:
+        self.orders.append(order)
+        return self.answers.pop(0) if self.answers else Accepted(f"provider-{len(self.orders)}")
+
+
+@dataclass
+class FakeWakeQueue:
+    wakes: list[tuple[str, datetime]] = field(default_factory=list)
+
+    def wake(self, shard: str, now: datetime) -> None:
+        self.wakes.append((shard, now))
+
+
+@dataclass
+class FakeEscalations:
+    """Executions as a set of names; a doorbell as a list of rung tokens."""
+
+    running: set[tuple[str, int, int]] = field(default_factory=set)
+    rung: list[str] = field(default_factory=list)
+
+    def start(self, borrower_id: str, episode: int, generation: int) -> None:
+        self.running.add((borrower_id, episode, generation))
+
+    def ring(self, token: str) -> None:
+        self.rung.append(token)
+
+    def is_running(self, borrower_id: str, episode: int, generation: int) -> bool:
+        return (borrower_id, episode, generation) in self.running
+
+
+@dataclass
+class FakeEars:
+    probes: list[tuple[str, str]] = field(default_factory=list)
+
+    def send_probe(self, ear: str, probe: str) -> None:
+        self.probes.append((ear, probe))
+
+
+@dataclass
+class FakeRefusedInput:
+    kept: list[Refusal] = field(default_factory=list)
+
+    def keep(self, refusal: Refusal) -> None:
+        self.kept.append(refusal)
+
+
+class FakePointKeys:
+    """A keyless digest: good enough where nothing has to be secret."""
+
+    def point(self, channel: Channel, address: str) -> str:
+        return hashlib.sha256(f"{channel}:{address}".encode()).hexdigest()[:32]

@@ -1,0 +1,236 @@
+"""What could be known of a borrower at an instant: the core's history, folded up to there."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from local.auditor.evidence import CoreEvent, EvidenceError, instant
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A party to the borrower's loans."""
+
+    party_id: str
+    role: str
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    email: str = field(repr=False)
+    may_hear: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Instalment:
+    """An unpaid instalment."""
+
+    due_on: date
+    outstanding: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """The core's figures for one loan. `pending` is what has been paid and not yet applied."""
+
+    loan_id: str
+    tail: str
+    currency: str
+    status: str
+    as_of: datetime
+    sequence: int
+    instalments: tuple[Instalment, ...]
+    overdue: Mapping[str, Decimal]
+    days_past_due: int
+    pending: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A stop placed by the core."""
+
+    hold_id: str
+    kind: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedContact:
+    """A contact made before the cut-over, as the core reported it."""
+
+    at: datetime
+    channel: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One borrower, as far as the history goes."""
+
+    jurisdiction: str = ""
+    zone: str = ""
+    profile_sequence: int = -1
+    parties: tuple[Party, ...] = ()
+    loans: Mapping[str, Loan] = field(default_factory=dict)
+    holds: Mapping[str, Hold] = field(default_factory=dict)
+    lifted: frozenset[str] = frozenset()
+    imported: tuple[ImportedContact, ...] = ()
+
+
+#: Events after which an episode may begin again for a due date that had been cured.
+REOPENS = frozenset(
+    {"payment.returned", "payment.reversed", "payment.reallocated", "payment.backdated", "loan.restructured"}
+)
+
+
+class History:
+    """The core's events by borrower, on two clocks: when the core knew (`recorded`), when it told (`fed`)."""
+
+    def __init__(self, events: Iterable[CoreEvent]) -> None:
+        by_borrower: dict[str, list[CoreEvent]] = {}
+        checkpoints: list[tuple[datetime, datetime]] = []
+        self.events = 0
+        for item in events:
+            self.events += 1
+            if item.event["type"] == "feed.checkpoint":
+                checkpoints.append((item.fed_at, instant(item.event.get("complete_to"), "feed.checkpoint complete_to")))
+            else:
+                by_borrower.setdefault(str(item.event.get("borrower_id", "")), []).append(item)
+        self._fed = {name: _Timeline([(e.fed_at, e) for e in items]) for name, items in by_borrower.items()}
+        self._recorded = {name: _Timeline([(e.recorded_at, e) for e in items]) for name, items in by_borrower.items()}
+        checkpoints.sort()
+        self._checkpoint_times = [fed_at for fed_at, _ in checkpoints]
+        self._complete_to: list[datetime] = []
+        for _, complete_to in checkpoints:
+            self._complete_to.append(max(complete_to, self._complete_to[-1]) if self._complete_to else complete_to)
+
+    @property
+    def borrowers(self) -> tuple[str, ...]:
+        return tuple(self._fed)
+
+    def fed_by(self, borrower_id: str, at: datetime, *, inclusive: bool = True) -> Known:
+        """What the application had been handed at `at`."""
+        timeline = self._fed.get(borrower_id)
+        return Known() if timeline is None else timeline.known(at, inclusive=inclusive)
+
+    def recorded_by(self, borrower_id: str, at: datetime) -> Known:
+        """What the core itself knew at `at`."""
+        timeline = self._recorded.get(borrower_id)
+        return Known() if timeline is None else timeline.known(at, inclusive=True)
+
+    def complete_to(self, at: datetime) -> datetime | None:
+        """How far the feed was complete, as told at `at`."""
+        index = bisect_right(self._checkpoint_times, at)
+        return self._complete_to[index - 1] if index else None
+
+    def reopened_between(self, borrower_id: str, after: datetime, until: datetime) -> bool:
+        """Whether a payment was undone, or the loan rewritten, in (after, until]."""
+        timeline = self._fed.get(borrower_id)
+        return timeline is not None and any(
+            after < fed_at <= until and event.event["type"] in REOPENS for fed_at, event in timeline.items
+        )
+
+    def all_events(self, borrower_id: str) -> Iterable[Mapping[str, Any]]:
+        timeline = self._fed.get(borrower_id)
+        return () if timeline is None else (event.event for _, event in timeline.items)
+
+
+class _Timeline:
+    def __init__(self, items: list[tuple[datetime, CoreEvent]]) -> None:
+        self.items = sorted(items, key=lambda item: item[0])
+        self._times = [at for at, _ in self.items]
+        self._states: list[Known] = [Known()]
+
+    def known(self, at: datetime, *, inclusive: bool) -> Known:
+        count = bisect_right(self._times, at) if inclusive else bisect_left(self._times, at)
+        while len(self._states) <= count:
+            self._states.append(_after(self._states[-1], self.items[len(self._states) - 1][1].event))
+        return self._states[count]
+
+
+def _after(known: Known, event: Mapping[str, Any]) -> Known:
+    profile = event.get("borrower")
+    if isinstance(profile, dict) and int(profile.get("sequence", 0)) > known.profile_sequence:
+        known = replace(
+            known,
+            jurisdiction=str(profile.get("jurisdiction", "")),
+            zone=str(profile.get("time_zone", "")),
+            profile_sequence=int(profile.get("sequence", 0)),
+            parties=tuple(party_of(party) for party in profile.get("parties", ())),
+        )
+    snapshot = event.get("loan")
+    if isinstance(snapshot, dict):
+        loan = loan_of(snapshot)
+        before = known.loans.get(loan.loan_id)
+        if before is None or loan.sequence > before.sequence:
+            known = replace(known, loans={**known.loans, loan.loan_id: loan})
+    hold = event.get("hold")
+    if isinstance(hold, dict):
+        hold_id = str(hold.get("hold_id", ""))
+        if event["type"] == "hold.lifted":
+            rest = {name: placed for name, placed in known.holds.items() if name != hold_id}
+            known = replace(known, holds=rest, lifted=known.lifted | {hold_id})
+        elif hold_id not in known.lifted:
+            until = hold.get("until")
+            placed = Hold(hold_id, str(hold.get("kind", "")), None if until is None else instant(until, "hold until"))
+            known = replace(known, holds={**known.holds, hold_id: placed})
+    contacts = event.get("contacts")
+    if isinstance(contacts, list):
+        imported = tuple(
+            ImportedContact(instant(c.get("at"), "contact at"), str(c.get("channel", "")), str(c.get("purpose", "")))
+            for c in contacts
+        )
+        known = replace(known, imported=known.imported + imported)
+    return known
+
+
+def party_of(party: Mapping[str, Any]) -> Party:
+    return Party(
+        party_id=str(party.get("party_id", "")),
+        role=str(party.get("role", "")),
+        name=str(party.get("name") or ""),
+        phone=str(party.get("phone") or ""),
+        email=str(party.get("email") or ""),
+        may_hear=frozenset(str(purpose) for purpose in party.get("may_hear", ())),
+    )
+
+
+def loan_of(snapshot: Mapping[str, Any]) -> Loan:
+    overdue = snapshot.get("overdue")
+    return Loan(
+        loan_id=str(snapshot.get("loan_id", "")),
+        tail=str(snapshot.get("account_tail", "")),
+        currency=str(snapshot.get("currency", "")),
+        status=str(snapshot.get("status", "open")),
+        as_of=instant(snapshot.get("as_of"), "loan as_of"),
+        sequence=int(snapshot.get("sequence", 0)),
+        instalments=tuple(
+            sorted(
+                (
+                    Instalment(date.fromisoformat(str(item["due_on"])), decimal_of(item["outstanding"]))
+                    for item in snapshot.get("instalments", ())
+                ),
+                key=lambda item: item.due_on,
+            )
+        ),
+        overdue={name: decimal_of(value) for name, value in overdue.items()} if isinstance(overdue, dict) else {},
+        days_past_due=int(snapshot.get("days_past_due") or 0),
+        pending=sum((decimal_of(item["amount"]) for item in snapshot.get("pending") or ()), ZERO),
+    )
+
+
+def decimal_of(value: object) -> Decimal:
+    """A decimal string of the core.
+
+    Raises:
+        EvidenceError: it is not one.
+    """
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise EvidenceError("an amount of the core is not a decimal") from None

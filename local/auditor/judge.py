@@ -1,0 +1,719 @@
+"""The questions asked of every hand-over, and of every line of the logs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import chain, combinations, pairwise, product
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from local.auditor.evidence import Evidence, EvidenceError, HandOver, Inbound, LogLine, instant, read_evidence
+from local.auditor.history import ZERO, History, Known, Loan, Party
+from local.auditor.law import Cap, Limits, inside, instant_inside, limits_for, number_zones
+from local.auditor.leaks import leaks_in, planted
+from local.auditor.reading import (
+    Reading,
+    forbidden_words,
+    has_identity,
+    has_opt_out_line,
+    mentions_tail,
+    read,
+)
+from local.auditor.report import CHECKED, KINDS, OBSERVED, AuditReport, Finding
+
+DEFAULT_BALANCE_MAX_AGE = timedelta(hours=36)
+#: The one confirmation of an opt-out (47 CFR 64.1200(a)(12)).
+CONFIRM_WITHIN = timedelta(minutes=5)
+#: An opt-out that was never recorded counts from here on: no queue may hold it longer.
+RECORD_WITHIN = timedelta(minutes=5)
+#: A reply answers a text of the last day.
+REPLY_WITHIN = timedelta(hours=24)
+#: Holds after which not even a reminder before the due date is right.
+STOPS_EVERYTHING = frozenset({"deceased", "cease_request", "identity_theft", "wrong_number"})
+
+_OCCASION = re.compile(r"(?P<due>\d{4}-\d\d-\d\d)#(?P<stage>[^#]+)#(?P<episode>\d+)#(?P<channel>[^#]+)#(?P<n>\d+)")
+_REPLY = re.compile(r"reply#(?P<stage>[^#]+)#(?P<channel>[^#]+)#(?P<inbound>.+)", re.DOTALL)
+
+
+def audit(evidence: Path, *, settle_seconds: float = 0.0, sender_names: Sequence[str] = ()) -> AuditReport:
+    """Judge a folder of evidence.
+
+    `settle_seconds`: a fact that was handed over less than this before a reservation may or may not be known to it;
+    0 is right for a clock that stands still while handlers work. `sender_names`: names by which the lender may speak,
+    besides a signature in front.
+
+    Raises:
+        EvidenceError: the evidence is missing or unreadable.
+    """
+    return _Judge(read_evidence(evidence), timedelta(seconds=settle_seconds), tuple(sender_names)).judge()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One hand-over with what it is about."""
+
+    given: HandOver
+    reading: Reading
+    known: Known
+    due_on: date | None
+    stage: str
+    episode: int
+    answers: Inbound | None
+    party: Party | None
+    today: date
+    overdue: bool
+
+    @property
+    def is_occasion(self) -> bool:
+        return bool(self.stage) and self.answers is None
+
+    @property
+    def purpose(self) -> str:
+        if self.answers is not None:
+            return "reply"
+        return "collection" if self.overdue else "servicing"
+
+    @property
+    def person(self) -> tuple[str, str]:
+        return self.given.borrower_id, self.party.party_id if self.party is not None else _point(self.given.to)
+
+
+@dataclass(frozen=True, slots=True)
+class _OptOut:
+    """An opt-out of one number, and when it was recorded (None: nobody ever did)."""
+
+    inbound: Inbound
+    recorded_at: datetime | None
+
+    @property
+    def binds_after(self) -> datetime:
+        return self.recorded_at if self.recorded_at is not None else self.inbound.at + RECORD_WITHIN
+
+
+@dataclass(slots=True)
+class _Judge:
+    evidence: Evidence
+    settle: timedelta
+    sender_names: tuple[str, ...]
+    findings: list[Finding] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
+    observed: Counter[str] = field(default_factory=Counter)
+    history: History = field(init=False)
+    inbound_by_id: dict[str, Inbound] = field(init=False)
+    opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
+    opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
+    limits: dict[str, Limits] = field(default_factory=dict)
+    zones: dict[str, ZoneInfo] = field(default_factory=dict)
+    unknown_codes: set[str] = field(default_factory=set)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.history = History(self.evidence.events)
+        self.inbound_by_id = {}
+        for inbound in self.evidence.inbound:
+            self.inbound_by_id.setdefault(inbound.inbound_id, inbound)
+        for borrower_id in self.history.borrowers:
+            owners = set()
+            for event in self.history.all_events(borrower_id):
+                profile = event.get("borrower")
+                if isinstance(profile, dict):
+                    owners |= {str(party.get("name") or "") for party in profile.get("parties", ())}
+            for name in owners:
+                self.names[name] = self.names.get(name, frozenset()) | {borrower_id}
+        self.names.pop("", None)
+
+    # ── The whole ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def judge(self) -> AuditReport:
+        honoured = self._read_opt_outs()
+        answered: set[str] = set()
+        cases = [self._case(given, answered) for given in sorted(self.evidence.hand_overs, key=lambda h: h.at)]
+        confirmed: set[str] = set()
+        for case in cases:
+            self.checked["texts"] += 1
+            self.checked[f"texts_{case.given.channel}"] += 1
+            self._opt_out(case, confirmed)
+            self._quiet_hours(case)
+            self._facts(case)
+            self._stale(case)
+            self._content(case)
+        accepted = [case for case in cases if case.given.accepted]
+        self.checked["accepted"] = len(accepted)
+        self._caps(accepted)
+        self._duplicates(accepted)
+        self._logs()
+        self.checked["core_events"] = self.history.events
+        self.checked["borrowers"] = len(self.history.borrowers)
+        self.checked["inbound"] = len(self.evidence.inbound)
+        self.observed["unknown_area_codes"] = len(self.unknown_codes)
+        counters = dict.fromkeys(KINDS, 0)
+        for finding in self.findings:
+            counters[finding.kind] += 1
+        early = datetime.min.replace(tzinfo=self.evidence.hand_overs[0].at.tzinfo) if self.evidence.hand_overs else None
+        self.checked.update(dict.fromkeys(CHECKED, 0))
+        self.observed.update(dict.fromkeys(OBSERVED, 0))
+        self.findings.sort(key=lambda f: (f.at is not None, f.at or early, f.kind, f.ref))
+        return AuditReport(
+            counters=counters,
+            findings=tuple(self.findings),
+            opt_outs=honoured,
+            checked={name: self.checked[name] for name in sorted(self.checked)},
+            observations={name: self.observed[name] for name in sorted(self.observed)},
+        )
+
+    def _find(self, kind: str, case: _Case, why: str, at: datetime | None = None) -> None:
+        self.findings.append(Finding(kind, case.given.ref, at or case.given.at, why))
+
+    def _case(self, given: HandOver, answered: set[str]) -> _Case:
+        known = self.history.fed_by(given.borrower_id, given.reserved_at)
+        reading = read(given.text)
+        self.checked["amounts"] += len(reading.amounts)
+        self.checked["dates"] += len(reading.dates)
+        self.checked["days_stated"] += len(reading.days_late) + len(reading.days_left)
+        occasion = _OCCASION.fullmatch(given.key)
+        answers = None
+        reply = _REPLY.fullmatch(given.key)
+        if reply is not None:
+            answers = self._answered(given, reply["inbound"], answered)
+            if answers is None:
+                self.observed["replies_to_nothing"] += 1
+        today = given.reserved_at.astimezone(self._zone(known.zone)).date()
+        due_on = date.fromisoformat(occasion["due"]) if occasion is not None else None
+        return _Case(
+            given=given,
+            reading=reading,
+            known=known,
+            due_on=due_on,
+            stage=occasion["stage"] if occasion is not None else "",
+            episode=int(occasion["episode"]) if occasion is not None else 0,
+            answers=answers,
+            party=_party_at(known, given.to),
+            today=today,
+            overdue=(due_on is not None and due_on < today) or (due_on is None and bool(reading.days_late)),
+        )
+
+    def _answered(self, given: HandOver, inbound_id: str, answered: set[str]) -> Inbound | None:
+        """The text that a reply answers: from that number, of the last day, and answered once."""
+        inbound = self.inbound_by_id.get(inbound_id)
+        if inbound is None or _point(inbound.sender) != _point(given.to):
+            return None
+        if not inbound.at <= given.at <= inbound.at + REPLY_WITHIN:
+            return None
+        if given.accepted:
+            if inbound_id in answered:
+                return None
+            answered.add(inbound_id)
+        return inbound
+
+    def _zone(self, name: str) -> ZoneInfo:
+        if name not in self.zones:
+            try:
+                self.zones[name] = ZoneInfo(name or "UTC")
+            except (ZoneInfoNotFoundError, ValueError):
+                raise EvidenceError("core.jsonl: a borrower's time_zone is not a zone") from None
+        return self.zones[name]
+
+    def _limits(self, jurisdiction: str) -> Limits:
+        if jurisdiction not in self.limits:
+            self.limits[jurisdiction] = limits_for(jurisdiction, self.evidence.packs, DEFAULT_BALANCE_MAX_AGE)
+        return self.limits[jurisdiction]
+
+    # ── Opt-out ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_opt_outs(self) -> dict[str, float]:
+        """Which opt-outs were recorded, when, and how long that took."""
+        recorded: dict[str, datetime] = {}
+        for line in self.evidence.logs:
+            document = line.document
+            if document is None or document.get("message") != "opt-out recorded":
+                continue
+            where = f"{line.source}:{line.number}: recorded_at"
+            at = instant(document.get("recorded_at"), where)
+            inbound_id = str(document.get("inbound_id", ""))
+            recorded[inbound_id] = min(at, recorded.get(inbound_id, at))
+        ends = self._ends_at()
+        latencies: list[float] = []
+        received = 0
+        for inbound in sorted(self.inbound_by_id.values(), key=lambda i: i.at):
+            point = _point(inbound.sender)
+            if inbound.meaning == "opt_in":
+                self.opt_ins.setdefault(point, []).append(inbound.at)
+            if inbound.meaning != "opt_out":
+                if inbound.inbound_id in recorded:
+                    self.observed["recorded_but_not_meant"] += 1
+                continue
+            received += 1
+            known_at = recorded.get(inbound.inbound_id)
+            in_force = self._in_force(point, inbound.at)
+            if known_at is None and in_force is not None:
+                known_at = max(inbound.at, in_force.binds_after)  # said twice: the first record covers it
+            self.opt_outs.setdefault(point, []).append(_OptOut(inbound, known_at))
+            if known_at is not None:
+                latencies.append((known_at - inbound.at).total_seconds())
+            elif ends is not None and ends > inbound.at + RECORD_WITHIN:
+                why = "an opt-out was never recorded"
+                self.findings.append(Finding("opt_out", f"inbound/{inbound.inbound_id}", inbound.at, why))
+        return {"received": received, "honoured": len(latencies), "max_seconds": max(latencies, default=0.0)}
+
+    def _in_force(self, point: str, at: datetime) -> _OptOut | None:
+        """A recorded opt-out that an earlier text of this number made and no opt-in has ended."""
+        opted_in = max((moment for moment in self.opt_ins.get(point, ()) if moment <= at), default=None)
+        for opt_out in reversed(self.opt_outs.get(point, [])):
+            if opt_out.recorded_at is not None and (opted_in is None or opt_out.inbound.at > opted_in):
+                return opt_out
+        return None
+
+    def _ends_at(self) -> datetime | None:
+        moments = chain(
+            (h.at for h in self.evidence.hand_overs),
+            (e.fed_at for e in self.evidence.events),
+            (i.at for i in self.evidence.inbound),
+        )
+        return max(moments, default=None)
+
+    def _opt_out(self, case: _Case, confirmed: set[str]) -> None:
+        """Nothing is reserved after an opt-out of this number on this channel was recorded."""
+        given = case.given
+        point = _point(given.to)
+        for_this = self.opt_outs.get(point)
+        if not for_this:
+            return
+        self.checked["texts_to_opted_out_numbers"] += 1
+        opted_in = max((at for at in self.opt_ins.get(point, ()) if at <= given.reserved_at), default=None)
+        for opt_out in for_this:
+            if opt_out.inbound.at > given.reserved_at or (opted_in is not None and opt_out.inbound.at <= opted_in):
+                continue
+            if given.reserved_at == opt_out.binds_after and case.answers is None:
+                self.observed["opt_out_ties"] += 1
+            if given.reserved_at <= opt_out.binds_after:
+                continue
+            answers = case.answers
+            if answers is not None and answers.meaning == "opt_out" and not case.reading.amounts:
+                if given.at <= answers.at + CONFIRM_WITHIN:
+                    if answers.inbound_id not in confirmed:
+                        confirmed.add(answers.inbound_id)
+                        return
+                    self._find("opt_out", case, "a second confirmation of one opt-out")
+                    return
+                self._find("opt_out", case, "the confirmation came later than five minutes after the opt-out")
+                return
+            late = (given.reserved_at - opt_out.binds_after).total_seconds()
+            said = "recorded" if opt_out.recorded_at is not None else "due to be recorded"
+            self._find("opt_out", case, f"reserved {late:.0f} s after an opt-out of this number was {said}")
+            return
+
+    # ── Hours ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _zones_of(self, case: _Case) -> Iterator[tuple[str, ZoneInfo]]:
+        names = [case.known.zone] if case.known.zone else []
+        indicated, is_known = number_zones(case.given.to)
+        if not is_known:
+            self.unknown_codes.add(re.sub(r"\D", "", case.given.to)[:4])
+        for name in dict.fromkeys([*names, *indicated]):
+            yield name, self._zone(name)
+
+    def _quiet_hours(self, case: _Case) -> None:
+        """From the hand-over to the latest possible delivery, in every zone that is indicated."""
+        if case.answers is not None:
+            self.checked["replies"] += 1
+            return
+        given = case.given
+        limits = self._limits(case.known.jurisdiction)
+        if not limits.reviewed:
+            self.observed["texts_without_legal_hours"] += 1
+        latest = given.at + timedelta(seconds=given.ttl_seconds)
+        for zone_name, zone in self._zones_of(case):
+            for rule in limits.hours:
+                if case.purpose not in rule.purposes:
+                    continue
+                self.checked["hours_checks"] += 1
+                said = f"{rule.rule} ({rule.source}), {zone_name}"
+                if not instant_inside(rule, zone, given.at):
+                    self._find("quiet_hours", case, f"handed over at {_local(given.at, zone)}: {said}")
+                    return
+                if given.delivered_at is not None and not instant_inside(rule, zone, given.delivered_at):
+                    self._find("quiet_hours", case, f"delivered at {_local(given.delivered_at, zone)}: {said}")
+                    return
+                if not inside(rule, zone, given.at, latest):
+                    self._find("quiet_hours", case, f"could be delivered until {_local(latest, zone)}: {said}")
+                    return
+
+    # ── Caps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _caps(self, accepted: Sequence[_Case]) -> None:
+        """No window of a cap holds more accepted contacts than it may. Answers to a borrower's texts do not count."""
+        contacts: dict[tuple[str, str], list[tuple[datetime, str, str, frozenset[str], _Case | None]]] = {}
+        for case in accepted:
+            if case.answers is not None:
+                continue
+            loans = frozenset(loan.loan_id for loan in _scope(case, case.known)) or frozenset(case.known.loans)
+            person = contacts.setdefault(case.person, [])
+            if not person:
+                person.extend(
+                    (c.at, c.channel, c.purpose, frozenset(case.known.loans), None) for c in case.known.imported
+                )
+            person.append((case.given.at, case.given.channel, case.purpose, loans, case))
+        for history in contacts.values():
+            history.sort(key=lambda contact: contact[0])
+            for index, (at, channel, purpose, loans, this) in enumerate(history):
+                if this is None:
+                    continue
+                for cap in self._limits(this.known.jurisdiction).caps:
+                    if not cap.counts(channel, purpose):
+                        continue
+                    self.checked["cap_checks"] += 1
+                    before = [
+                        c for c in history[:index] if cap.counts(c[1], c[2]) and self._within(cap, c[0], at, this)
+                    ]
+                    most = (
+                        max((sum(loan in c[3] for c in before) for loan in loans), default=len(before))
+                        if cap.per == "loan"
+                        else len(before)
+                    )
+                    if most + 1 > cap.count:
+                        span = "on one local day" if cap.calendar else f"in {cap.days} days"
+                        why = f"contact {most + 1} {span}, {cap.count} allowed: {cap.rule} ({cap.source})"
+                        self._find("cap", this, why)
+                        break
+
+    def _within(self, cap: Cap, earlier: datetime, at: datetime, case: _Case) -> bool:
+        if cap.calendar:
+            zone = self._zone(case.known.zone)
+            return earlier.astimezone(zone).date() == at.astimezone(zone).date()
+        return at - earlier < timedelta(days=cap.days)
+
+    # ── Facts: paid, amounts, parties ────────────────────────────────────────────────────────────────────────────────
+
+    def _facts(self, case: _Case) -> None:
+        """Whether the text was right by what had been handed to the application.
+
+        A fact handed over at the very instant of the reservation may be on either side of it: the text is right if it
+        is right on one of the two.
+        """
+        found = self._wrong_by(case, case.known)
+        if found:
+            before = self.history.fed_by(case.given.borrower_id, case.given.reserved_at - self.settle, inclusive=False)
+            if before is not case.known and before.loans and not self._wrong_by(case, before):
+                self.observed["fact_ties"] += 1
+                found = []
+        for kind, why in dict(reversed(found)).items():
+            self._find(kind, case, why)
+        if case.is_occasion and not any(kind in ("paid_already", "not_open") for kind, _ in found):
+            at_core = self.history.recorded_by(case.given.borrower_id, case.given.reserved_at)
+            if at_core is not case.known and _is_paid(case, at_core):
+                self.observed["paid_in_feed_lag"] += 1
+
+    def _wrong_by(self, case: _Case, known: Known) -> list[tuple[str, str]]:
+        return [*self._third_party(case, known), *self._held(case, known), *self._figures(case, known)]
+
+    def _third_party(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        self.checked["recipients"] += 1
+        party = _party_at(known, case.given.to)
+        if party is None:
+            answers_safely = case.answers is not None and not case.reading.amounts and not case.reading.tails
+            if not answers_safely:
+                yield "third_party", "the address belongs to no party of the borrower's loans"
+            return
+        if case.answers is None and case.purpose not in party.may_hear:
+            yield "third_party", f"the {party.role or 'party'} may not hear {case.purpose}"
+        elif case.answers is not None and case.reading.amounts and not party.may_hear & {"servicing", "collection"}:
+            yield "third_party", f"the {party.role or 'party'} may not hear of the debt"
+        if self._names_a_stranger(case, known):
+            yield "third_party", "the text names a person who is no party to the borrower's loans"
+
+    def _names_a_stranger(self, case: _Case, known: Known) -> bool:
+        text = case.given.text
+        own = [party.name for party in known.parties if party.name]
+        for name in own:
+            text = text.replace(name, " ")
+        words = re.findall(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*", text)
+        candidates = {" ".join(pair) for pair in pairwise(words)}
+        greeted = re.search(r"(?:尊敬的|】)\s?([\u4e00-\u9fff·]{2,4}?)(?:先生|女士|您好|,|，|:|：)", text)
+        if greeted is not None:
+            candidates.add(greeted.group(1))
+        return any(case.given.borrower_id not in self.names.get(name, {case.given.borrower_id}) for name in candidates)
+
+    def _held(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        if case.answers is not None:
+            return
+        for hold in known.holds.values():
+            if hold.until is not None and hold.until <= case.given.reserved_at:
+                continue
+            if case.purpose == "collection" or hold.kind in STOPS_EVERYTHING:
+                yield "hold", f"a hold was in force: {hold.kind}"
+                return
+
+    def _figures(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        open_loans = [loan for loan in known.loans.values() if loan.status == "open"]
+        own_tails = {loan.tail for loan in known.loans.values()}
+        if any(tail not in own_tails for tail in case.reading.tails):
+            yield "wrong_amount", "the text names an account that is not the borrower's"
+        if case.is_occasion:
+            scope = _scope(case, known)
+            if scope and all(loan.status != "open" for loan in scope):
+                yield "not_open", f"the loan is {scope[0].status}"
+                return
+            self.checked["paid_checks"] += 1
+            if known.loans and _is_paid(case, known):
+                yield "paid_already", "everything the text asks for was paid, or covered by a payment on its way"
+                return
+            yield from self._total(case, scope)
+        yield from self._each_amount(case, open_loans)
+        if case.answers is None or case.reading.amounts:
+            yield from self._dates_and_days(case, open_loans)
+
+    def _total(self, case: _Case, scope: Sequence[Loan]) -> Iterator[tuple[str, str]]:
+        if not case.reading.amounts:
+            self.observed["texts_without_amounts"] += 1
+            return
+        largest = max(case.reading.amounts, key=lambda amount: amount.value)
+        self.checked["totals"] += 1
+        sums = _due_sums(case, scope)
+        if largest.value not in sums:
+            yield "wrong_amount", "the total in the text is not what was due by the core's figures"
+        elif largest.currencies and not largest.currencies & {loan.currency for loan in scope}:
+            yield "wrong_amount", "the text names another currency than the loan's"
+
+    def _each_amount(self, case: _Case, loans: Sequence[Loan]) -> Iterator[tuple[str, str]]:
+        if not case.reading.amounts:
+            return
+        single = {value for loan in loans for value in _figures_of(loan)}
+        sums = _subset_sums([sorted(_owed_any(loan)) for loan in loans])
+        for amount in case.reading.amounts:
+            if amount.value not in single and amount.value not in sums:
+                yield "wrong_amount", "an amount in the text is none of the core's figures"
+                return
+
+    def _dates_and_days(self, case: _Case, loans: Sequence[Loan]) -> Iterator[tuple[str, str]]:
+        due_dates = {instalment.due_on for loan in loans for instalment in loan.instalments}
+        if not due_dates:
+            return
+        for stated in case.reading.dates:
+            if not any(stated.is_day(day) for day in due_dates):
+                yield "wrong_amount", "a date in the text is no due date of an unpaid instalment"
+                return
+        zone = self._zone(case.known.zone)
+        late = {_days_late(loan, case.today, zone) for loan in loans}
+        if any(days not in late for days in case.reading.days_late):
+            yield "wrong_amount", "the days overdue in the text are not the core's"
+            return
+        left = {(day - case.today).days for day in due_dates}
+        if any(days not in left for days in case.reading.days_left):
+            yield "wrong_amount", "the days left in the text are not the days to a due date"
+
+    def _stale(self, case: _Case) -> None:
+        """The figures' age at the hand-over, by the newest checkpoint or snapshot that had been handed over."""
+        if case.answers is not None and not case.reading.amounts:
+            return
+        at = case.given.at
+        known = self.history.fed_by(case.given.borrower_id, at)
+        oldest_allowed = self._limits(case.known.jurisdiction).balance_max_age
+        complete_to = self.history.complete_to(at)
+        for loan in _scope(case, known) or tuple(known.loans.values()):
+            fresh_to = loan.as_of if complete_to is None else max(loan.as_of, complete_to)
+            self.checked["balance_ages"] += 1
+            if at - fresh_to > oldest_allowed:
+                hours = (at - fresh_to).total_seconds() / 3600
+                allowed = oldest_allowed.total_seconds() / 3600
+                self._find("stale_balance", case, f"the balance was {hours:.1f} h old, {allowed:.0f} h are allowed")
+                return
+
+    # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _content(self, case: _Case) -> None:
+        given = case.given
+        self.checked["wordings"] += 1
+        for label in forbidden_words(given.text):
+            self._find("content", case, f"forbidden wording: {label}")
+        if given.channel != "sms":
+            return
+        if not has_identity(given.body, self.sender_names):
+            self._find("content", case, "the text does not say who speaks")
+        if case.answers is None and not has_opt_out_line(given.body):
+            self._find("content", case, "the text does not say how to stop")
+
+    # ── Twice ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _duplicates(self, accepted: Sequence[_Case]) -> None:
+        """One message, one hand-over; one stage of one due date, one message to one person.
+
+        A stage may be tried again only when the earlier message is known to have failed, or, once nobody can know, on
+        another channel; and again in a later episode if a payment was undone in between.
+        """
+        by_ref: set[str] = set()
+        by_occasion: dict[tuple[tuple[str, str], date, str], list[_Case]] = {}
+        for case in accepted:
+            self.checked["occasions"] += 1
+            if case.given.ref in by_ref:
+                self._find("duplicates", case, "the same message was accepted twice")
+                continue
+            by_ref.add(case.given.ref)
+            if not case.is_occasion or case.due_on is None:
+                continue
+            earlier_ones = by_occasion.setdefault((case.person, case.due_on, case.stage), [])
+            for earlier in earlier_ones:
+                if self._is_repeat(earlier, case):
+                    why = f"the same stage of the same due date was told twice to one person: {case.stage}"
+                    self._find("duplicates", case, why)
+                    break
+            else:
+                self.observed["occasions_tried_again"] += bool(earlier_ones)
+            earlier_ones.append(case)
+
+    def _is_repeat(self, earlier: _Case, later: _Case) -> bool:
+        first, second = earlier.given, later.given
+        if first.delivered_at is not None and first.delivered_at <= second.reserved_at:
+            told = True
+        elif first.channel == second.channel:
+            told = first.delivered_at is not None or not first.final
+        else:
+            told = False
+        if not told:
+            return False
+        return earlier.episode == later.episode or not self.history.reopened_between(
+            second.borrower_id, first.at, second.reserved_at
+        )
+
+    # ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _logs(self) -> None:
+        known = planted(self.evidence, self.history)
+        self.checked["log_files"] = self.evidence.log_files
+        self.checked["log_lines"] = len(self.evidence.logs)
+        self.checked["planted_values"] = known.size
+        remembered: dict[str, tuple[str, ...]] = {}
+        for line in self.evidence.logs:
+            leaks = remembered.get(line.text)
+            if leaks is None:
+                leaks = remembered[line.text] = leaks_in(line, known)
+            for what in leaks:
+                self.findings.append(Finding("pii_in_logs", f"{line.source}:{line.number}", _written_at(line), what))
+
+
+# ── What a text is about ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _scope(case: _Case, known: Known) -> tuple[Loan, ...]:
+    """The loans a message speaks of: those whose account it names, else those with something at its due date."""
+    named = tuple(loan for loan in known.loans.values() if mentions_tail(case.given.text, loan.tail))
+    if named:
+        return named
+    open_loans = tuple(loan for loan in known.loans.values() if loan.status == "open")
+    due = tuple(loan for loan in open_loans if _owed(loan, case))
+    return due or open_loans or tuple(known.loans.values())
+
+
+def _owed(loan: Loan, case: _Case) -> frozenset[Decimal]:
+    """What the message may say is owed on this loan; empty if nothing is.
+
+    Overdue: the core's own total; where the core itemises none although the date has passed, its unpaid instalments.
+    Before that: what is unpaid of the instalments due on the message's date.
+    """
+    if loan.status != "open":
+        return frozenset()
+    if case.overdue:
+        total = loan.overdue.get("total", ZERO)
+        if total > 0:
+            return frozenset({total})
+        past = [i.outstanding for i in loan.instalments if i.due_on < case.today]
+        return frozenset({past[0], sum(past, ZERO)}) if past else frozenset()
+    due = [i.outstanding for i in loan.instalments if case.due_on is None or i.due_on == case.due_on]
+    if not due:
+        return frozenset()
+    return frozenset({due[0]}) if case.due_on is None else frozenset({sum(due, ZERO)})
+
+
+def _is_covered(loan: Loan, case: _Case) -> bool:
+    owed = _owed(loan, case)
+    coming = loan.pending if case.overdue else loan.pending - loan.overdue.get("total", ZERO)
+    return bool(owed) and coming >= max(owed)
+
+
+def _is_paid(case: _Case, known: Known) -> bool:
+    """Nothing of what the message is about is still to be paid."""
+    scope = _scope(case, known)
+    return bool(scope) and all(not _owed(loan, case) or _is_covered(loan, case) for loan in scope)
+
+
+def _due_sums(case: _Case, scope: Sequence[Loan]) -> frozenset[Decimal]:
+    """The totals a message about these loans may state, per currency. A covered loan may be left out."""
+    result: set[Decimal] = set()
+    for currency in {loan.currency for loan in scope}:
+        owing = [loan for loan in scope if loan.currency == currency and _owed(loan, case)]
+        uncovered = [loan for loan in owing if not _is_covered(loan, case)]
+        shared_tails = len({loan.tail for loan in owing}) < len(owing)
+        for loans in (owing, uncovered):
+            if loans:
+                result.update(sum(choice, ZERO) for choice in product(*(sorted(_owed(loan, case)) for loan in loans)))
+        if shared_tails:
+            result |= _subset_sums([sorted(_owed(loan, case)) for loan in owing])
+    return frozenset(result)
+
+
+def _figures_of(loan: Loan) -> Iterator[Decimal]:
+    for instalment in loan.instalments:
+        yield instalment.outstanding
+    for value in loan.overdue.values():
+        if value > 0:
+            yield value
+    if loan.pending > 0:
+        yield loan.pending
+
+
+def _owed_any(loan: Loan) -> set[Decimal]:
+    """Any figure of this loan that can be a part of a sum over several loans."""
+    figures = {loan.overdue[name] for name in ("total", "fees") if loan.overdue.get(name, ZERO) > 0}
+    running = ZERO
+    for instalment in loan.instalments[:3]:
+        running += instalment.outstanding
+        figures |= {instalment.outstanding, running}
+    return figures
+
+
+def _subset_sums(choices: Sequence[Sequence[Decimal]]) -> set[Decimal]:
+    """Sums that take at most one figure of each loan. Few loans only: nobody has thirty."""
+    sums: set[Decimal] = set()
+    for size in range(1, min(len(choices), 4) + 1):
+        for loans in combinations(choices[:6], size):
+            sums.update(sum(choice, ZERO) for choice in product(*loans))
+    if len(choices) > 4:
+        sums.update(sum(choice, ZERO) for choice in product(*(options[:2] for options in choices[:10])))
+    return sums
+
+
+def _days_late(loan: Loan, today: date, zone: ZoneInfo) -> int:
+    """The core's own count, carried on by the calendar; without one, the days since the oldest unpaid due date."""
+    if loan.days_past_due > 0:
+        return loan.days_past_due + (today - loan.as_of.astimezone(zone).date()).days
+    return (today - loan.instalments[0].due_on).days if loan.instalments else 0
+
+
+def _party_at(known: Known, address: str) -> Party | None:
+    point = _point(address)
+    return next((p for p in known.parties if point in (_point(p.phone), _point(p.email))), None)
+
+
+def _point(address: str) -> str:
+    if "@" in address:
+        return address.strip().casefold()
+    return re.sub(r"\D", "", address) or "-"
+
+
+def _local(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).strftime("%H:%M:%S")
+
+
+def _written_at(line: LogLine) -> datetime | None:
+    stamp = None if line.document is None else line.document.get("timestamp")
+    if not isinstance(stamp, str):
+        return None
+    try:
+        at = datetime.fromisoformat(stamp.replace(",", ".").replace(" ", "T", 1))
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

@@ -1,0 +1,326 @@
+"""The auditor's own table of legal limits, and how it reads the lender's.
+
+Written down here a second time on purpose: a limit that was mistyped in a policy pack must not be its own judge. From
+the packs come only what the lender set for itself (confidence `own`) and how old a balance may be.
+
+Marks: P read in a primary text, S secondary source. Hours bind every message that is not the answer to a borrower's
+text, before the due date too: whether a reminder is collection is not a question to settle at ten in the evening.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+EVERYTHING = frozenset({"servicing", "collection", "mandatory", "marketing"})
+ANY_CHANNEL = frozenset({"any"})
+Week = tuple[tuple[int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Local hours by weekday (0 = Monday), in minutes after midnight. `close_open`: the closing minute is allowed."""
+
+    rule: str
+    week: Week
+    source: str
+    close_open: bool = False
+    purposes: frozenset[str] = EVERYTHING
+    legal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `count` accepted contacts in `days` rolling days, or on one local calendar day."""
+
+    rule: str
+    count: int
+    days: int
+    per: str  # debtor | loan
+    source: str
+    channels: frozenset[str] = ANY_CHANNEL
+    purposes: frozenset[str] = EVERYTHING
+    calendar: bool = False
+    legal: bool = True
+
+    def counts(self, channel: str, purpose: str) -> bool:
+        return ("any" in self.channels or channel in self.channels) and purpose in self.purposes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything that binds in one jurisdiction."""
+
+    hours: tuple[Hours, ...]
+    caps: tuple[Cap, ...]
+    balance_max_age: timedelta
+    reviewed: bool
+
+
+def _daily(begin: int, end: int) -> Week:
+    return ((begin * 60, end * 60),) * 7
+
+
+_HOURS: Mapping[str, tuple[Hours, ...]] = {
+    # The ban is 22:00-08:00: at 22:00:00 it has begun.
+    "CN": (Hours("cn.quiet_hours", _daily(8, 22), "China Banking Association guidance 2026-01-30 (S)"),),
+    # Inconvenient are times before 8 a.m. and after 9 p.m.: at 21:00:00 it is not after nine yet.
+    "US": (Hours("us.quiet_hours", _daily(8, 21), "12 CFR 1006.6(b)(1)(i) (P)", close_open=True),),
+    "AU": (
+        Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)", close_open=True),
+    ),
+    "KR": (Hours("kr.quiet_hours", _daily(8, 21), "Personal Debtors Act 2024-10-17 (unconfirmed)"),),
+    "IN": (Hours("in.quiet_hours", _daily(8, 19), "RBI 2022-08-12 (S)", close_open=True),),
+    "ID": (Hours("id.quiet_hours", ((480, 1200),) * 6 + (None,), "POJK 22/2023 art. 62 (S)", close_open=True),),
+    "PH": (Hours("ph.quiet_hours", _daily(6, 22), "SEC MC 18/2019 (S)", close_open=True),),
+}
+_TEXTS_AND_CALLS = frozenset({"sms", "mms", "call", "voice", "dialler"})
+_CAPS: Mapping[str, tuple[Cap, ...]] = {
+    "US-MA": (
+        Cap(
+            "us_ma.two_in_seven_days",
+            count=2,
+            days=7,
+            per="loan",
+            source="209 CMR 18.16(1), 940 CMR 7.04(1)(f) (P)",
+            channels=_TEXTS_AND_CALLS,
+            purposes=frozenset({"collection"}),
+        ),
+    ),
+    "AU": (
+        Cap("au.three_a_week", count=3, days=7, per="loan", source="ASIC and ACCC RG 96 (P)"),
+        Cap("au.ten_a_month", count=10, days=30, per="loan", source="ASIC and ACCC RG 96 (P)"),
+    ),
+    "KR": (
+        Cap(
+            "kr.seven_in_seven_days",
+            count=7,
+            days=7,
+            per="loan",
+            source="Personal Debtors Act 2024-10-17 (S)",
+            purposes=EVERYTHING - {"mandatory"},
+        ),
+    ),
+}
+
+_EASTERN, _CENTRAL, _MOUNTAIN, _PACIFIC = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+)
+
+
+def _codes(codes: str, zone: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(codes.split(), (zone,))
+
+
+#: Zones that an area code indicates: the codes simulated borrowers may have, all with fictional 555-01xx numbers.
+AREA_CODES: Mapping[str, tuple[str, ...]] = {
+    **_codes(
+        "201 202 203 207 212 215 216 301 302 305 315 317 330 347 401 404 407 410 412 413 434 470 475 508 513 516 518 "
+        "561 585 603 607 609 610 614 617 631 646 678 703 704 716 717 718 732 757 770 774 781 786 802 803 804 813 845 "
+        "848 857 862 908 910 914 917 919 929 937 941 954 973 978 984",
+        _EASTERN,
+    ),
+    **_codes("313 586 734 248", "America/Detroit"),
+    **_codes(
+        "205 210 214 217 224 251 254 262 281 309 312 314 316 318 319 331 334 402 405 409 414 417 430 469 479 501 504 "
+        "507 512 515 601 608 612 615 618 630 651 662 682 708 712 713 715 737 763 773 815 816 817 832 847 901 903 913 "
+        "918 920 952 972 979",
+        _CENTRAL,
+    ),
+    **_codes("303 307 385 406 505 575 719 720 801 970", _MOUNTAIN),
+    **_codes("480 520 602 623 928", "America/Phoenix"),
+    **_codes(
+        "206 209 213 253 310 323 360 408 415 424 425 503 509 510 530 559 562 619 626 628 650 657 661 669 702 707 714 "
+        "725 747 760 775 805 818 831 858 909 916 925 949 951 971",
+        _PACIFIC,
+    ),
+    # Codes that lie in two zones: both must allow.
+    "208": ("America/Boise", _PACIFIC),
+    "270": (_CENTRAL, _EASTERN),
+    "423": (_EASTERN, _CENTRAL),
+    "541": (_PACIFIC, "America/Boise"),
+    "605": (_CENTRAL, _MOUNTAIN),
+    "701": (_CENTRAL, _MOUNTAIN),
+    "850": (_CENTRAL, _EASTERN),
+    "906": ("America/Detroit", "America/Menominee"),
+    "907": ("America/Anchorage", "America/Adak"),
+    "915": (_MOUNTAIN,),
+    "808": ("Pacific/Honolulu",),
+    "787": ("America/Puerto_Rico",),
+    "939": ("America/Puerto_Rico",),
+}
+
+
+def number_zones(address: str) -> tuple[tuple[str, ...], bool]:
+    """The zones a number indicates, and whether its prefix is known. An e-mail address indicates none."""
+    if "@" in address:
+        return (), True
+    digits = re.sub(r"\D", "", address)
+    if digits.startswith("1") and len(digits) == 11:
+        zones = AREA_CODES.get(digits[1:4])
+        return (zones, True) if zones else ((), False)
+    for prefix, zone in (("86", "Asia/Shanghai"), ("82", "Asia/Seoul"), ("91", "Asia/Kolkata"), ("63", "Asia/Manila")):
+        if digits.startswith(prefix):
+            return (zone,), True
+    return (), False
+
+
+def limits_for(jurisdiction: str, packs: Mapping[str, Any], default_max_age: timedelta) -> Limits:
+    """The legal limits of a jurisdiction and of the country it lies in, and the lender's own out of the packs."""
+    names = _with_country(jurisdiction)
+    hours = [rule for name in names for rule in _HOURS.get(name, ())]
+    caps = [rule for name in names for rule in _CAPS.get(name, ())]
+    max_age: timedelta | None = None
+    for document in packs.values():
+        for pack in _packs_in(document):
+            if str(pack.get("jurisdiction", "")) not in (*names, "*"):
+                continue
+            hours.extend(_own_hours(pack))
+            caps.extend(_own_caps(pack))
+            age = _find(pack, "balance_max_age_hours")
+            if isinstance(age, int | float | str) and float(age) > 0:
+                own_age = timedelta(hours=float(age))
+                max_age = own_age if max_age is None else min(max_age, own_age)
+    return Limits(tuple(hours), tuple(caps), max_age or default_max_age, reviewed=names[0] in _HOURS)
+
+
+def inside(rule: Hours, zone: ZoneInfo, begin: datetime, end: datetime) -> bool:
+    """Whether all of [begin, end] is inside the hours of one local day. `end` is a limit that is not itself reached."""
+    first, last = begin.astimezone(zone), end.astimezone(zone)
+    if not instant_inside(rule, zone, begin):
+        return False
+    if first.date() != last.date():
+        return False
+    allowed = rule.week[first.weekday()]
+    return allowed is not None and _seconds(last) <= allowed[1] * 60
+
+
+def instant_inside(rule: Hours, zone: ZoneInfo, at: datetime) -> bool:
+    """Whether something that happens at `at` happens inside the hours."""
+    local = at.astimezone(zone)
+    allowed = rule.week[local.weekday()]
+    if allowed is None:
+        return False
+    seconds = _seconds(local)
+    before_close = seconds <= allowed[1] * 60 if rule.close_open else seconds < allowed[1] * 60
+    return allowed[0] * 60 <= seconds and before_close
+
+
+def _seconds(local: datetime) -> float:
+    return local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
+
+
+def _with_country(jurisdiction: str) -> tuple[str, ...]:
+    """`US-MA` is under `US` and `US-MA`."""
+    parts = jurisdiction.split("-")
+    return tuple("-".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+# ── The lender's own limits ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
+    if isinstance(document, dict):
+        if "jurisdiction" in document:
+            yield document
+        else:
+            for value in document.values():
+                yield from _packs_in(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _packs_in(value)
+
+
+def _find(document: object, name: str) -> object:
+    if isinstance(document, dict):
+        if name in document:
+            value = document[name]
+            return value.get("value") if isinstance(value, dict) else value
+        for value in document.values():
+            found = _find(value, name)
+            if found is not None:
+                return found
+    return None
+
+
+def _rules(pack: Mapping[str, Any], name: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    rules = pack.get(name, ())
+    if isinstance(rules, dict):
+        rules = [{"rule_id": key, **value} for key, value in rules.items() if isinstance(value, dict)]
+    for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict) and _confidence(rule) == "own":
+            yield str(rule.get("rule_id") or rule.get("rule") or rule.get("id") or f"{name}[{number}]"), rule
+
+
+def _confidence(rule: Mapping[str, Any]) -> str:
+    source = rule.get("source")
+    if isinstance(source, dict):
+        return str(source.get("confidence", ""))
+    return str(rule.get("confidence", ""))
+
+
+def _names(value: object, default: frozenset[str]) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset({value})
+    return frozenset(str(item) for item in value) if isinstance(value, list) and value else default
+
+
+def _own_caps(pack: Mapping[str, Any]) -> Iterable[Cap]:
+    for rule_id, rule in _rules(pack, "caps"):
+        yield Cap(
+            rule_id,
+            count=int(rule["count"]),
+            days=int(rule.get("days", 1)),
+            per=str(rule.get("per", "debtor")),
+            source="the lender's own policy",
+            channels=_names(rule.get("channels"), ANY_CHANNEL),
+            purposes=_names(rule.get("purposes"), EVERYTHING),
+            calendar=str(rule.get("basis", "rolling")) == "calendar",
+            legal=False,
+        )
+
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _own_hours(pack: Mapping[str, Any]) -> Iterable[Hours]:
+    for rule_id, rule in _rules(pack, "hours"):
+        week = rule.get("week")
+        if isinstance(week, dict):
+            named = {str(name).lower()[:3]: hours for name, hours in week.items()}
+            days: list[object] = [named.get(name, named.get("all", named.get("eve"))) for name in _WEEKDAYS]
+        elif isinstance(week, list) and len(week) == 7:
+            days = list(week)
+        else:
+            days = [week if week is not None else [rule.get("open"), rule.get("close")]] * 7
+        yield Hours(
+            rule_id,
+            tuple(_span(day) for day in days),
+            "the lender's own policy",
+            purposes=_names(rule.get("purposes"), EVERYTHING),
+            legal=False,
+        )
+
+
+def _span(value: object) -> tuple[int, int] | None:
+    if isinstance(value, str):
+        value = re.split(r"\s*(?:-|–|to)\s*", value)
+    if isinstance(value, dict):
+        value = [value.get("open"), value.get("close")]
+    if not isinstance(value, list | tuple) or len(value) != 2 or value[0] is None or value[1] is None:
+        return None
+    return _minutes(value[0]), _minutes(value[1])
+
+
+def _minutes(value: object) -> int:
+    if isinstance(value, int):
+        return value  # YAML reads 21:00 without quotes as a sexagesimal number, which is the minutes after midnight
+    hours, _, minutes = str(value).partition(":")
+    return int(hours) * 60 + int(minutes or 0)

@@ -1,0 +1,417 @@
+"""A small simulated loan core: it owns the debt, and tells Dunlin of it in the format of docs/core-events.md.
+
+Time is virtual: nothing happens until `due(now)` is called, and then everything up to `now` has happened, each thing
+at its own moment. The same accounts, seed and calls give the same events.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Literal, assert_never
+from zoneinfo import ZoneInfo
+
+from local.core.accounts import ZERO, Account, LoanTerms
+from local.core.draws import whole
+from local.core.feed import CHECKPOINT_AFTER, CoreEvent, Document, Feed, FeedFaults, as_utc
+from local.core.ledger import CENT, Arrears, LoanLedger, Standing
+
+LOOK_AHEAD = timedelta(days=45)
+STATEMENT_BEFORE = timedelta(days=25)
+CHECKPOINT_EVERY = timedelta(hours=12)
+PART = Decimal("0.40")
+
+NEAR = timedelta(days=15)
+
+#: due: all that is overdue, or else the oldest unpaid instalment if its day is near; part: two fifths of that;
+#: current: all that is overdue and every instalment whose day is near; all: everything.
+AmountWord = Literal["due", "part", "current", "all"]
+#: applied: at once. pending: seen first, applied later. pending_returned: seen, then the bank returns it.
+#: returned, reversed: applied at once, taken back later by the bank or by the lender.
+PaymentKind = Literal["applied", "pending", "pending_returned", "returned", "reversed"]
+LoanEnd = Literal["sold", "placed", "charged_off"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    payment_id: str
+    amount: Decimal
+    received_at: str
+
+    def document(self) -> Document:
+        return {"payment_id": self.payment_id, "amount": str(self.amount), "received_at": self.received_at}
+
+
+@dataclass(slots=True)
+class _Loan:
+    account: Account
+    terms: LoanTerms
+    zone: ZoneInfo
+    ledger: LoanLedger
+    morning: time
+    sequence: int = 0
+    pending: list[_Pending] = field(default_factory=list)
+    mornings: set[date] = field(default_factory=set)
+    statement_days: set[date] = field(default_factory=set)
+    changed_at: list[datetime] = field(default_factory=list)
+    standings: list[Standing] = field(default_factory=list)
+
+    def local_date(self, at: datetime) -> date:
+        return at.astimezone(self.zone).date()
+
+
+class Core:
+    """The core of a lender. All times are aware; every `at` must not lie before the last `due(now)`."""
+
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        *,
+        seed: int,
+        start: datetime,
+        feed_lag: Callable[[str], timedelta] | None = None,
+        feed_faults: FeedFaults | None = None,
+    ) -> None:
+        self._now = as_utc(start)
+        self._seed = seed
+        self._feed = Feed(seed, feed_lag, feed_faults)
+        self._agenda: list[tuple[datetime, int, Callable[[datetime], None]]] = []
+        self._planned = 0
+        self._payments = 0
+        self._holds: dict[str, str] = {}
+        self._loans: dict[str, _Loan] = {}
+        self._zones: dict[str, ZoneInfo] = {}
+        for account in accounts:
+            self._open(account)
+        self._plan(self._now, self._start)
+
+    @property
+    def now(self) -> datetime:
+        """Up to when everything has happened."""
+        return self._now
+
+    # ── The feed ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def next_due(self) -> datetime | None:
+        """The next moment at which the core has to be asked; at some of them it then has nothing to feed."""
+        moments = [self._agenda[0][0]] if self._agenda else []
+        fed_at = self._feed.next_at()
+        if fed_at is not None:
+            moments.append(fed_at)
+        return min(moments, default=None)
+
+    def due(self, now: datetime) -> list[CoreEvent]:
+        """Let everything up to `now` happen; the events to hand to Dunlin now, earliest first."""
+        moment = as_utc(now)
+        while self._agenda and self._agenda[0][0] <= moment:
+            at, _, happen = heapq.heappop(self._agenda)
+            self._now = max(self._now, at)
+            happen(at)
+        self._now = max(self._now, moment)
+        return self._feed.take(moment)
+
+    @property
+    def history(self) -> list[dict[str, object]]:
+        """What was fed: `recorded_at`, `fed_at`, `event`, in the order in which it was fed."""
+        return self._feed.history
+
+    def write(self, path: Path) -> None:
+        """The history as JSON lines."""
+        self._feed.write(path)
+
+    # ── What happens to loans ────────────────────────────────────────────────────────────────────────────────────
+
+    def schedule_payment(
+        self,
+        loan_id: str,
+        amount: Decimal | AmountWord,
+        at: datetime,
+        kind: PaymentKind = "applied",
+        *,
+        later: timedelta = timedelta(days=2),
+    ) -> str:
+        """A payment of `amount` at `at`; `later` is when it is applied, returned or reversed. Gives the payment's id.
+
+        A word is worked out at `at`, less what is already on its way; nothing left to pay means no payment.
+        """
+        self._payments += 1
+        payment_id = f"p-{self._payments:05d}"
+        loan = self._loan(loan_id)
+        self._plan(at, lambda moment: self._pay(loan, payment_id, amount, moment, kind, later))
+        return payment_id
+
+    def schedule_hold(
+        self,
+        borrower_id: str,
+        kind: str,
+        at: datetime,
+        *,
+        until: datetime | None = None,
+        lift_at: datetime | None = None,
+        source: str = "core",
+    ) -> str:
+        """A hold placed at `at`, lifted at `lift_at` when given. Gives the hold's id."""
+        hold_id = f"h-{len(self._holds) + 1:04d}"
+        self._holds[hold_id] = borrower_id
+        hold: Document = {"hold_id": hold_id, "kind": kind, "source": source}
+        if until is not None:
+            hold["until"] = until.isoformat()
+        self._plan(at, lambda moment: self._record("hold.placed", moment, borrower_id, {"hold": hold}))
+        if lift_at is not None:
+            self.schedule_lift(hold_id, lift_at)
+        return hold_id
+
+    def schedule_lift(self, hold_id: str, at: datetime) -> None:
+        """Lift a hold that was placed before."""
+        borrower_id = self._holds[hold_id]
+        self._plan(at, lambda moment: self._record("hold.lifted", moment, borrower_id, {"hold": {"hold_id": hold_id}}))
+
+    def schedule_end(self, loan_id: str, status: LoanEnd, at: datetime) -> None:
+        """The loan leaves us: sold, placed with an agency, or charged off."""
+        loan = self._loan(loan_id)
+        self._plan(at, lambda moment: self._end(loan, status, moment))
+
+    def schedule_restructure(self, loan_id: str, at: datetime, first_due_on: date, count: int) -> None:
+        """Longer term, smaller instalments: what is left in `count` months from `first_due_on`, charges forgiven."""
+        loan = self._loan(loan_id)
+        self._plan(at, lambda moment: self._restructure(loan, first_due_on, count, moment))
+
+    def schedule_waiver(self, loan_id: str, at: datetime) -> None:
+        """Forgive fees and late interest."""
+        loan = self._loan(loan_id)
+        self._plan(at, lambda moment: self._waive(loan, moment))
+
+    # ── What anybody may ask (behaviours, the auditor) ───────────────────────────────────────────────────────────
+
+    def standing(self, loan_id: str, at: datetime | None = None) -> Standing:
+        """The debt recorded at `at` (default: now)."""
+        loan = self._loan(loan_id)
+        if at is None:
+            return loan.ledger.standing()
+        return loan.standings[max(bisect_right(loan.changed_at, as_utc(at)) - 1, 0)]
+
+    def outstanding(self, loan_id: str, at: datetime | None = None) -> Decimal:
+        """Everything that is left to pay, due or not."""
+        return self.standing(loan_id, at).outstanding
+
+    def overdue(self, loan_id: str, at: datetime | None = None) -> Arrears:
+        """What is overdue, itemised, on the borrower's local date."""
+        loan = self._loan(loan_id)
+        return self.standing(loan_id, at).arrears(loan.local_date(at or self._now))
+
+    def days_past_due(self, loan_id: str, at: datetime | None = None) -> int:
+        """Days since the oldest unpaid due date on the borrower's local date; 0 for a loan that is not open."""
+        loan = self._loan(loan_id)
+        standing = self.standing(loan_id, at)
+        return standing.days_past_due(loan.local_date(at or self._now)) if standing.status == "open" else 0
+
+    def ledger(self, loan_id: str) -> LoanLedger:
+        """The books of a loan, to read."""
+        return self._loan(loan_id).ledger
+
+    # ── How it happens ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, account: Account) -> None:
+        zone = ZoneInfo(account.time_zone)
+        self._zones[account.borrower_id] = zone
+        minute = whole(self._seed, 0, 59, "morning", account.borrower_id)
+        for terms in account.loans:
+            if terms.loan_id in self._loans:
+                raise ValueError(f"{terms.loan_id} is there twice")
+            loan = _Loan(account, terms, zone, LoanLedger(terms), time(5 + minute // 30, minute % 30 * 2))
+            self._loans[terms.loan_id] = loan
+            loan.ledger.charge_through(loan.local_date(self._now))
+            self._remember(loan, self._now)
+            self._plan_mornings(loan)
+
+    def _plan_mornings(self, loan: _Loan) -> None:
+        today = loan.local_date(self._now)
+        for item in loan.ledger.standing().instalments:
+            loan.statement_days.add(item.due_on - STATEMENT_BEFORE)
+            self._plan_morning(loan, item.due_on - STATEMENT_BEFORE)
+            self._plan_morning(loan, max(item.due_on, today) + timedelta(days=1))
+
+    def _plan_morning(self, loan: _Loan, day: date) -> None:
+        at = as_utc(datetime.combine(day, loan.morning, tzinfo=loan.zone))
+        if at >= self._now and day not in loan.mornings:
+            loan.mornings.add(day)
+            self._plan(at, lambda moment: self._morning(loan, day, moment))
+
+    def _plan(self, at: datetime, happen: Callable[[datetime], None]) -> None:
+        moment = as_utc(at)
+        if moment < self._now:
+            raise ValueError(f"the core is at {self._now.isoformat()}: nothing can be planned for an earlier moment")
+        self._planned += 1
+        heapq.heappush(self._agenda, (moment, self._planned, happen))
+
+    def _start(self, at: datetime) -> None:
+        told: set[str] = set()
+        for loan in self._loans.values():
+            account = loan.account
+            if account.borrower_id not in told:
+                told.add(account.borrower_id)
+                borrower: Document = {
+                    "sequence": 1,
+                    "jurisdiction": account.jurisdiction,
+                    "time_zone": account.time_zone,
+                    "parties": [party.document() for party in account.parties],
+                }
+                self._record("borrower.updated", at, account.borrower_id, {"borrower": borrower})
+            if account.imported is None:
+                self._tell(loan, "loan.snapshot", at)
+            else:
+                contacts: list[Document] = [
+                    {"at": contact.at.isoformat(), "channel": contact.channel, "purpose": contact.purpose}
+                    for contact in account.imported
+                ]
+                self._tell(loan, "portfolio.imported", at, {"contacts": contacts})
+        self._plan(at + CHECKPOINT_AFTER, lambda moment: self._feed.checkpoint(at, moment))
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        mark = midnight + CHECKPOINT_EVERY * ((at - midnight) // CHECKPOINT_EVERY + 1)
+        self._plan(mark + CHECKPOINT_AFTER, lambda moment: self._checkpoint(mark, moment))
+
+    def _checkpoint(self, mark: datetime, at: datetime) -> None:
+        self._feed.checkpoint(mark, at)
+        following = mark + CHECKPOINT_EVERY
+        self._plan(following + CHECKPOINT_AFTER, lambda moment: self._checkpoint(following, moment))
+
+    def _morning(self, loan: _Loan, day: date, at: datetime) -> None:
+        loan.mornings.discard(day)
+        ledger = loan.ledger
+        if ledger.status != "open":
+            return
+        standing = ledger.standing()
+        if sum((item.amount for item in loan.pending), ZERO) < standing.arrears(day).total:
+            ledger.charge_day(day)  # money on its way that covers the arrears counts from the day it came
+            standing = ledger.standing()
+        if standing.arrears(day).total > 0:
+            fell_due = any(item.due_on == day - timedelta(days=1) for item in standing.instalments)
+            self._tell(loan, "loan.due" if fell_due else "loan.snapshot", at)
+            self._plan_morning(loan, day + timedelta(days=1))
+        elif day in loan.statement_days:
+            self._tell(loan, "loan.snapshot", at)
+
+    def _pay(
+        self,
+        loan: _Loan,
+        payment_id: str,
+        amount: Decimal | AmountWord,
+        at: datetime,
+        kind: PaymentKind,
+        later: timedelta,
+    ) -> None:
+        sum_paid = amount if isinstance(amount, Decimal) else self._sum_of(loan, amount, at)
+        if sum_paid <= 0 or loan.ledger.status != "open":
+            return
+        if kind in ("pending", "pending_returned"):
+            loan.pending.append(_Pending(payment_id, sum_paid, self._local(at, loan.account.borrower_id)))
+            self._tell_payment(loan, "payment.pending", payment_id, sum_paid, at)
+            applied = kind == "pending"
+            self._plan(at + later, lambda moment: self._settle(loan, payment_id, sum_paid, moment, applied=applied))
+            return
+        self._apply(loan, payment_id, sum_paid, at)
+        if kind in ("returned", "reversed"):
+            event_type = f"payment.{kind}"
+            self._plan(at + later, lambda moment: self._take_back(loan, payment_id, sum_paid, moment, event_type))
+
+    def _sum_of(self, loan: _Loan, word: AmountWord, at: datetime) -> Decimal:
+        standing = loan.ledger.standing()
+        today = loan.local_date(at)
+        owed = standing.arrears(today).total
+        near = [item.outstanding for item in standing.instalments if today <= item.due_on <= today + NEAR]
+        match word:
+            case "all":
+                owed = standing.outstanding
+            case "current":
+                owed += sum(near, ZERO)
+            case "due" | "part":
+                if owed == 0 and near:
+                    owed = near[0]
+            case _:
+                assert_never(word)
+        owed = max(owed - sum((item.amount for item in loan.pending), ZERO), ZERO)
+        return (owed * PART).quantize(CENT, ROUND_HALF_UP) if word == "part" else owed
+
+    def _settle(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, *, applied: bool) -> None:
+        loan.pending = [item for item in loan.pending if item.payment_id != payment_id]
+        if applied and loan.ledger.status == "open":
+            self._apply(loan, payment_id, amount, at)
+        else:
+            self._tell_payment(loan, "payment.returned", payment_id, amount, at)
+
+    def _apply(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime) -> None:
+        loan.ledger.apply(payment_id, amount)
+        self._tell_payment(loan, "payment.applied", payment_id, amount, at)
+        if loan.ledger.status == "closed":
+            self._tell(loan, "loan.closed", at)
+
+    def _take_back(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, event_type: str) -> None:
+        if loan.ledger.status not in ("open", "closed"):
+            return
+        loan.ledger.undo(payment_id)
+        loan.ledger.charge_day(loan.local_date(at))
+        self._tell_payment(loan, event_type, payment_id, amount, at)
+        self._plan_morning(loan, loan.local_date(at) + timedelta(days=1))
+
+    def _end(self, loan: _Loan, status: LoanEnd, at: datetime) -> None:
+        if loan.ledger.status == "open":
+            loan.ledger.status = status
+            self._tell(loan, f"loan.{status}", at)
+
+    def _restructure(self, loan: _Loan, first_due_on: date, count: int, at: datetime) -> None:
+        if loan.ledger.status == "open":
+            loan.ledger.restructure(first_due_on, count)
+            self._tell(loan, "loan.restructured", at)
+            self._plan_mornings(loan)
+
+    def _waive(self, loan: _Loan, at: datetime) -> None:
+        if loan.ledger.status == "open":
+            loan.ledger.waive_charges()
+            self._tell(loan, "loan.waived", at)
+
+    def _tell_payment(self, loan: _Loan, event_type: str, payment_id: str, amount: Decimal, at: datetime) -> None:
+        self._tell(loan, event_type, at, {"payment": {"payment_id": payment_id, "amount": str(amount)}})
+
+    def _tell(self, loan: _Loan, event_type: str, at: datetime, body: Document | None = None) -> None:
+        loan.sequence += 1
+        self._remember(loan, at)
+        self._record(event_type, at, loan.account.borrower_id, {**(body or {}), "loan": self._snapshot(loan, at)})
+
+    def _record(self, event_type: str, at: datetime, borrower_id: str, body: Document) -> None:
+        self._feed.record(event_type, at, borrower_id, self._local(at, borrower_id), body)
+
+    def _snapshot(self, loan: _Loan, at: datetime) -> Document:
+        today = loan.local_date(at)
+        standing = loan.ledger.standing()
+        overdue = standing.arrears(today)
+        return {
+            "loan_id": loan.terms.loan_id,
+            "account_tail": loan.terms.account_tail,
+            "currency": loan.terms.currency,
+            "status": standing.status,
+            "as_of": self._local(at, loan.account.borrower_id),
+            "sequence": loan.sequence,
+            "instalments": [
+                {"number": item.number, "due_on": item.due_on.isoformat(), "outstanding": str(item.outstanding)}
+                for item in standing.instalments
+                if item.due_on <= today + LOOK_AHEAD
+            ],
+            "overdue": overdue.document(),
+            "days_past_due": standing.days_past_due(today),
+            "pending": [item.document() for item in loan.pending],
+        }
+
+    def _remember(self, loan: _Loan, at: datetime) -> None:
+        loan.changed_at.append(at)
+        loan.standings.append(loan.ledger.standing())
+
+    def _local(self, at: datetime, borrower_id: str) -> str:
+        return at.astimezone(self._zones[borrower_id]).isoformat()
+
+    def _loan(self, loan_id: str) -> _Loan:
+        return self._loans[loan_id]

@@ -1,0 +1,151 @@
+"""Changes to moto's core and to botocore: virtual time, seeded identifiers, and two short cuts.
+
+| what | moto, botocore | here | why |
+|---|---|---|---|
+| time | the machine's | the virtual clock | time-stamps, visibility and delays belong to the run |
+| identifiers | random | from the seed | same seed, same bytes |
+| finding the handler of a URL | some hundred patterns, a URL table rebuilt for each request | remembered | a third of a call's cost |
+| signing | real SigV4 | a constant header that names the region | moto never checks it; half a millisecond a call |
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+import types
+import uuid
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+import botocore.signers
+import moto.backend_index
+import moto.backends
+import moto.core.utils
+import moto.dynamodb.responses
+import moto.events.responses
+import moto.secretsmanager.responses
+import moto.ses.responses
+import moto.sesv2.responses
+import moto.sns.responses
+import moto.sqs.responses
+import moto.ssm.responses
+import moto.stepfunctions.responses  # noqa: F401 - imported so that their time can be replaced
+from moto.core.base_backend import BackendDict
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.exceptions import HTTPException
+from moto.core.request import normalize_request
+from moto.moto_api._internal import mock_random
+
+from local.embedded.clock import VirtualClock
+from local.embedded.patching import Patches
+from local.embedded.template import ACCOUNT_ID
+
+_SIGNED: Final = frozenset({"dynamodb", "sqs", "sns", "states", "events", "secretsmanager", "ssm", "ses", "kms"})
+
+
+def install_time(patches: Patches, clock: VirtualClock) -> None:
+    """Give every loaded moto module the virtual clock in place of `utcnow`."""
+    original = moto.core.utils.utcnow
+
+    def utcnow() -> datetime:
+        return clock.now().replace(tzinfo=None)
+
+    for name, module in sorted(sys.modules.items()):
+        # Modules bind the function by name, so each of them has its own reference to replace.
+        if name.startswith("moto.") and getattr(module, "utcnow", None) is original:
+            patches.set(module, "utcnow", utcnow)
+
+
+def virtual_datetime_module(clock: VirtualClock) -> types.SimpleNamespace:
+    """A stand-in for the module `datetime` whose `datetime.now()` reads the clock."""
+    import datetime as real
+
+    class _Meta(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, real.datetime)
+
+    class VirtualDatetime(real.datetime, metaclass=_Meta):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            present = clock.now()
+            return present.astimezone(tz) if tz is not None else present.replace(tzinfo=None)
+
+    names = {name: getattr(real, name) for name in dir(real) if not name.startswith("_")}
+    return types.SimpleNamespace(**{**names, "datetime": VirtualDatetime})
+
+
+def install_identifiers(patches: Patches, seed: int) -> None:
+    """Seed moto's own randomness and `uuid.uuid4`, which botocore uses for idempotency tokens."""
+    state = mock_random.getstate()
+    patches.enter(_Restored(lambda: mock_random.setstate(state)))
+    mock_random.seed(f"moto:{seed}")
+    source = random.Random(f"uuid:{seed}")  # noqa: S311 - determinism is the point
+    patches.set(uuid, "uuid4", lambda: uuid.UUID(int=source.getrandbits(128), version=4))
+
+
+def install_short_cuts(patches: Patches) -> None:
+    """Remember which moto handler serves a URL, and do not sign what moto serves."""
+    routes: dict[str, Callable[..., Any] | None] = {}
+    original_process = BotocoreStubber.process_request
+
+    def process_request(self: BotocoreStubber, request: Any) -> Any:
+        url = request.url.partition("?")[0]
+        if "amazonaws.com" not in url:
+            # A real endpoint, such as the provider simulator on the loopback interface: not moto's business.
+            return None
+        if url not in routes:
+            if len(routes) > 10_000:
+                routes.clear()
+            routes[url] = _find_route(url)
+        handler = routes[url]
+        if handler is None:
+            return original_process(self, request)
+        normalized = normalize_request(request)
+        try:
+            return handler(normalized, normalized.raw_url, normalized.headers)
+        except HTTPException as error:
+            return error.code, error.get_headers(), error.get_body()
+
+    patches.set(BotocoreStubber, "process_request", process_request)
+
+    original_sign = botocore.signers.RequestSigner.sign
+
+    def sign(self: Any, operation_name: str, request: Any, region_name: str | None = None, **rest: Any) -> None:
+        service = self._signing_name
+        if service not in _SIGNED or "amazonaws.com" not in request.url:
+            original_sign(self, operation_name, request, region_name, **rest)
+            return
+        scope = f"{region_name or self._region_name}/{service}/aws4_request"
+        request.headers["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential=EMBEDDED/20260101/{scope}, SignedHeaders=host, Signature=0"
+        )
+
+    patches.set(botocore.signers.RequestSigner, "sign", sign)
+
+
+def _find_route(url: str) -> Callable[..., Any] | None:
+    for service, pattern in moto.backend_index.backend_url_patterns:
+        if not pattern.match(url):
+            continue
+        accounts: Any = moto.backends.get_backend(service)  # type: ignore[call-overload]
+        regions = accounts[ACCOUNT_ID] if isinstance(accounts, BackendDict) else accounts
+        for region in ("us-east-1", "aws", "global"):
+            if region not in regions:
+                continue
+            for known, handler in regions[region].urls.items():
+                if re.match(known, url):
+                    return handler  # type: ignore[no-any-return]
+    return None
+
+
+class _Restored:
+    def __init__(self, restore: Callable[[], None]) -> None:
+        self._restore = restore
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()

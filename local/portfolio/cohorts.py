@@ -1,0 +1,112 @@
+"""The cohorts: for each way a loan's messages can end, somebody to whom it happens.
+
+A small portfolio has the first cohorts of the list, so the order is that of importance. What a member does is in
+`local.behaviour`; what a member has is in `Features`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from local.portfolio.people import CN, US_CA, US_MA, US_NY
+
+
+class Cohort(StrEnum):
+    """What happens to a borrower. The first forty-odd are scripted, `DRAWN` is everybody else."""
+
+    PAYS_EARLY = "pays_early"
+    PAYS_ON_THE_DAY = "pays_on_the_day"
+    PAYS_IN_GRACE = "pays_in_grace"
+    PAYS_AFTER_TIER_1 = "pays_after_tier_1"
+    PAYS_IN_PART_AFTER_TIER_2 = "pays_in_part_after_tier_2"
+    CURED_AFTER_TIER_3 = "cured_after_tier_3"
+    NEVER_PAYS = "never_pays"
+    OPTS_OUT_HAS_EMAIL = "opts_out_has_email"
+    OPTS_OUT_NO_EMAIL = "opts_out_no_email"
+    DISPUTE_HOLD = "dispute_hold"
+    TWO_LOANS_SAME_DAY = "two_loans_same_day"
+    STOP_THEN_START = "stop_then_start"
+    ASKS_FOR_HELP = "asks_for_help"
+    HARDSHIP_HOLD = "hardship_hold"
+    TWO_LOANS_DIFFERENT_DAYS = "two_loans_different_days"
+    INVALID_NUMBER = "invalid_number"
+    LANDLINE = "landline"
+    PAYMENT_PENDING = "payment_pending"
+    PAYMENT_RETURNED = "payment_returned"
+    LOAN_SOLD = "loan_sold"
+    CO_BORROWER = "co_borrower"
+    REPRESENTATIVE = "representative"
+    TWO_ZONES = "two_zones"
+    SHARED_NUMBER_OPTS_OUT = "shared_number_opts_out"
+    SHARED_NUMBER_OTHER = "shared_number_other"
+    MASSACHUSETTS_CAP = "massachusetts_cap"
+    RESTRUCTURED = "restructured"
+    IMPORTED_IN_ARREARS = "imported_in_arrears"
+    IMPORTED_NEVER_PAYS = "imported_never_pays"
+    NEVER_PAYS_CN = "never_pays_cn"
+    WILL_PAY_FRIDAY = "will_pay_friday"
+    SAYS_PAID = "says_paid"
+    POLITE_STOP = "polite_stop"
+    STOP_THIS_BILL = "stop_this_bill"
+    PAYS_OFF = "pays_off"
+    DRAWN = "drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a member of a cohort has. `due_in_days`: from the start to the first due date, one figure a loan.
+
+    `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
+    jurisdiction whose area code the number has, when it is not the residence.
+    """
+
+    jurisdiction: str
+    due_in_days: tuple[int, ...] = (4,)
+    email: bool = True
+    number: str = "ok"
+    number_from: str | None = None
+    shares_number_with: Cohort | None = None
+    other_party: str | None = None
+    past_stage_days: tuple[int, ...] | None = None
+    instalments: int = 6
+
+
+FEATURES: dict[Cohort, Features] = {
+    Cohort.PAYS_EARLY: Features(US_NY, (9,)),
+    Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False),
+    Cohort.PAYS_IN_GRACE: Features(US_CA, (5,)),
+    Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,)),
+    Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
+    Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
+    Cohort.NEVER_PAYS: Features(US_NY, (4,)),
+    Cohort.OPTS_OUT_HAS_EMAIL: Features(US_CA, (6,)),
+    Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
+    Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
+    Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7)),
+    Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
+    Cohort.ASKS_FOR_HELP: Features(US_CA, (8,)),
+    Cohort.HARDSHIP_HOLD: Features(CN, (5,)),
+    Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19)),
+    Cohort.INVALID_NUMBER: Features(US_CA, (6,), number="invalid"),
+    Cohort.LANDLINE: Features(US_NY, (4,), email=False, number="landline"),
+    Cohort.PAYMENT_PENDING: Features(CN, (6,)),
+    Cohort.PAYMENT_RETURNED: Features(US_NY, (5,)),
+    Cohort.LOAN_SOLD: Features(US_CA, (4,)),
+    Cohort.CO_BORROWER: Features(US_NY, (7,), other_party="co_borrower"),
+    Cohort.REPRESENTATIVE: Features(US_CA, (6,), other_party="representative"),
+    Cohort.TWO_ZONES: Features(US_CA, (5,), number_from=US_NY),
+    Cohort.SHARED_NUMBER_OPTS_OUT: Features(US_NY, (5,)),
+    Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
+    Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
+    Cohort.RESTRUCTURED: Features(CN, (5,)),
+    Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-3, 0, 3, 7, 15)),
+    Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-3, 0, 3, 7, 15, 30)),
+    Cohort.NEVER_PAYS_CN: Features(CN, (6,)),
+    Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
+    Cohort.SAYS_PAID: Features(CN, (8,)),
+    Cohort.POLITE_STOP: Features(US_MA, (6,)),
+    Cohort.STOP_THIS_BILL: Features(US_CA, (7,)),
+    Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
+}
+SCRIPTED = tuple(FEATURES)

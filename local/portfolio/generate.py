@@ -1,0 +1,189 @@
+"""A portfolio of invented borrowers: first one of each cohort, then as many drawn ones as are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from local.core.accounts import Account, LoanTerms, PartyTerms, PastContact, ScheduledInstalment
+from local.core.draws import choose, draw, whole
+from local.core.ledger import monthly, split
+from local.portfolio.cohorts import FEATURES, SCRIPTED, Cohort, Features
+from local.portfolio.people import (
+    CN,
+    CURRENCIES,
+    JURISDICTIONS,
+    LOCALES,
+    TIME_ZONES,
+    PhoneBook,
+    email_of,
+    name_of,
+)
+
+#: Ninety days from here cross the start of daylight-saving time in the United States (2026-03-08).
+DEFAULT_START = date(2026, 2, 2)
+#: Below this nobody can come to the end of an escalation; the portfolio is generated all the same.
+FULL_ESCALATION_DAYS = 75
+ALL_PURPOSES = ("servicing", "collection", "mandatory", "reply")
+CONSENTS = ("servicing", "collection")
+PRINCIPALS = {"CNY": (600, 4200), "USD": (90, 640)}
+MONTHLY_RATE = Decimal("0.012")
+LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00")}
+LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0)}
+DRAWN_WITH_EMAIL = 0.8
+DRAWN_WITH_TWO_LOANS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Accounts for the core, the cohort of each borrower, and numbers that a carrier will not deliver to.
+
+    `numbers`: phone → invalid or landline, for the provider simulator; every other number is reachable.
+    """
+
+    accounts: tuple[Account, ...]
+    cohorts: Mapping[str, Cohort]
+    numbers: Mapping[str, str]
+    seed: int
+    start: datetime
+    days: int
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(days=self.days)
+
+    def members(self, cohort: Cohort) -> list[str]:
+        """The borrowers of a cohort."""
+        return [borrower_id for borrower_id, its_cohort in self.cohorts.items() if its_cohort is cohort]
+
+
+def generate(borrowers: int, days: int = 90, seed: int = 1, start: date = DEFAULT_START) -> Portfolio:
+    """The portfolio of `borrowers` people for `days` days from midnight UTC of `start`.
+
+    Raises:
+        ValueError: fewer than one borrower or day.
+    """
+    if borrowers < 1 or days < 1:
+        raise ValueError("a portfolio needs at least one borrower and one day")
+    return _Generator(seed, start, days).portfolio(borrowers)
+
+
+class _Generator:
+    def __init__(self, seed: int, start: date, days: int) -> None:
+        self._seed = seed
+        self._start = start
+        self._days = days
+        self._phones = PhoneBook()
+        self._phone_of_cohort: dict[Cohort, str | None] = {}
+        self._numbers: dict[str, str] = {}
+
+    def portfolio(self, borrowers: int) -> Portfolio:
+        accounts = []
+        cohorts = {}
+        for n in range(1, borrowers + 1):
+            borrower_id = f"b-{n:04d}"
+            cohort = SCRIPTED[n - 1] if n <= len(SCRIPTED) else Cohort.DRAWN
+            cohorts[borrower_id] = cohort
+            features = FEATURES[cohort] if cohort is not Cohort.DRAWN else self._drawn(borrower_id)
+            accounts.append(self._account(n, borrower_id, cohort, features))
+        start = datetime.combine(self._start, time(), tzinfo=UTC)
+        return Portfolio(tuple(accounts), cohorts, self._numbers, self._seed, start, self._days)
+
+    def _drawn(self, borrower_id: str) -> Features:
+        seed = self._seed
+        dues = [whole(seed, 2, 31, "due", borrower_id)]
+        if draw(seed, "two loans", borrower_id) < DRAWN_WITH_TWO_LOANS:
+            dues.append(whole(seed, 2, 31, "due 2", borrower_id))
+        return Features(
+            choose(seed, JURISDICTIONS, "jurisdiction", borrower_id),
+            tuple(dues),
+            email=draw(seed, "email", borrower_id) < DRAWN_WITH_EMAIL,
+        )
+
+    def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
+        phone = self._phone(cohort, features)
+        residence = features.jurisdiction
+        if phone is None and cohort is Cohort.DRAWN:
+            residence = CN  # the invented numbers of that state are used up
+            phone = self._phones.next(CN)
+        if phone is not None and features.number != "ok":
+            self._numbers[phone] = features.number
+        parties = [self._party(borrower_id, "primary", residence, n, phone, email=features.email)]
+        if features.other_party is not None:
+            parties.append(
+                self._party(
+                    borrower_id, features.other_party, residence, n + 500, self._phones.next(residence), email=True
+                )
+            )
+        return Account(
+            borrower_id=borrower_id,
+            jurisdiction=residence,
+            time_zone=TIME_ZONES[residence],
+            parties=tuple(parties),
+            loans=tuple(
+                self._loan(n, index, residence, due_in, features.instalments)
+                for index, due_in in enumerate(features.due_in_days)
+            ),
+            imported=self._past_contacts(residence, features),
+        )
+
+    def _phone(self, cohort: Cohort, features: Features) -> str | None:
+        if features.shares_number_with is not None:
+            return self._phone_of_cohort[features.shares_number_with]
+        phone = self._phones.next(features.number_from or features.jurisdiction)
+        self._phone_of_cohort[cohort] = phone
+        return phone
+
+    def _party(
+        self, borrower_id: str, role: str, residence: str, n: int, phone: str | None, *, email: bool
+    ) -> PartyTerms:
+        party_id = f"{borrower_id}-{role.replace('_', '-')}"
+        return PartyTerms(
+            party_id=party_id,
+            role=role,
+            name=name_of(residence, n),
+            locale=LOCALES[residence],
+            phone=phone,
+            email=email_of(residence, party_id) if email else None,
+            may_hear=("mandatory",) if role == "co_borrower" else ALL_PURPOSES,
+            consents=() if role == "co_borrower" else CONSENTS,
+        )
+
+    def _loan(self, n: int, index: int, residence: str, due_in: int, count: int) -> LoanTerms:
+        loan_id = f"l-{n:04d}-{index + 1}"
+        currency = CURRENCIES[residence]
+        low, high = PRINCIPALS[currency]
+        principal = Decimal(whole(self._seed, low * 100, high * 100, "principal", loan_id) * count).scaleb(-2)
+        interest = (principal * MONTHLY_RATE).quantize(Decimal("0.01")) * count
+        first_number = whole(self._seed, 1, 6, "first number", loan_id)
+        dates = monthly(self._start + timedelta(days=due_in), count)
+        return LoanTerms(
+            loan_id=loan_id,
+            account_tail=f"{whole(self._seed, 0, 9999, 'tail', loan_id):04d}",
+            currency=currency,
+            instalments=tuple(
+                ScheduledInstalment(first_number + k, due_on, share, share_of_interest)
+                for k, (due_on, share, share_of_interest) in enumerate(
+                    zip(dates, split(principal, count), split(interest, count), strict=True)
+                )
+            ),
+            late_fee=LATE_FEE[currency],
+            late_interest_daily=LATE_INTEREST_DAILY[currency],
+        )
+
+    def _past_contacts(self, residence: str, features: Features) -> tuple[PastContact, ...] | None:
+        if features.past_stage_days is None:
+            return None
+        zone = ZoneInfo(TIME_ZONES[residence])
+        due_on = self._start + timedelta(days=features.due_in_days[0])
+        return tuple(
+            PastContact(
+                datetime.combine(due_on + timedelta(days=day), time(10, 30), tzinfo=zone),
+                "sms",
+                "servicing" if day <= 0 else "collection",
+            )
+            for day in features.past_stage_days
+        )

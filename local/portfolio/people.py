@@ -1,0 +1,101 @@
+"""Invented people: names from short lists, numbers and addresses that reach nobody.
+
+US numbers are 555-0100 to 555-0199 of an area code, which the numbering plan keeps for fiction. China keeps no range
+for that; 1349 is numbered for satellite telephones, not for the public, so it is used here. E-mail goes to
+`example.com` and `example.cn`. Nothing in the simulation leaves the machine either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+CN = "CN"
+US_NY = "US-NY"
+US_CA = "US-CA"
+US_MA = "US-MA"
+JURISDICTIONS = (CN, US_NY, US_CA, US_MA)
+
+TIME_ZONES = {
+    CN: "Asia/Shanghai",
+    US_NY: "America/New_York",
+    US_CA: "America/Los_Angeles",
+    US_MA: "America/New_York",
+}
+CURRENCIES = {CN: "CNY", US_NY: "USD", US_CA: "USD", US_MA: "USD"}
+LOCALES = {CN: "zh-CN", US_NY: "en-US", US_CA: "en-US", US_MA: "en-US"}
+
+#: Area codes of the state, all of them in one time zone.
+AREA_CODES = {
+    US_NY: _words("212 315 332 347 516 518 585 607 631 646 680 716 718 838 845 914 917 929 934"),
+    US_CA: _words(
+        "209 213 279 310 323 341 408 415 424 442 510 530 559 562 619 626 628 650 657 661 669 707 714 747 760 805 818 "
+        "820 831 858 909 916 925 949 951"
+    ),
+    US_MA: _words("339 351 413 508 617 774 781 857 978"),
+}
+LINES_PER_AREA_CODE = 100
+CN_PREFIX = "+861349"
+CN_LINES = 10_000_000
+
+FAMILY_NAMES_CN = _words("王 李 张 刘 陈 杨 赵 黄 周 吴 徐 孙 胡 朱 高 林 何 郭 马 罗")
+GIVEN_NAMES_CN = _words(
+    "伟 芳 娜 敏 静 磊 洋 艳 勇 杰 娟 涛 明 超 霞 平 刚 桂英 建华 文博 雨桐 思远 佳怡 子涵 志强 晓燕 海燕 国庆"
+)
+FAMILY_NAMES_EN = _words(
+    "Alder Barlow Castell Dunmore Ellery Farrow Garrick Hollis Ingram Jessop Kendrick Larkin Marlow Norwood Osborne "
+    "Penrose Quimby Radley Selwyn Thorne Underhill Verity Wexford Yardley"
+)
+GIVEN_NAMES_EN = _words(
+    "Ada Ben Carla Dion Elena Felix Grace Hugo Iris Jonah Kira Liam Maya Noel Opal Priya Quinn Rosa Saul Tara Uma Vic "
+    "Wendy Xavier Yara Zane"
+)
+
+
+def name_of(jurisdiction: str, number: int) -> str:
+    """The name of the `number`-th invented person; names repeat, as names do."""
+    if jurisdiction == CN:
+        family, given = FAMILY_NAMES_CN, GIVEN_NAMES_CN
+        return family[number % len(family)] + given[number // len(family) % len(given)]
+    family, given = FAMILY_NAMES_EN, GIVEN_NAMES_EN
+    return f"{given[number % len(given)]} {family[number // len(given) % len(family)]}"
+
+
+def email_of(jurisdiction: str, party_id: str) -> str:
+    """An address under a domain that is kept for examples."""
+    return f"{party_id}@example.{'cn' if jurisdiction == CN else 'com'}"
+
+
+def phone_count(jurisdiction: str) -> int:
+    """How many different numbers there are to give away."""
+    return CN_LINES if jurisdiction == CN else len(AREA_CODES[jurisdiction]) * LINES_PER_AREA_CODE
+
+
+def phone_of(jurisdiction: str, number: int) -> str:
+    """The `number`-th invented phone number (E.164); neighbours differ in their area code.
+
+    Raises:
+        ValueError: there are fewer than that.
+    """
+    if not 0 <= number < phone_count(jurisdiction):
+        raise ValueError(f"{jurisdiction} has {phone_count(jurisdiction)} invented numbers, not {number + 1}")
+    if jurisdiction == CN:
+        return f"{CN_PREFIX}{number:07d}"
+    codes = AREA_CODES[jurisdiction]
+    return f"+1{codes[number % len(codes)]}55501{number // len(codes):02d}"
+
+
+class PhoneBook:
+    """Gives every party a number of its own."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Iterator[int]] = {name: iter(range(phone_count(name))) for name in JURISDICTIONS}
+
+    def next(self, jurisdiction: str) -> str | None:
+        """The next free number; None when the jurisdiction has no more."""
+        number = next(self._numbers[jurisdiction], None)
+        return None if number is None else phone_of(jurisdiction, number)

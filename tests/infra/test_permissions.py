@@ -1,0 +1,166 @@
+"""Least privilege: no wildcard without a reason, no right without its variable, no variable without its right."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.stack import ROOT, Function, Statement, names, stack, statements
+
+FUNCTIONS = {function.name: function for function in stack().functions}
+each_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+
+#: Statements that may name more than one thing at a time, each with the reason.
+WIDE = {
+    "Trace": "X-Ray's write actions know no resources",
+    "DeliverLogs": "CloudWatch's log delivery knows no resources",
+    "SendServiceTexts": "a phone number has no ARN; NeverPublishToTopics takes the topics out again",
+    "SendTexts": "lines are bought and registered by people, so the template does not know them",
+    "ListStreams": "a table's streams change name when one is replaced",
+    "LookAtExecutions": "executions of our one state machine",
+}
+TABLE_VARIABLES = {
+    "BORROWERS_TABLE": "BorrowersTable",
+    "MESSAGES_TABLE": "MessagesTable",
+    "SUPPRESSIONS_TABLE": "SuppressionsTable",
+    "CONTROLS_TABLE": "ControlsTable",
+}
+QUEUE_VARIABLES = {
+    "WAKE_QUEUE_URL": "WakeQueue",
+    "REPORTS_QUEUE_URL": "ReportsQueue",
+    "INBOUND_QUEUE_URL": "InboundQueue",
+    "REFUSED_INPUT_QUEUE_URL": "RefusedInputQueue",
+}
+SECRET_VARIABLES = {"POINT_KEY_SECRET": "PointKeySecret", "PROVIDERS_SECRET": "ProvidersSecret"}
+SENDERS = {"send_message", "sweep_messages"}
+
+
+def text(resource: Any) -> str:
+    if isinstance(resource, dict) and "Fn::Sub" in resource:
+        return str(resource["Fn::Sub"])
+    return resource if isinstance(resource, str) else ""
+
+
+def wide(statement: Statement) -> bool:
+    return statement.effect == "Allow" and any("*" in text(resource) for resource in statement.resources)
+
+
+@pytest.mark.parametrize("role", stack().of("AWS::IAM::Role"))
+def test_a_role_names_its_actions_and_its_resources(role: str) -> None:
+    if "Policies" not in stack().properties(role):
+        assert role == "ApiGatewayAccountLogRole", "AWS's own policy, for AWS's own service"
+        return
+    for statement in stack().role_statements(role):
+        assert not any("*" in action for action in statement.actions), statement.sid
+        assert not wide(statement) or statement.sid in WIDE, f"{statement.sid}: name the resource, or give the reason"
+
+
+def test_every_reason_is_still_needed() -> None:
+    used = {
+        statement.sid
+        for role, resource in stack().of("AWS::IAM::Role").items()
+        if "Policies" in resource["Properties"]
+        for statement in stack().role_statements(role)
+        if wide(statement)
+    }
+    assert used == set(WIDE)
+
+
+@each_function
+def test_a_function_has_a_role_of_its_own(function: Function) -> None:
+    (role,) = names(function.properties["Role"])
+    assert role == function.logical_id.removesuffix("Function") + "Role"
+    assert "Policies" not in function.properties, "SAM would add its managed policies"
+    assert stack().properties(role)["ManagedPolicyArns"] == [{"Ref": "FunctionPolicy"}]
+    assert function.may("logs:PutLogEvents", function.logical_id.removesuffix("Function") + "LogGroup")
+
+
+@each_function
+def test_statements_are_named_once(function: Function) -> None:
+    sids = [statement.sid for statement in function.statements]
+    assert all(sids)
+    assert len(sids) == len(set(sids))
+
+
+@each_function
+def test_a_table_is_allowed_exactly_where_it_is_named(function: Function) -> None:
+    allowed = {
+        target
+        for statement in function.statements
+        for action in statement.actions
+        for resource in statement.resources
+        for target in names(resource)
+        if action.startswith("dynamodb:") and "stream" not in statement.sid.lower()
+    }
+    assert allowed == {table for name, table in TABLE_VARIABLES.items() if name in function.environment}
+
+
+@each_function
+def test_a_queue_may_be_sent_to_exactly_where_it_is_named(function: Function) -> None:
+    for name, queue in QUEUE_VARIABLES.items():
+        assert function.may("sqs:SendMessage", queue) == (name in function.environment), name
+
+
+@each_function
+def test_a_queue_may_be_read_only_by_its_reader(function: Function) -> None:
+    read = {
+        target
+        for statement in function.statements
+        if "sqs:ReceiveMessage" in statement.actions
+        for resource in statement.resources
+        for target in names(resource)
+    }
+    sources = [event["Properties"]["Queue"] for event in function.events.values() if event["Type"] == "SQS"]
+    assert read == names(sources)
+
+
+@each_function
+def test_a_secret_may_be_read_exactly_where_it_is_named(function: Function) -> None:
+    for name, secret in SECRET_VARIABLES.items():
+        assert function.may("secretsmanager:GetSecretValue", secret) == (name in function.environment), name
+
+
+@each_function
+def test_only_two_functions_can_hand_a_message_over(function: Function) -> None:
+    actions = {action for statement in function.statements for action in statement.actions}
+    sending = {"sms-voice:SendTextMessage", "sns:Publish", "ses:SendEmail"}
+    assert bool(actions & sending) == (function.name in SENDERS)
+    if function.name in SENDERS:
+        assert actions >= sending
+        denied = [statement for statement in function.statements if statement.effect == "Deny"]
+        assert [statement.actions for statement in denied] == [("sns:Publish",)]
+
+
+@each_function
+def test_items_are_put_on_condition_and_never_updated_deleted_or_scanned(function: Function) -> None:
+    actions = {action for statement in function.statements for action in statement.actions}
+    items = {"GetItem", "BatchGetItem", "PutItem", "Query", "ConditionCheckItem"}
+    stream = {"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"}
+    assert {action for action in actions if action.startswith("dynamodb:")} <= {
+        f"dynamodb:{name}" for name in items | stream
+    }
+
+
+def test_the_adapters_ask_for_no_more() -> None:
+    adapters = ROOT / "layers" / "dunlin" / "dunlin" / "adapters" / "dynamo"
+    code = "\n".join(path.read_text(encoding="utf-8") for path in adapters.glob("*.py"))
+    assert not re.findall(r"\.(?:update|delete|batch_write|scan|refresh)\(", code)
+
+
+@each_function
+def test_nobody_administers_anything(function: Function) -> None:
+    actions = {action for statement in function.statements for action in statement.actions}
+    administering = {action for action in actions if action.split(":")[1].startswith(("Create", "Delete", "Update"))}
+    assert administering <= {"logs:CreateLogStream", "sqs:DeleteMessage"}
+
+
+def test_services_may_use_the_key_only_as_far_as_they_must() -> None:
+    policy = list(statements(stack().properties("DataKey")["KeyPolicy"]))
+    assert [statement.sid for statement in policy if "kms:*" in statement.actions] == ["LeaveItToIam"]
+    raw = stack().properties("DataKey")["KeyPolicy"]["Statement"]
+    for item in raw:
+        statement = item["Fn::If"][1] if "Fn::If" in item else item
+        if statement["Sid"] not in {"LeaveItToIam", "DeliverToEncryptedQueues"}:
+            assert statement["Condition"], statement["Sid"]

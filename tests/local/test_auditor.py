@@ -1,0 +1,904 @@
+"""Every kind of violation, planted into otherwise clean evidence, is found; clean evidence is clean; edges are edges."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.auditor import KINDS, AuditReport, EvidenceError, audit
+
+NY, MA, CN = "b-ny", "b-ma", "b-cn"
+NY_PHONE, MA_PHONE, CN_PHONE = "+12125550101", "+16175550102", "+8613800000003"
+NY_LINE, CN_LINE = "+18005550100", "106900000001"
+
+
+def at(text: str) -> datetime:
+    """`2026-03-03 15:00` as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def iso(instant: datetime) -> str:
+    return instant.isoformat()
+
+
+def party(name: str, phone: str, **other: Any) -> dict[str, Any]:
+    return {
+        "party_id": "p-1",
+        "role": "primary",
+        "name": name,
+        "locale": "en-US",
+        "phone": phone,
+        "may_hear": ["servicing", "collection", "reply"],
+        "consents": [],
+        **other,
+    }
+
+
+def loan(
+    sequence: int,
+    as_of: datetime,
+    *,
+    instalments: list[tuple[str, str]],
+    loan_id: str = "l-1",
+    tail: str = "4821",
+    currency: str = "USD",
+    total: str = "0.00",
+    fees: str = "0.00",
+    days_past_due: int = 0,
+    status: str = "open",
+    pending: list[tuple[str, str]] | None = None,
+) -> dict[str, Any]:
+    principal = f"{float(total) - float(fees):.2f}"
+    return {
+        "loan_id": loan_id,
+        "account_tail": tail,
+        "currency": currency,
+        "status": status,
+        "as_of": iso(as_of),
+        "sequence": sequence,
+        "instalments": [
+            {"number": number, "due_on": due_on, "outstanding": outstanding}
+            for number, (due_on, outstanding) in enumerate(instalments, start=1)
+        ],
+        "overdue": {"principal": principal, "interest": "0.00", "fees": fees, "total": total},
+        "days_past_due": days_past_due,
+        "pending": [
+            {"payment_id": payment_id, "amount": amount, "received_at": iso(as_of)}
+            for payment_id, amount in pending or []
+        ],
+    }
+
+
+class Run:
+    """A folder of evidence in the making."""
+
+    def __init__(self) -> None:
+        self.provider: list[dict[str, Any]] = []
+        self.core: list[dict[str, Any]] = []
+        self.inbound: list[dict[str, Any]] = []
+        self.logs: list[str] = []
+        self.packs: dict[str, str] = {}
+
+    def fact(self, borrower_id: str, type_: str, recorded_at: datetime, *, lag: float = 60, **carried: Any) -> None:
+        event = {
+            "event_id": f"e-{len(self.core)}",
+            "type": type_,
+            "occurred_at": iso(recorded_at),
+            "borrower_id": borrower_id,
+            **carried,
+        }
+        fed_at = recorded_at + timedelta(seconds=lag)
+        self.core.append({"recorded_at": iso(recorded_at), "fed_at": iso(fed_at), "event": event})
+
+    def borrower(self, borrower_id: str, jurisdiction: str, zone: str, *parties: dict[str, Any]) -> None:
+        profile = {"sequence": 1, "jurisdiction": jurisdiction, "time_zone": zone, "parties": list(parties)}
+        self.fact(borrower_id, "borrower.updated", at("2026-02-20 12:00"), borrower=profile)
+
+    def checkpoint(self, complete_to: datetime) -> None:
+        event = {
+            "event_id": f"e-{len(self.core)}",
+            "type": "feed.checkpoint",
+            "occurred_at": iso(complete_to),
+            "complete_to": iso(complete_to),
+        }
+        self.core.append({"recorded_at": iso(complete_to), "fed_at": iso(complete_to), "event": event})
+
+    def sent(self, ref: str, to: str, body: str, moment: datetime, **other: Any) -> dict[str, Any]:
+        row = {
+            "at": iso(moment),
+            "provider": "aws",
+            "channel": "sms",
+            "from": CN_LINE if to.startswith("+86") else NY_LINE,
+            "to": to,
+            "subject": None,
+            "body": body,
+            "ref": ref,
+            "reserved_at": iso(moment - timedelta(seconds=1)),
+            "ttl_seconds": 3600,
+            "accepted": True,
+            "answer": "accepted",
+            "provider_message_id": f"m-{len(self.provider)}",
+            "delivered_at": iso(moment + timedelta(seconds=8)),
+            "final": "TEXT_DELIVERED",
+            **other,
+        }
+        self.provider.append(row)
+        return row
+
+    def heard(self, inbound_id: str, sender: str, text: str, meaning: str, moment: datetime) -> None:
+        self.inbound.append(
+            {
+                "at": iso(moment),
+                "inbound_id": inbound_id,
+                "provider": "aws",
+                "from": sender,
+                "to": NY_LINE,
+                "text": text,
+                "meaning": meaning,
+            }
+        )
+
+    def log(self, **document: Any) -> None:
+        self.logs.append(json.dumps({"level": "INFO", "service": "dunlin", **document}))
+
+    def opted_out(self, inbound_id: str, recorded_at: datetime) -> None:
+        self.log(message="opt-out recorded", inbound_id=inbound_id, recorded_at=iso(recorded_at))
+
+    def write(self, folder: Path) -> Path:
+        for name, rows in (("provider", self.provider), ("core", self.core), ("inbound", self.inbound)):
+            text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        (folder / "logs").mkdir(exist_ok=True)
+        (folder / "logs" / "send_message.log").write_text("\n".join(self.logs) + "\n", encoding="utf-8")
+        if self.packs:
+            (folder / "packs").mkdir(exist_ok=True)
+            for name, text in self.packs.items():
+                (folder / "packs" / name).write_text(text, encoding="utf-8")
+        return folder
+
+
+def reminder(amount: str = "$820.00", due: str = "March 10", tail: str = "4821") -> str:
+    return f"Larkspur Credit: Hi Maria, {amount} for your loan ending {tail} is due on {due}. Reply STOP to opt out."
+
+
+def late_notice(amount: str, days: int, due: str = "March 10") -> str:
+    return (
+        f"Larkspur Credit: {amount} on your loan ending 4821 was due on {due} and is {days} days past due. "
+        "Reply HARDSHIP if you need help, STOP to opt out."
+    )
+
+
+@pytest.fixture
+def run() -> Run:
+    """A month without fault: three borrowers, reminders, a tier, a payment, an opt-out and its confirmation."""
+    run = Run()
+    run.borrower(NY, "US-NY", "America/New_York", party("Maria Delacroix", NY_PHONE))
+    run.borrower(MA, "US-MA", "America/New_York", party("Owen Whitlock", MA_PHONE, email="owen.w@mail.example"))
+    run.borrower(CN, "CN", "Asia/Shanghai", party("欧阳晓岚", CN_PHONE, locale="zh-CN"))
+    start = at("2026-03-01 12:00")
+    for borrower_id, currency, outstanding in ((NY, "USD", "820.00"), (MA, "USD", "310.50"), (CN, "CNY", "1234.50")):
+        snapshot = loan(1, start, instalments=[("2026-03-10", outstanding)], currency=currency)
+        run.fact(borrower_id, "loan.snapshot", start, loan=snapshot)
+    for day in range(1, 30):
+        run.checkpoint(at(f"2026-03-{day:02d} 11:00"))
+    run.sent(f"{NY}/2026-03-10#reminder_7#0#sms#0", NY_PHONE, reminder(), at("2026-03-03 15:00"))
+    run.sent(
+        f"{CN}/2026-03-10#reminder_3#0#sms#0",
+        CN_PHONE,
+        "【云雀消费金融】欧阳晓岚您好，您尾号4821的贷款将于3月10日到期，应还¥1,234.50元。如已还款请忽略，退订回T。",
+        at("2026-03-07 02:00"),
+    )
+    run.fact(
+        NY,
+        "payment.applied",
+        at("2026-03-08 16:00"),
+        payment={"payment_id": "pay-1", "amount": "820.00"},
+        loan=loan(2, at("2026-03-08 16:00"), instalments=[("2026-04-10", "820.00")]),
+    )
+    overdue = loan(2, at("2026-03-14 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
+                   days_past_due=4)  # fmt: skip
+    run.fact(MA, "loan.snapshot", at("2026-03-14 10:00"), loan=overdue)
+    run.sent(
+        f"{MA}/2026-03-10#tier_1#1#sms#0", MA_PHONE, late_notice("$318.00 (fees $7.50)", 5), at("2026-03-15 15:00")
+    )
+    run.heard("in-1", MA_PHONE, "Stop. Thank you", "opt_out", at("2026-03-15 15:10"))
+    run.opted_out("in-1", at("2026-03-15 15:10") + timedelta(seconds=2))
+    run.sent(
+        f"{MA}/reply#opt_out_confirmed#sms#in-1",
+        MA_PHONE,
+        "Larkspur Credit: you will get no more texts from us at this number. Reply START to undo.",
+        at("2026-03-15 15:10") + timedelta(seconds=4),
+        reserved_at=iso(at("2026-03-15 15:10") + timedelta(seconds=3)),
+    )
+    run.log(message="message sent", ref=f"{NY}/2026-03-10#reminder_7#0#sms#0", duration_ms=820.0, state="SENT")
+    run.log(message="cold start", duration="318.00 ms", version="1.318.00")
+    run.logs.append("REPORT RequestId: 7d0e Duration: 310.50 ms Memory Size: 512 MB")
+    return run
+
+
+Check = Callable[[Run], AuditReport]
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Check:
+    return lambda run: audit(run.write(tmp_path))
+
+
+def kinds(report: AuditReport) -> dict[str, int]:
+    return {kind: count for kind, count in report.counters.items() if count}
+
+
+# ── Clean ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_clean_evidence_has_no_findings_and_shows_what_was_checked(run: Run, judged: Check) -> None:
+    report = judged(run)
+
+    assert report.findings == ()
+    assert set(report.counters) == set(KINDS)
+    assert report.opt_outs == {"received": 1, "honoured": 1, "max_seconds": 2.0}
+    assert report.checked["texts"] == 4
+    assert report.checked["amounts"] == 4
+    assert report.checked["dates"] == 3
+    assert report.checked["days_stated"] == 1
+    assert report.checked["log_lines"] == 4
+    for name in ("hours_checks", "cap_checks", "recipients", "balance_ages", "totals", "paid_checks", "wordings"):
+        assert report.checked[name] > 0, name
+
+
+def test_the_report_is_json_and_says_nothing_personal(run: Run, judged: Check) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_7#0#sms#0", "+13125550199", reminder("$9.99"), at("2026-03-28 06:00"))
+    run.logs.append("could not send 820.00 to Maria Delacroix at +1 (212) 555-0101")
+
+    text = json.dumps(judged(run).to_json(), ensure_ascii=False)
+
+    for planted in ("Maria", "Delacroix", "2125550101", "555-0101", "820.00", "9.99", "3125550199"):
+        assert planted not in text
+
+
+def test_an_empty_run_is_visibly_empty(judged: Check) -> None:
+    report = judged(Run())
+
+    assert report.total == 0
+    assert report.checked["texts"] == 0
+    assert report.checked["log_lines"] == 0
+
+
+def test_missing_or_broken_evidence_is_an_error(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(EvidenceError, match="logs"):
+        audit(tmp_path)
+    run.write(tmp_path)
+    with (tmp_path / "provider.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"at": "2026-03-03T15:00:00"}\n')
+    with pytest.raises(EvidenceError, match=r"provider\.jsonl:5: at has no offset"):
+        audit(tmp_path)
+
+
+def test_it_imports_nothing_of_what_it_judges() -> None:
+    modules = list((Path(__file__).parents[2] / "local" / "auditor").glob("*.py"))
+    assert len(modules) >= 8
+    for module in modules:
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                assert name.split(".")[0] not in ("dunlin", "functions", "layers"), f"{module.name} imports {name}"
+                assert not name.startswith("local.") or name.startswith("local.auditor"), f"{module.name}: {name}"
+
+
+# ── Each kind, planted ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def plant_opt_out(run: Run) -> None:
+    overdue = loan(3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
+                   days_past_due=15)  # fmt: skip
+    run.fact(MA, "loan.snapshot", at("2026-03-25 10:00"), loan=overdue)
+    run.sent(f"{MA}/2026-03-10#tier_2#1#sms#0", MA_PHONE, late_notice("$318.00", 15), at("2026-03-25 15:00"))
+
+
+def plant_opt_out_never_recorded(run: Run) -> None:
+    run.heard("in-2", NY_PHONE, "please stop texting me", "opt_out", at("2026-03-20 12:00"))
+
+
+def plant_late_confirmation(run: Run) -> None:
+    run.heard("in-2", CN_PHONE, "TD", "opt_out", at("2026-03-20 04:00"))
+    run.opted_out("in-2", at("2026-03-20 04:01"))
+    body = "【云雀消费金融】已为您退订，不再向本号码发送短信。"
+    run.sent(f"{CN}/reply#opt_out_confirmed#sms#in-2", CN_PHONE, body, at("2026-03-20 04:06"))
+
+
+def plant_quiet_hours(run: Run) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 03:00"))
+
+
+def plant_cap(run: Run) -> None:
+    snapshot = loan(9, at("2026-03-02 10:00"), instalments=[("2026-02-01", "55.00")], loan_id="l-9", tail="7777",
+                    total="55.00", days_past_due=29)  # fmt: skip
+    run.fact(MA, "loan.snapshot", at("2026-03-02 10:00"), loan=snapshot)
+    for day, stage in ((3, "tier_1"), (5, "tier_2"), (9, "tier_3")):
+        body = f"Larkspur Credit: $55.00 on your loan ending 7777 is {27 + day} days past due. Reply STOP to opt out."
+        run.sent(f"{MA}/2026-02-01#{stage}#1#sms#0", MA_PHONE, body, at(f"2026-03-{day:02d} 15:00"))
+
+
+def plant_paid_already(run: Run) -> None:
+    run.sent(f"{NY}/2026-03-10#due_today#0#sms#0", NY_PHONE, reminder(), at("2026-03-10 15:00"))
+
+
+def plant_pending_covers(run: Run) -> None:
+    snapshot = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "820.00")], pending=[("pay-2", "820.00")])
+    run.fact(NY, "payment.pending", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "820.00"},
+             loan=snapshot)  # fmt: skip
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
+def plant_stale_balance(run: Run) -> None:
+    run.core = [row for row in run.core if row["event"]["type"] != "feed.checkpoint" or row["fed_at"] < "2026-03-26"]
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
+def plant_wrong_amount(run: Run) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder("$802.00", "April 10"), at("2026-03-27 15:00"))
+
+
+def plant_wrong_currency(run: Run) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder("¥820.00", "April 10"), at("2026-03-27 15:00"))
+
+
+def plant_wrong_date(run: Run) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 11"), at("2026-03-27 15:00"))
+
+
+def plant_wrong_days(run: Run) -> None:
+    run.provider[2]["body"] = late_notice("$318.00", 6)
+
+
+def plant_wrong_account(run: Run) -> None:
+    run.provider[0]["body"] = reminder(tail="9911")
+
+
+def plant_third_party(run: Run) -> None:
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", "+13125550199", reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
+def plant_party_who_may_not_hear(run: Run) -> None:
+    parties = [party("Maria Delacroix", NY_PHONE),
+               party("Tomas Delacroix", "+12125550144", party_id="p-2", role="guarantor",
+                     may_hear=["mandatory"])]  # fmt: skip
+    profile = {"sequence": 2, "jurisdiction": "US-NY", "time_zone": "America/New_York", "parties": parties}
+    run.fact(NY, "borrower.updated", at("2026-03-20 12:00"), borrower=profile)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", "+12125550144", reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
+def plant_another_borrowers_name(run: Run) -> None:
+    run.provider[0]["body"] = reminder().replace("Maria", "Owen Whitlock")
+
+
+def plant_duplicate_ref(run: Run) -> None:
+    run.provider.append({**run.provider[0], "provider_message_id": "m-again"})
+
+
+def plant_duplicate_occasion(run: Run) -> None:
+    run.sent(f"{NY}/2026-03-10#reminder_7#0#sms#1", NY_PHONE, reminder(), at("2026-03-04 15:00"))
+
+
+def plant_forbidden_word(run: Run) -> None:
+    run.provider[1]["body"] = run.provider[1]["body"].replace("如已还款请忽略", "警告")
+
+
+def plant_threat(run: Run) -> None:
+    run.provider[2]["body"] += " We will contact your employer."
+
+
+def plant_no_identity(run: Run) -> None:
+    run.provider[0]["body"] = reminder().removeprefix("Larkspur Credit: ")
+
+
+def plant_no_opt_out_line(run: Run) -> None:
+    run.provider[1]["body"] = run.provider[1]["body"].replace("，退订回T", "")
+
+
+def plant_hold(run: Run) -> None:
+    run.fact(MA, "hold.placed", at("2026-03-15 09:00"), hold={"hold_id": "h-1", "kind": "hardship", "source": "agent"})
+
+
+def plant_sold(run: Run) -> None:
+    snapshot = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "820.00")], status="sold")
+    run.fact(NY, "loan.sold", at("2026-03-26 12:00"), loan=snapshot)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
+PLANTS: list[tuple[Callable[[Run], None], str]] = [
+    (plant_opt_out, "opt_out"),
+    (plant_opt_out_never_recorded, "opt_out"),
+    (plant_late_confirmation, "opt_out"),
+    (plant_quiet_hours, "quiet_hours"),
+    (plant_cap, "cap"),
+    (plant_paid_already, "paid_already"),
+    (plant_pending_covers, "paid_already"),
+    (plant_stale_balance, "stale_balance"),
+    (plant_wrong_amount, "wrong_amount"),
+    (plant_wrong_currency, "wrong_amount"),
+    (plant_wrong_date, "wrong_amount"),
+    (plant_wrong_days, "wrong_amount"),
+    (plant_wrong_account, "wrong_amount"),
+    (plant_third_party, "third_party"),
+    (plant_party_who_may_not_hear, "third_party"),
+    (plant_another_borrowers_name, "third_party"),
+    (plant_duplicate_ref, "duplicates"),
+    (plant_duplicate_occasion, "duplicates"),
+    (plant_forbidden_word, "content"),
+    (plant_threat, "content"),
+    (plant_no_identity, "content"),
+    (plant_no_opt_out_line, "content"),
+    (plant_hold, "hold"),
+    (plant_sold, "not_open"),
+]
+
+
+@pytest.mark.parametrize(("plant", "kind"), PLANTS, ids=[plant.__name__ for plant, _ in PLANTS])
+def test_a_planted_violation_is_found_and_nothing_else(
+    run: Run, judged: Check, plant: Callable[[Run], None], kind: str
+) -> None:
+    plant(run)
+
+    report = judged(run)
+
+    assert kinds(report) == {kind: 1}, report.findings
+    assert report.findings[0].why
+
+
+def test_every_kind_is_planted_somewhere() -> None:
+    assert {kind for _, kind in PLANTS} | {"pii_in_logs"} == set(KINDS)
+
+
+# ── Opt-out ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_in_the_air_when_the_stop_came_is_fine(run: Run, judged: Check) -> None:
+    moment = at("2026-03-27 15:00")
+    run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
+    run.opted_out("in-2", moment + timedelta(seconds=2))
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment + timedelta(seconds=3),
+             reserved_at=iso(moment + timedelta(seconds=1)), delivered_at=iso(moment + timedelta(minutes=9)))  # fmt: skip
+
+    assert judged(run).findings == ()
+
+
+def test_reserved_at_the_very_instant_of_the_record_is_a_tie(run: Run, judged: Check) -> None:
+    moment = at("2026-03-27 15:00")
+    run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
+    run.opted_out("in-2", moment)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment,
+             reserved_at=iso(moment))  # fmt: skip
+
+    report = judged(run)
+
+    assert report.findings == ()
+    assert report.observations["opt_out_ties"] == 1
+
+
+def test_one_microsecond_after_the_record_is_a_violation(run: Run, judged: Check) -> None:
+    moment = at("2026-03-27 15:00")
+    run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
+    run.opted_out("in-2", moment)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment + timedelta(seconds=1),
+             reserved_at=iso(moment + timedelta(microseconds=1)))  # fmt: skip
+
+    assert kinds(judged(run)) == {"opt_out": 1}
+
+
+def test_an_opt_in_ends_it_and_a_later_opt_out_begins_again(run: Run, judged: Check) -> None:
+    run.heard("in-2", NY_PHONE, "STOP", "opt_out", at("2026-03-20 12:00"))
+    run.opted_out("in-2", at("2026-03-20 12:00"))
+    run.heard("in-3", NY_PHONE, "START", "opt_in", at("2026-03-21 12:00"))
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+    assert judged(run).findings == ()
+
+    run.heard("in-4", NY_PHONE, "quit it", "opt_out", at("2026-03-27 15:30"))
+    run.opted_out("in-4", at("2026-03-27 15:31"))
+    run.sent(f"{NY}/2026-04-10#reminder_13#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-28 15:00"))
+    report = judged(run)
+    assert kinds(report) == {"opt_out": 1}
+    assert report.opt_outs == {"received": 3, "honoured": 3, "max_seconds": 60.0}
+
+
+def test_a_stop_said_twice_is_honoured_by_its_first_record(run: Run, judged: Check) -> None:
+    run.heard("in-9", MA_PHONE, "STOP!!", "opt_out", at("2026-03-16 15:00"))
+
+    report = judged(run)
+
+    assert report.findings == ()
+    assert report.opt_outs == {"received": 2, "honoured": 2, "max_seconds": 2.0}
+
+
+def test_an_opt_out_of_texts_leaves_email_and_silences_every_borrower_with_the_number(run: Run, judged: Check) -> None:
+    overdue = loan(3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
+                   days_past_due=15)  # fmt: skip
+    run.fact(MA, "loan.snapshot", at("2026-03-25 10:00"), loan=overdue)
+    run.sent(f"{MA}/2026-03-10#tier_2#1#email#0", "owen.w@mail.example", late_notice("$318.00", 15),
+             at("2026-03-25 15:00"), channel="email", subject="Your loan ending 4821")  # fmt: skip
+    assert judged(run).findings == ()
+
+    run.borrower("b-wife", "US-MA", "America/New_York", party("June Whitlock", MA_PHONE))
+    snapshot = loan(1, at("2026-03-25 10:00"), instalments=[("2026-04-01", "12.00")], tail="3333")
+    run.fact("b-wife", "loan.snapshot", at("2026-03-25 10:00"), loan=snapshot)
+    body = "Larkspur Credit: $12.00 for your loan ending 3333 is due on April 1. Reply STOP to opt out."
+    run.sent("b-wife/2026-04-01#reminder_7#0#sms#0", MA_PHONE, body, at("2026-03-26 15:00"))
+    assert kinds(judged(run)) == {"opt_out": 1}
+
+
+def test_a_confirmation_must_not_dun(run: Run, judged: Check) -> None:
+    run.provider[3]["body"] += " You still owe $318.00."
+
+    assert kinds(judged(run)) == {"opt_out": 1}
+
+
+def test_a_text_that_only_looks_like_an_opt_out_is_counted_when_it_was_recorded(run: Run, judged: Check) -> None:
+    run.heard("in-2", NY_PHONE, "I'll send it Friday", "other", at("2026-03-20 12:00"))
+    run.opted_out("in-2", at("2026-03-20 12:00"))
+
+    assert judged(run).observations["recorded_but_not_meant"] == 1
+
+
+# ── Hours ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "ttl", "delivered", "fine"),
+    [
+        ("2026-03-28 00:00", 3600, "2026-03-28 00:30", True),  # 20:00 EDT, latest at 21:00:00 exactly
+        ("2026-03-28 00:00", 3601, "2026-03-28 00:30", False),
+        ("2026-03-28 00:00", 3600, "2026-03-28 01:00", True),  # delivered at 21:00:00: not after nine yet
+        ("2026-03-28 00:00", 3600, "2026-03-28 01:01", False),
+        ("2026-03-27 12:00", 600, "2026-03-27 12:00", True),  # 08:00 EDT
+        ("2026-03-27 11:59", 600, "2026-03-27 12:00", False),
+        # The night of the change: on 7 March 08:00 is 13:00 UTC, on 8 March it is 12:00 UTC.
+        ("2026-03-07 12:30", 600, None, False),
+        ("2026-03-08 12:30", 600, None, True),
+        ("2026-03-08 00:30", 5400, None, True),  # 19:30 EST + 90 min = 21:00 EST
+        ("2026-03-09 00:30", 5400, None, False),  # 20:30 EDT
+        ("2026-03-27 23:00", 86400, None, False),  # 19:00, but it may be delivered all through the night
+    ],
+)
+def test_american_hours(run: Run, judged: Check, handed_over: str, ttl: int, delivered: str | None, fine: bool) -> None:
+    run.provider = []
+    early = at(handed_over) < at("2026-03-09 12:00")
+    run.sent(
+        f"{NY}/2026-03-10#reminder_2#0#sms#0" if early else f"{NY}/2026-04-10#reminder_14#0#sms#0",
+        NY_PHONE,
+        reminder() if early else reminder(due="April 10"),
+        at(handed_over),
+        ttl_seconds=ttl,
+        delivered_at=None if delivered is None else iso(at(delivered)),
+    )
+    run.core = [row for row in run.core if row["event"]["type"] != "payment.applied" or not early]
+
+    assert kinds(judged(run)) == ({} if fine else {"quiet_hours": 1})
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "fine"),
+    [
+        ("2026-03-27 14:59", False),  # 10:59 Eastern, 07:59 Pacific
+        ("2026-03-27 15:00", True),
+        ("2026-03-28 00:50", True),  # until 21:00 Eastern
+        ("2026-03-28 00:51", False),
+    ],
+)
+def test_an_eastern_number_with_a_pacific_address_needs_both(
+    run: Run, judged: Check, handed_over: str, fine: bool
+) -> None:
+    run.borrower("b-two", "US-CA", "America/Los_Angeles", party("Priya Nandakumar", "+12125550155"))
+    snapshot = loan(1, at("2026-03-25 10:00"), instalments=[("2026-04-10", "44.00")], tail="2468")
+    run.fact("b-two", "loan.snapshot", at("2026-03-25 10:00"), loan=snapshot)
+    body = "Larkspur Credit: $44.00 for your loan ending 2468 is due on April 10. Reply STOP to opt out."
+    run.sent("b-two/2026-04-10#reminder_14#0#sms#0", "+12125550155", body, at(handed_over), ttl_seconds=600)
+
+    assert kinds(judged(run)) == ({} if fine else {"quiet_hours": 1})
+
+
+@pytest.mark.parametrize(
+    ("utc", "fine"), [("13:49:59", True), ("13:50:01", False), ("00:00:00", True), ("23:59:59", False)]
+)
+def test_chinese_hours(run: Run, judged: Check, utc: str, fine: bool) -> None:
+    row = run.provider[1]
+    moment = at(f"2026-03-06 {utc}")
+    row |= {"at": iso(moment), "reserved_at": iso(moment), "delivered_at": None, "ttl_seconds": 600}
+
+    assert kinds(judged(run)) == ({} if fine else {"quiet_hours": 1})
+
+
+def test_an_answer_to_a_late_text_is_not_held_to_the_hours(run: Run, judged: Check) -> None:
+    run.heard("in-2", NY_PHONE, "HELP", "help", at("2026-03-20 03:00"))
+    body = "Larkspur Credit: answer with BALANCE or PLAN, or call 800-555-0100. Reply STOP to opt out."
+    run.sent(f"{NY}/reply#help#sms#in-2", NY_PHONE, body, at("2026-03-20 03:01"))
+    assert judged(run).findings == ()
+
+    run.sent(f"{NY}/reply#help2#sms#in-2", NY_PHONE, body, at("2026-03-20 03:05"))
+    assert kinds(judged(run)) == {"quiet_hours": 1}, "one text is answered once"
+
+
+def test_an_unknown_area_code_is_counted(run: Run, judged: Check) -> None:
+    run.borrower("b-two", "US-NY", "America/New_York", party("Priya Nandakumar", "+19995550155"))
+    snapshot = loan(1, at("2026-03-25 10:00"), instalments=[("2026-04-10", "44.00")], tail="2468")
+    run.fact("b-two", "loan.snapshot", at("2026-03-25 10:00"), loan=snapshot)
+    body = "Larkspur Credit: $44.00 for your loan ending 2468 is due on April 10. Reply STOP to opt out."
+    run.sent("b-two/2026-04-10#reminder_14#0#sms#0", "+19995550155", body, at("2026-03-27 15:00"))
+
+    report = judged(run)
+
+    assert report.findings == ()
+    assert report.observations["unknown_area_codes"] == 1
+
+
+# ── Caps ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OWN_LIMITS = """
+jurisdiction: US-NY
+caps:
+  - rule_id: own.one_a_day
+    purposes: [servicing, collection]
+    channels: [any]
+    count: 1
+    days: 1
+    basis: calendar
+    per: debtor
+    source: {reference: own policy, confidence: own}
+  - rule_id: law.none
+    purposes: [servicing]
+    channels: [any]
+    count: 0
+    days: 1
+    per: debtor
+    source: {reference: not ours to read here, confidence: P}
+balance_max_age_hours: 12
+"""
+
+
+def test_the_lenders_own_limits_come_from_its_packs(run: Run, judged: Check) -> None:
+    run.packs["us-ny.yaml"] = OWN_LIMITS
+    assert judged(run).findings == ()
+
+    run.sent(f"{NY}/2026-03-10#reminder_6#0#sms#0", NY_PHONE, reminder(), at("2026-03-03 17:00"))
+    assert kinds(judged(run)) == {"cap": 1}
+
+    run.provider[-1]["accepted"] = False
+    assert judged(run).findings == (), "a refused hand-over reached nobody"
+
+
+def test_the_lenders_own_age_of_a_balance_is_used(run: Run, judged: Check) -> None:
+    run.packs["us-ny.yaml"] = OWN_LIMITS
+    run.core = [row for row in run.core if row["event"]["type"] != "feed.checkpoint" or row["fed_at"] < "2026-03-03"]
+    run.core += [{"recorded_at": "2026-03-05T00:00:00+00:00", "fed_at": "2026-03-05T00:00:00+00:00",
+                  "event": {"type": "feed.checkpoint", "complete_to": "2026-03-31T00:00:00+00:00"}}]  # fmt: skip
+
+    assert kinds(judged(run)) == {"stale_balance": 1}
+
+
+def test_contacts_made_before_the_cut_over_count(run: Run, judged: Check) -> None:
+    imported = loan(1, at("2026-03-13 10:00"), instalments=[("2026-02-01", "90.00")], loan_id="l-5", tail="5656",
+                    total="90.00", days_past_due=40)  # fmt: skip
+    run.fact(MA, "portfolio.imported", at("2026-03-13 10:00"), loan=imported, contacts=[
+        {"at": "2026-03-11T15:00:00+00:00", "channel": "call", "purpose": "collection"},
+        {"at": "2026-03-12T15:00:00+00:00", "channel": "sms", "purpose": "collection"},
+    ])  # fmt: skip
+    run.provider[2]["body"] = (
+        "Larkspur Credit: $90.00 on your loan ending 5656 is 42 days past due. Reply STOP to opt out."
+    )
+
+    assert kinds(judged(run)) == {"cap": 1}
+
+
+def test_answers_do_not_use_up_a_cap(run: Run, judged: Check) -> None:
+    run.packs["us-ny.yaml"] = OWN_LIMITS
+    run.heard("in-2", NY_PHONE, "how much?", "other", at("2026-03-03 16:00"))
+    body = "Larkspur Credit: $820.00 is due on March 10 for your loan ending 4821."
+    run.sent(f"{NY}/reply#balance#sms#in-2", NY_PHONE, body, at("2026-03-03 16:01"))
+
+    assert judged(run).findings == ()
+
+
+# ── Facts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_paid_at_the_core_but_not_fed_yet_is_feed_lag(run: Run, judged: Check) -> None:
+    for row in run.core:
+        if row["event"]["type"] == "payment.applied":
+            row["fed_at"] = iso(at("2026-03-09 20:00"))
+    run.sent(f"{NY}/2026-03-10#reminder_1#0#sms#0", NY_PHONE, reminder(), at("2026-03-09 15:00"))
+
+    report = judged(run)
+
+    assert report.findings == ()
+    assert report.observations["paid_in_feed_lag"] == 1
+
+
+def test_a_payment_fed_at_the_instant_of_the_reservation_may_be_on_either_side(run: Run, judged: Check) -> None:
+    moment = at("2026-03-08 16:01")  # one minute of lag after 16:00
+    run.sent(f"{NY}/2026-03-10#reminder_2#0#sms#0", NY_PHONE, reminder(), moment, reserved_at=iso(moment))
+    report = judged(run)
+    assert report.findings == ()
+    assert report.observations["fact_ties"] == 1
+
+    run.provider[-1]["reserved_at"] = iso(moment + timedelta(microseconds=1))
+    assert kinds(judged(run)) == {"paid_already": 1}
+
+
+def test_facts_may_need_a_moment_to_be_taken_in_where_queues_are_real(run: Run, tmp_path: Path) -> None:
+    moment = at("2026-03-08 16:01") + timedelta(seconds=2)
+    run.sent(f"{NY}/2026-03-10#reminder_2#0#sms#0", NY_PHONE, reminder(), moment, reserved_at=iso(moment))
+    folder = run.write(tmp_path)
+
+    assert kinds(audit(folder)) == {"paid_already": 1}
+    assert audit(folder, settle_seconds=5).findings == ()
+
+
+def test_a_partial_payment_lowers_the_amount(run: Run, judged: Check) -> None:
+    part = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "320.00")])
+    run.fact(NY, "payment.applied", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"},
+             loan=part)  # fmt: skip
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder("$320.00", "April 10"), at("2026-03-27 15:00"))
+    assert judged(run).findings == ()
+
+    run.provider[-1]["body"] = reminder("$820.00", "April 10")
+    assert kinds(judged(run)) == {"wrong_amount": 1}
+
+
+def test_a_pending_payment_that_does_not_cover_it_leaves_it_due(run: Run, judged: Check) -> None:
+    part = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "820.00")], pending=[("pay-2", "500.00")])
+    run.fact(NY, "payment.pending", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"},
+             loan=part)  # fmt: skip
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+    assert judged(run).findings == ()
+
+
+def test_an_older_sequence_changes_nothing(run: Run, judged: Check) -> None:
+    stale = loan(1, at("2026-03-26 12:00"), instalments=[("2026-04-10", "1.00")])
+    run.fact(NY, "loan.snapshot", at("2026-03-26 12:00"), loan=stale)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+    assert judged(run).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "fine"),
+    [
+        (
+            "Larkspur Credit: $870.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end.",
+            True,
+        ),
+        ("Larkspur Credit: $870.00 is due on April 10 for your 2 loans. Reply STOP to opt out.", True),
+        ("Larkspur Credit: $820.00 is due on April 10 for your 2 loans. Reply STOP to opt out.", False),
+        (
+            "Larkspur Credit: $920.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end.",
+            False,
+        ),
+        ("Larkspur Credit: $820.00 is due on April 10 (loan ending 4821). Reply STOP to opt out.", True),
+    ],
+)
+def test_a_text_about_several_loans_states_their_sum(run: Run, judged: Check, body: str, fine: bool) -> None:
+    snapshot = loan(1, at("2026-03-20 12:00"), instalments=[("2026-04-10", "50.00")], loan_id="l-2", tail="1357")
+    run.fact(NY, "loan.snapshot", at("2026-03-20 12:00"), loan=snapshot)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, body, at("2026-03-27 15:00"))
+
+    assert kinds(judged(run)) == ({} if fine else {"wrong_amount": 1})
+
+
+def test_several_loans_of_which_one_was_paid(run: Run, judged: Check) -> None:
+    for sequence, instalments in ((1, [("2026-04-10", "50.00")]), (2, [("2026-05-10", "50.00")])):
+        moment = at(f"2026-03-2{sequence} 12:00")
+        run.fact(NY, "loan.snapshot", moment, loan=loan(sequence, moment, instalments=instalments, loan_id="l-2",
+                 tail="1357"))  # fmt: skip
+    body = "Larkspur Credit: $870.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end."
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, body, at("2026-03-27 15:00"))
+
+    assert kinds(judged(run)) == {"wrong_amount": 1}
+
+
+def test_a_stage_may_be_tried_again_elsewhere_once_it_failed(run: Run, judged: Check) -> None:
+    run.provider[0] |= {"delivered_at": None, "final": "TEXT_UNREACHABLE"}
+    run.sent(f"{NY}/2026-03-10#reminder_7#0#sms#1", NY_PHONE, reminder(), at("2026-03-04 15:00"))
+
+    report = judged(run)
+
+    assert report.findings == ()
+    assert report.observations["occasions_tried_again"] == 1
+
+
+def test_a_hand_over_without_an_answer_is_not_repeated_on_the_same_channel(run: Run, judged: Check) -> None:
+    run.provider[0] |= {"delivered_at": None, "final": None, "answer": "timed_out"}
+    run.sent(f"{NY}/2026-03-10#reminder_7#0#sms#1", NY_PHONE, reminder(), at("2026-03-04 15:00"))
+
+    assert kinds(judged(run)) == {"duplicates": 1}
+
+
+def test_a_stage_may_be_told_again_after_a_payment_was_undone(run: Run, judged: Check) -> None:
+    run.inbound, run.logs = [], []
+    run.provider = run.provider[:3]
+    undone = loan(4, at("2026-03-18 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
+                  days_past_due=8)  # fmt: skip
+    run.sent(f"{MA}/2026-03-10#tier_1#2#sms#0", MA_PHONE, late_notice("$318.00", 8), at("2026-03-18 15:00"))
+    run.fact(MA, "loan.snapshot", at("2026-03-18 10:00"), loan=undone)
+    assert kinds(judged(run)) == {"duplicates": 1}
+
+    run.core[-1]["event"]["type"] = "payment.returned"
+    assert judged(run).findings == ()
+
+
+def test_a_hold_that_ended_stops_nothing(run: Run, judged: Check) -> None:
+    hold = {"hold_id": "h-1", "kind": "promise", "source": "agent", "until": "2026-03-15T12:00:00+00:00"}
+    run.fact(MA, "hold.placed", at("2026-03-14 09:00"), hold=hold)
+    run.fact(MA, "hold.placed", at("2026-03-14 09:00"), hold={"hold_id": "h-2", "kind": "dispute", "source": "agent"})
+    run.fact(MA, "hold.lifted", at("2026-03-15 09:00"), hold={"hold_id": "h-2"})
+
+    assert judged(run).findings == ()
+
+
+# ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"message": "sent", "to": "+12125550101"}',
+        '{"message": "sent", "to": "12125550101"}',
+        "calling (212) 555-0101 now",
+        "calling 212.555.0101 now",
+        '{"message": "sent", "phone": 12125550101}',
+        '{"to": "+86 138 0000 0003"}',
+        '{"email": "OWEN.W@mail.example"}',
+        "GET /page?mail=owen.w%40mail.example",
+        "KeyError: 'Maria Delacroix'",
+        "DELACROIX, MARIA",
+        "maria_delacroix",
+        '{"name": "欧阳晓岚"}',
+        '{"name": "\\u6b27\\u9633\\u6653\\u5c9a"}',
+        '{"payload": "{\\"name\\": \\"\\\\u6b27\\\\u9633\\\\u6653\\\\u5c9a\\"}"}',
+        '{"figures": ["820.00"]}',
+        '{"message": "total 1,234.50"}',
+        '{"amount": 310.5}',
+        "balance is $820",
+        "应还1234.5元",
+        "body='Larkspur Credit: Hi Maria, ... for your loan'",
+        '{"text": "您尾号 的贷款将于 如已还款请忽略"}',
+        '{"inbound": "please stop texting me"}',
+        '{"body": "you will get no more texts from us at this number"}',
+    ],
+)
+def test_personal_data_in_a_log_is_found(run: Run, judged: Check, line: str) -> None:
+    run.heard("in-2", MA_PHONE, "please stop texting me", "opt_out", at("2026-03-16 15:00"))
+    run.logs.append(line)
+
+    report = judged(run)
+
+    assert set(kinds(report)) == {"pii_in_logs"}, report.findings
+    assert {finding.ref for finding in report.findings} == {"logs/send_message.log:5"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"duration_ms": 820.00, "billed": 318.00}',
+        "took 820.00 ms",
+        "v1.820.00 and 1820.00 and 820.001 and 820.00%",
+        '{"count": 820, "parts": 318}',
+        '{"overdue": "0.00"}',
+        '{"ref": "b-ny/2026-03-10#reminder_7#0#sms#0", "at": "2026-03-10T12:12:55.501012+00:00"}',
+        '{"message_id": "0101-2125-55", "epoch": 1772441234567}',
+        "a borrower named Maria is fine as a word, Delacroix too: only the whole name is somebody",
+        '{"account_tail": "4821"}',
+        "support: 800-555-0199",
+        '{"inbound": "STOP"}',
+    ],
+)
+def test_what_only_looks_like_personal_data_is_left_alone(run: Run, judged: Check, line: str) -> None:
+    run.logs.append(line)
+
+    assert judged(run).findings == ()

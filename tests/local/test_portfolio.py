@@ -1,0 +1,136 @@
+"""The generated portfolio: everybody is there, invented, and the same for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import pytest
+
+from local.core import Account
+from local.portfolio import DEFAULT_START, Cohort, Portfolio, generate
+from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, TIMINGS, timing_of
+from local.portfolio.cohorts import SCRIPTED
+from local.portfolio.people import JURISDICTIONS, phone_count, phone_of
+
+
+@pytest.fixture(scope="module")
+def forty() -> Portfolio:
+    return generate(40)
+
+
+def member(portfolio: Portfolio, cohort: Cohort) -> Account:
+    (borrower_id,) = portfolio.members(cohort)
+    return next(account for account in portfolio.accounts if account.borrower_id == borrower_id)
+
+
+def test_forty_borrowers_have_every_cohort(forty: Portfolio) -> None:
+    assert set(forty.cohorts.values()) == set(Cohort)
+    assert Counter(forty.cohorts.values())[Cohort.DRAWN] == 40 - len(SCRIPTED)
+    assert {account.jurisdiction for account in forty.accounts} == set(JURISDICTIONS)
+
+
+def test_twelve_borrowers_have_the_first_ones() -> None:
+    assert list(generate(12).cohorts.values()) == list(SCRIPTED[:12])
+
+
+@pytest.mark.parametrize(("borrowers", "days"), [(0, 90), (1, 0)])
+def test_nobody_and_no_time_are_refused(borrowers: int, days: int) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        generate(borrowers, days)
+
+
+def test_same_seed_same_portfolio(forty: Portfolio) -> None:
+    assert generate(40) == forty
+    assert generate(40, seed=2) != forty
+    assert generate(80).accounts[:40] == forty.accounts
+
+
+def test_ids_are_internal_and_unique(forty: Portfolio) -> None:
+    assert [account.borrower_id for account in forty.accounts[:2]] == ["b-0001", "b-0002"]
+    loans = [terms.loan_id for account in forty.accounts for terms in account.loans]
+    assert len(set(loans)) == len(loans)
+
+
+def test_people_are_invented() -> None:
+    for account in generate(400).accounts:
+        for party in account.parties:
+            assert party.phone is not None
+            number = phonenumbers.parse(party.phone)
+            assert phonenumbers.is_valid_number(number)
+            assert party.phone.startswith("+861349") or party.phone[5:10] == "55501"
+            assert party.email is None or party.email.endswith(("@example.com", "@example.cn"))
+            assert party.phone not in account.borrower_id
+
+
+def test_numbers_are_different_but_for_the_shared_one() -> None:
+    portfolio = generate(400)
+    phones = Counter(party.phone for account in portfolio.accounts for party in account.parties)
+    shared = member(portfolio, Cohort.SHARED_NUMBER_OPTS_OUT).parties[0].phone
+    assert [phone for phone, count in phones.items() if count > 1] == [shared]
+    assert member(portfolio, Cohort.SHARED_NUMBER_OTHER).parties[0].phone == shared
+
+
+def test_a_large_portfolio_never_runs_out_of_numbers() -> None:
+    accounts = generate(6000).accounts
+    assert all(account.parties[0].phone is not None for account in accounts)
+
+
+@pytest.mark.parametrize("jurisdiction", JURISDICTIONS)
+def test_there_are_no_more_numbers_than_invented_ones(jurisdiction: str) -> None:
+    count = phone_count(jurisdiction)
+    assert phone_of(jurisdiction, count - 1) != phone_of(jurisdiction, 0)
+    with pytest.raises(ValueError, match="invented numbers"):
+        phone_of(jurisdiction, count)
+
+
+def test_ninety_days_cross_the_change_of_the_clocks(forty: Portfolio) -> None:
+    zone = ZoneInfo("America/New_York")
+    assert forty.start == datetime.combine(DEFAULT_START, datetime.min.time(), tzinfo=UTC)
+    assert forty.start.astimezone(zone).utcoffset() != forty.end.astimezone(zone).utcoffset()
+
+
+def test_escalations_have_the_time_to_end(forty: Portfolio) -> None:
+    for cohort in (Cohort.NEVER_PAYS, Cohort.NEVER_PAYS_CN, Cohort.OPTS_OUT_NO_EMAIL, Cohort.LANDLINE):
+        due_on = member(forty, cohort).loans[0].instalments[0].due_on
+        assert forty.end.date() - due_on >= timedelta(days=75)
+        assert due_on > forty.start.date() + timedelta(days=3)  # the reminder before it is in the run
+
+
+def test_features(forty: Portfolio) -> None:
+    same = member(forty, Cohort.TWO_LOANS_SAME_DAY).loans
+    assert same[0].instalments[0].due_on == same[1].instalments[0].due_on
+    different = member(forty, Cohort.TWO_LOANS_DIFFERENT_DAYS).loans
+    assert different[0].instalments[0].due_on != different[1].instalments[0].due_on
+    zones = member(forty, Cohort.TWO_ZONES)
+    assert zones.time_zone == "America/Los_Angeles"
+    assert (zones.parties[0].phone or "").startswith("+1")
+    assert member(forty, Cohort.OPTS_OUT_NO_EMAIL).parties[0].email is None
+    assert member(forty, Cohort.OPTS_OUT_HAS_EMAIL).parties[0].email is not None
+    assert [party.role for party in member(forty, Cohort.REPRESENTATIVE).parties] == ["primary", "representative"]
+    assert member(forty, Cohort.CO_BORROWER).parties[1].may_hear == ("mandatory",)
+    assert sorted(forty.numbers.values()) == ["invalid", "landline"]
+    assert forty.numbers[member(forty, Cohort.LANDLINE).parties[0].phone or ""] == "landline"
+
+
+def test_imported_loans_say_what_was_told_before(forty: Portfolio) -> None:
+    imported = [account for account in forty.accounts if account.imported is not None]
+    assert len(imported) == 2
+    for account in imported:
+        assert account.imported
+        assert all(contact.at < forty.start for contact in account.imported)
+        assert account.loans[0].instalments[0].due_on < DEFAULT_START
+
+
+def test_the_share_of_each_timing_is_the_published_one() -> None:
+    counts = Counter(timing_of((n + 0.5) / 10_000) for n in range(10_000))
+    total = sum(timing.share for timing in TIMINGS)
+    for timing in TIMINGS:
+        assert counts[timing] / 10_000 == pytest.approx(timing.share / total, abs=0.001)
+    assert (EARLY.share, ON_THE_DAY.share, PART_PAYMENT_SHARE) == (0.682, 0.236, 0.096)
+
+
+def test_any_start_will_do() -> None:
+    assert generate(40, start=date(2027, 12, 31)).accounts[0].loans[0].instalments[0].due_on == date(2028, 1, 9)
