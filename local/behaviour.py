@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 #: A text that comes this soon after the borrower's own is the answer to it, not another step of the escalation.
 ANSWER_WITHIN = timedelta(minutes=10)
 #: Days past due from which a delivered text may be the first, second, third tier, where the caller does not say.
-DEFAULT_TIER_DAYS = (5, 10, 20)
+DEFAULT_TIER_DAYS = (4, 10, 20)
 
 
 class Meaning(StrEnum):
@@ -177,8 +177,8 @@ _SCRIPTS: dict[Cohort, tuple[_Step, ...]] = {
 _HABITS: dict[Cohort, tuple[int, ...]] = {
     Cohort.PAYS_EARLY: (-5,),
     Cohort.PAYS_ON_THE_DAY: (0,),
-    Cohort.PAYS_IN_GRACE: (2,),
-    Cohort.TWO_LOANS_SAME_DAY: (2, 2),
+    Cohort.PAYS_IN_GRACE: (3,),
+    Cohort.TWO_LOANS_SAME_DAY: (3, 3),
     Cohort.STOP_THEN_START: (0,),
     Cohort.ASKS_FOR_HELP: (0,),
     Cohort.TWO_LOANS_DIFFERENT_DAYS: (0, 3),

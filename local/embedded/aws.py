@@ -162,7 +162,7 @@ class EmbeddedAws:
         self._on_start = on_start
         self._before_call = before_call
         self._identities = tuple(identities)
-        self._order = random.Random(f"order:{seed}") if interleave else None  # noqa: S311
+        self._order = random.Random(f"order:{seed}") if interleave else None
         self._patches = Patches()
         self._open = False
         self._owner = threading.get_ident()
@@ -609,7 +609,7 @@ class EmbeddedAws:
             self._stderr.function = None
 
     def _function_of(self, name: str) -> str:
-        wanted = name.split(":function:")[-1].split(":")[0]
+        wanted = name.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
         for spec in self._specs.values():
             if spec.name == wanted:
                 return spec.logical_id

@@ -1,16 +1,19 @@
 """Changes to moto's DynamoDB.
 
-| what | moto 5.2 | here |
-|---|---|---|
-| TransactWriteItems | copies every table of the transaction, rolls back by swapping the copy in: 68 ms at 1,000 items, and acknowledged writes are lost when two threads overlap | as in AWS: all conditions are looked at, then all writes are made or none |
-| stream of an UpdateItem that creates | two INSERT records | one, as in AWS |
-| stream of a write that changes nothing | a MODIFY record | none, as in AWS |
-| query | sorts and walks the whole table | walks one key: a bucket by hash key for each index |
-| results of a query | copied in depth, projected by way of nested paths | shared and picked: they are written out at once, and nobody changes them in between |
-| writing an answer | asks for six aliases of each of an attribute's ten possible types | writes the one type that is there |
-| building an item | checks the size once for each attribute, over all attributes | checks it once |
+**TransactWriteItems.** moto copies every table of the transaction and rolls back by swapping the copy in: 68 ms at
+1,000 items, and acknowledged writes are lost when two threads overlap. Here, as in AWS, all conditions are looked at,
+then all writes are made or none: the cost does not grow with the table.
 
-Tables have several shards here, chosen by the hash key as in AWS, so that a poison record holds up its own shard only.
+**Streams.** moto writes two INSERT records for an UpdateItem that creates, and a MODIFY for a write that changes
+nothing. AWS, and so this, writes one and none. Tables have several shards here, chosen by the hash key as in AWS, so
+that a poison record holds up its own shard only.
+
+**Queries.** moto sorts and walks the whole table; here a query walks the items of its hash key (there is a bucket for
+each key of each index), and moto's own code does the rest. Results are shared, not copied in depth: they are written
+out at once and nobody changes them in between.
+
+**Small things that cost much.** moto checks an item's size once for each attribute over all attributes, projects by
+way of nested paths, and asks for six aliases of each of an attribute's ten possible types when it writes an answer.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import types
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import moto.dynamodb.models.table as table_module
@@ -41,6 +45,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
 from moto.dynamodb.models.utilities import bytesize, dynamo_json_dump
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
 from local.embedded.patching import Patches
 
@@ -70,27 +75,26 @@ class ChangeSink:
     region: str
     now: Callable[[], float]
     _sequence: int = _FIRST_SEQUENCE
-    _held: list[list[tuple[Table, Item | None, Item | None]]] = field(default_factory=list)
+    _held: list[list[tuple[str, int, dict[str, Any]]]] = field(default_factory=list)
 
     def add(self, table: Table, old: Item | None, new: Item | None) -> None:
         if not self.wanted(table.name) or (old is not None and new is not None and old.attrs == new.attrs):
             return
-        if self._held:
-            # Later operations of one transaction never touch this item again, but an update that creates does.
-            self._held[-1].append((table, copy.deepcopy(old), copy.deepcopy(new)))
-            return
         specification: dict[str, Any] = table.stream_specification or {}
         name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
-        record = StreamRecord(table, specification["StreamViewType"], name, old, new, self._sequence).record
-        self._sequence += 1
+        record = StreamRecord(table, specification["StreamViewType"], name, old, new, 0).record
         record["awsRegion"] = self.region
         record["eventVersion"] = "1.1"
         record["dynamodb"]["ApproximateCreationDateTime"] = self.now()
         subject = old if old is not None else new
         assert subject is not None
         shard = zlib.crc32(str(subject.hash_key.value).encode()) % SHARDS
-        plain: dict[str, Any] = json.loads(dynamo_json_dump(record))
-        self.publish(Change(table.name, shard, plain["dynamodb"]["SequenceNumber"], plain))
+        # Written out now: moto goes on to change these very items.
+        entry = (table.name, shard, json.loads(dynamo_json_dump(record)))
+        if self._held:
+            self._held[-1].append(entry)
+        else:
+            self._commit(entry)
 
     def hold(self) -> None:
         self._held.append([])
@@ -100,8 +104,17 @@ class ChangeSink:
         held = self._held.pop()
         if not keep:
             return
-        for table, old, new in held[-1:] if last_only else held:
-            self.add(table, old, new)
+        for entry in held[-1:] if last_only else held:
+            if self._held:
+                self._held[-1].append(entry)
+            else:
+                self._commit(entry)
+
+    def _commit(self, entry: tuple[str, int, dict[str, Any]]) -> None:
+        table, shard, record = entry
+        record["dynamodb"]["SequenceNumber"] = str(self._sequence)
+        self._sequence += 1
+        self.publish(Change(table, shard, record["dynamodb"]["SequenceNumber"], record))
 
 
 class _Buckets:
@@ -112,9 +125,7 @@ class _Buckets:
             index.name: tuple(key["AttributeName"] for key in index.schema if key["KeyType"] == "HASH")
             for index in table.all_indexes()
         }
-        self._buckets: dict[str, dict[tuple[DynamoType, ...], dict[int, Item]]] = {
-            name: {} for name in self.hash_names
-        }
+        self._buckets: dict[str, dict[tuple[DynamoType, ...], dict[int, Item]]] = {name: {} for name in self.hash_names}
 
     def add(self, item: Item) -> None:
         for name, attributes in self.hash_names.items():
@@ -163,8 +174,8 @@ def _current(table: Table, hash_key: DynamoType, range_key: DynamoType | None) -
     # Not Table.get_item: its defaultdict remembers every partition that was ever asked for.
     held: Any = table.items.get(hash_key)
     if held is None or not table.has_range_key:
-        return held  # type: ignore[no-any-return]
-    return held.get(range_key)  # type: ignore[no-any-return]
+        return held
+    return held.get(range_key)
 
 
 def _keys(table: Table, attributes: dict[str, Any]) -> tuple[DynamoType, DynamoType | None]:
@@ -236,6 +247,8 @@ def _wire(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _install_writes(patches: Patches, sink: ChangeSink) -> None:
+    # The parsed expression is copied by whoever changes it, so one for each text is enough.
+    patches.set(UpdateExpressionParser, "make", lru_cache(maxsize=512)(UpdateExpressionParser.make))
     original_put = Table.put_item
     original_delete = Table.delete_item
     original_update = DynamoDBBackend.update_item
@@ -295,7 +308,8 @@ def _install_queries(patches: Patches) -> None:
     original = Table.query
 
     def query(self: Table, hash_key: DynamoType | None, *args: Any, **kwargs: Any) -> Any:
-        candidates = _candidates(self, hash_key, kwargs.get("index_name") or (args[6] if len(args) > 6 else None), kwargs)
+        index = kwargs.get("index_name") or (args[6] if len(args) > 6 else None)
+        candidates = _candidates(self, hash_key, index, kwargs)
         if candidates is None:
             return original(self, hash_key, *args, **kwargs)
         # moto's own code filters, sorts, pages and projects; it only starts from fewer items.
@@ -356,7 +370,7 @@ def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]], si
             raise TransactWriteSingleOpException
         kind, operation = next(iter(entry.items()))
         table = backend.get_table(operation["TableName"])
-        key = operation["Key"] if kind != "Put" else {name: operation["Item"].get(name) for name in table.table_key_attrs}
+        key = operation["Key"] if kind != "Put" else _key_of(table, operation["Item"])
         target = (table.name, str(dict(sorted(key.items()))))
         if target in seen:
             raise MultipleTransactionsException
@@ -373,7 +387,8 @@ def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]], si
     committed = False
     failed_at = 0
     try:
-        for failed_at, (kind, operation, key) in enumerate(operations):
+        for position, (kind, operation, key) in enumerate(operations):
+            failed_at = position
             undo.append(_restorer(backend, operation["TableName"], key))
             _apply(backend, kind, operation, key)
         committed = True
@@ -389,6 +404,15 @@ def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]], si
         sink.release(keep=committed)
 
 
+def _key_of(table: Table, item: dict[str, Any]) -> dict[str, Any]:
+    for name in table.table_key_attrs:
+        if name not in item:
+            raise MockValidationException(
+                f"One or more parameter values were invalid: Missing the key {name} in the item"
+            )
+    return {name: item[name] for name in table.table_key_attrs}
+
+
 def _check(backend: DynamoDBBackend, kind: str, operation: dict[str, Any], key: dict[str, Any]) -> _Reason:
     if kind not in ("ConditionCheck", "Put", "Delete", "Update"):
         return ("ValueError", "Unsupported transaction operation", None)
@@ -400,7 +424,7 @@ def _check(backend: DynamoDBBackend, kind: str, operation: dict[str, Any], key: 
     test = get_filter_expression(
         condition, operation.get("ExpressionAttributeNames"), operation.get("ExpressionAttributeValues")
     )
-    if test.expr(current):  # type: ignore[arg-type]
+    if test.expr(current):
         return (None, None, None)
     shown = None
     if current is not None and operation.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":

@@ -1,11 +1,12 @@
-"""Changes to moto's core and to botocore: virtual time, seeded identifiers, and two short cuts.
+"""Changes to moto's core and to botocore: virtual time, seeded identifiers, and some short cuts.
 
 | what | moto, botocore | here | why |
 |---|---|---|---|
 | time | the machine's | the virtual clock | time-stamps, visibility and delays belong to the run |
 | identifiers | random | from the seed | same seed, same bytes |
-| finding the handler of a URL | some hundred patterns, a URL table rebuilt for each request | remembered | a third of a call's cost |
+| finding a URL's handler | some hundred patterns, a table rebuilt each time | remembered | a third of a call |
 | signing | real SigV4 | a constant header that names the region | moto never checks it; half a millisecond a call |
+| user agent, list of operations | made for each call | made once | the same each time |
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import types
 import uuid
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any, Final
 
 import botocore.signers
+import botocore.useragent
 import moto.backend_index
 import moto.backends
+import moto.core.responses
 import moto.core.utils
 import moto.dynamodb.responses
 import moto.events.responses
@@ -31,7 +35,7 @@ import moto.sesv2.responses
 import moto.sns.responses
 import moto.sqs.responses
 import moto.ssm.responses
-import moto.stepfunctions.responses  # noqa: F401 - imported so that their time can be replaced
+import moto.stepfunctions.responses
 from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import HTTPException
@@ -81,7 +85,7 @@ def install_identifiers(patches: Patches, seed: int) -> None:
     state = mock_random.getstate()
     patches.enter(_Restored(lambda: mock_random.setstate(state)))
     mock_random.seed(f"moto:{seed}")
-    source = random.Random(f"uuid:{seed}")  # noqa: S311 - determinism is the point
+    source = random.Random(f"uuid:{seed}")
     patches.set(uuid, "uuid4", lambda: uuid.UUID(int=source.getrandbits(128), version=4))
 
 
@@ -110,6 +114,10 @@ def install_short_cuts(patches: Patches) -> None:
 
     patches.set(BotocoreStubber, "process_request", process_request)
 
+    # moto inspects its whole response class for each request, and botocore spells out its user agent.
+    patches.set(moto.core.responses, "method_names_from_class", cache(moto.core.utils.method_names_from_class))
+    patches.set(botocore.useragent.UserAgentString, "to_string", lambda _: "embedded")
+
     original_sign = botocore.signers.RequestSigner.sign
 
     def sign(self: Any, operation_name: str, request: Any, region_name: str | None = None, **rest: Any) -> None:
@@ -129,14 +137,15 @@ def _find_route(url: str) -> Callable[..., Any] | None:
     for service, pattern in moto.backend_index.backend_url_patterns:
         if not pattern.match(url):
             continue
-        accounts: Any = moto.backends.get_backend(service)  # type: ignore[call-overload]
+        accounts: Any = moto.backends.get_backend(service)
         regions = accounts[ACCOUNT_ID] if isinstance(accounts, BackendDict) else accounts
         for region in ("us-east-1", "aws", "global"):
             if region not in regions:
                 continue
-            for known, handler in regions[region].urls.items():
+            urls: dict[str, Callable[..., Any]] = regions[region].urls
+            for known, handler in urls.items():
                 if re.match(known, url):
-                    return handler  # type: ignore[no-any-return]
+                    return handler
     return None
 
 

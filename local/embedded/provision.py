@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -92,7 +93,7 @@ class Provisioner:
             raise TemplateError(f"the embedded AWS does not know {', '.join(unknown)}")
 
     def _client(self, service: str) -> Any:
-        return boto3.client(service, region_name=self._template.region)  # type: ignore[call-overload]
+        return _session().client(service, region_name=self._template.region)  # type: ignore[call-overload]
 
     def _tables(self) -> None:
         client = self._client("dynamodb")
@@ -278,6 +279,12 @@ class Provisioner:
         for name, value in (properties.get("DefinitionSubstitutions") or {}).items():
             text = text.replace(f"${{{name}}}", str(value))
         return text
+
+
+@cache
+def _session() -> boto3.session.Session:
+    # Kept for the life of the process: a session reads the services' models from disk, and mock_aws drops boto3's own.
+    return boto3.session.Session(aws_access_key_id="EMBEDDED", aws_secret_access_key="embedded")  # noqa: S106
 
 
 def _attribute(value: Any) -> str:

@@ -5,6 +5,7 @@
 | FIFO deduplication | only against messages still in the queue | five minutes, deleted or not | five minutes |
 | a visibility of zero | invisible until time moves | visible at once | visible at once |
 | sequence numbers | random | rising | rising |
+| sending | counts all messages of the queue, three times, to read one attribute | – | reads the attribute |
 | polling by Lambda | asks Lambda on every send | a poller | `QueuePoller` |
 """
 
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.core.utils import unix_time_millis
-from moto.sqs.models import Message, Queue
+from moto.sqs.models import Message, Queue, SQSBackend
 
 from local.embedded.patching import Patches
 from local.embedded.patterns import matches
@@ -61,6 +62,25 @@ def install(patches: Patches) -> None:
     def visible(self: Message) -> bool:
         return bool(unix_time_millis() >= self.visible_at)
 
+    original_attributes = Queue.attributes
+    original_send = SQSBackend.send_message
+    sending = [False]
+
+    def attributes(self: Queue) -> dict[str, Any]:
+        if sending[0]:
+            return {"ContentBasedDeduplication": str(self.content_based_deduplication).lower()}
+        found: dict[str, Any] = original_attributes.fget(self)
+        return found
+
+    def send_message(self: SQSBackend, *args: Any, **kwargs: Any) -> Message:
+        sending[0] = True
+        try:
+            return original_send(self, *args, **kwargs)
+        finally:
+            sending[0] = False
+
+    patches.set(Queue, "attributes", property(attributes))
+    patches.set(SQSBackend, "send_message", send_message)
     patches.set(Queue, "add_message", add_message)
     patches.set(Message, "visible", property(visible))
 
@@ -96,7 +116,7 @@ class QueuePoller:
         event = {"Records": [self._record(message) for message in batch]}
         try:
             answer = self._invoke(self.mapping.function, event)
-        except Exception:  # noqa: BLE001 - any failure of a handler is a failed batch; it is logged where it ran
+        except Exception:
             self._on_batch_failure(self.mapping.function)
             return True
         failed = self._failed(answer, batch)
@@ -147,7 +167,7 @@ class QueuePoller:
             if not self._wanted(message):
                 self._delete(message)
                 continue
-            message.mark_received(visibility_timeout=self._queue.visibility_timeout)  # type: ignore[attr-defined]
+            message.mark_received(visibility_timeout=self._queue.visibility_timeout)
             self._queue.pending_messages.add(message)
             batch.append(message)
         return batch

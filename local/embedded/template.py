@@ -219,7 +219,7 @@ class Template:
 
     def logical_id_of(self, arn: str, *types: str) -> str:
         """The resource with this ARN (a stream's ARN counts as its table's)."""
-        wanted = arn.split("/stream/")[0]
+        wanted = arn.split("/stream/", maxsplit=1)[0]
         for resource in self.resources(*types):
             if self.arn(resource.logical_id) == wanted:
                 return resource.logical_id
@@ -286,8 +286,9 @@ class Template:
                 yield EventSource(function=resource.logical_id, name=name, type=event["Type"], properties=properties)
 
     def _with_globals(self, resource: Resource) -> dict[str, Any]:
-        shared = (self.document.get("Globals") or {}).get("Function") or {}
-        return _merge(shared, resource.raw.get("Properties") or {})
+        shared: dict[str, Any] = (self.document.get("Globals") or {}).get("Function") or {}
+        merged: dict[str, Any] = _merge(shared, resource.raw.get("Properties") or {})
+        return merged
 
     # ------------------------------------------------------------------ intrinsics
 

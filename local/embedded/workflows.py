@@ -71,6 +71,11 @@ BARRIER_SECONDS: Final = 30.0
 _NO_TIMEOUT_SECONDS: Final = 99_999_999
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Parsed definitions, kept for the life of the process.
+_PARSED: Final[dict[str, Any]] = {}
+
+
 @dataclass(frozen=True)
 class Failure:
     """A handler failed: `error_type` is what the definition's Retry and Catch see."""
@@ -95,7 +100,7 @@ class Call(_Rest):
 
     function: str = ""
     payload: Any = None
-    called_at: datetime = datetime.min.replace(tzinfo=UTC)
+    called_at: datetime = _EPOCH
 
 
 class Workflows:
@@ -244,7 +249,7 @@ class Workflows:
         self._install_tokens(patches)
         self._install_parser(patches)
 
-        def execute_lambda(env: Any, parameters: dict[str, Any], region: str, state_credentials: Any) -> None:
+        def execute_lambda(env: Any, parameters: dict[str, Any], **_: Any) -> None:
             env.stack.append(self._call_function(parameters))
 
         patches.set(lambda_module, "execute_lambda_function_integration", execute_lambda)
@@ -261,7 +266,7 @@ class Workflows:
             if hasattr(module, "datetime"):
                 patches.set(module, "datetime", virtual_datetime_module(self._clock))
 
-        def wait_interval(_: WaitFunction, env: Any, wait_seconds: int) -> None:
+        def wait_interval(_: WaitFunction, env: Any, wait_seconds: int) -> None:  # noqa: ARG001 - moto's signature
             self._sleep(wait_seconds)
 
         patches.set(WaitFunction, "_wait_interval", wait_interval)
@@ -273,7 +278,7 @@ class Workflows:
         class OuterEvent(threading.Event):
             """The outer thread of a task waits for its inner one: in virtual time it cannot be late."""
 
-            def wait(self, timeout: float | None = None) -> bool:
+            def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - in real time
                 workflows._outer_waits.add(self)
                 super().wait()
                 workflows._outer_waits.discard(self)
@@ -297,7 +302,7 @@ class Workflows:
             def body() -> None:
                 try:
                     worker._execution_logic()
-                except Exception as error:  # noqa: BLE001 - the interpreter itself failed
+                except Exception as error:
                     if self._closed:
                         return  # its inner thread was ended under it
                     self.crashed.append(f"{arn.rsplit(':', 1)[-1]}: {type(error).__name__}")
@@ -356,7 +361,7 @@ class Workflows:
                 heartbeat._next_heartbeat_event.clear()
                 return True
             self._park(heartbeat, self._clock.now() + timedelta(seconds=heartbeat._heartbeat_seconds))
-            received = heartbeat._next_heartbeat_event.is_set()
+            received: bool = heartbeat._next_heartbeat_event.is_set()
             heartbeat._next_heartbeat_event.clear()
             return received
 
@@ -383,7 +388,7 @@ class Workflows:
                 for machine in backend.state_machines
                 for execution in machine.executions
                 if (execution_status is None or execution_status == execution.status)
-                and execution.exec_worker.env is not None  # type: ignore[attr-defined]
+                and execution.exec_worker.env is not None
             ]
 
         def task_timed_out() -> TaskTimedOut:
@@ -417,14 +422,13 @@ class Workflows:
         self._releases.append(lambda: self._resume(rest))
 
     def _install_parser(self, patches: Patches) -> None:
-        parsed: dict[str, Any] = {}
         original_parse = AmazonStateLanguageParser.parse
 
         def parse(definition: str) -> Any:
-            if definition not in parsed:
+            if definition not in _PARSED:
                 refuse_branches(json.loads(definition))
-                parsed[definition] = original_parse(definition)
-            program, *rest = parsed[definition]
+                _PARSED[definition] = original_parse(definition)
+            program, *rest = _PARSED[definition]
             # Components remember things while they run, so each execution has its own; the parse tree is only read.
             return (copy.deepcopy(program), *rest)
 

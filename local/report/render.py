@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from local.report import words
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_PALETTE = 8
+_PALETTE = 9
 
 
 def write_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -26,18 +27,7 @@ def write_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[str
 
 def render_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[str, Any]]) -> str:
     """The page as text. Everything that comes from data is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=_number, reason=words.reason_words, stage=words.stage_words, plain=words.plain, language=_language
-    )
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    return _environment().get_template("report.html.j2").render(
         head=_head(summary),
         promises=_promises(summary),
         funnel=_funnel(summary),
@@ -50,6 +40,19 @@ def render_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[st
         summary=summary,
         conversations=[_conversation(item, number) for number, item in enumerate(conversations, start=1)],
     )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_number, stage=words.stage_words, plain=words.plain, language=_language)
+    return environment
 
 
 # ── Reading what may be missing ──────────────────────────────────────────────────────────────────────────────────────
@@ -210,9 +213,9 @@ def _per_day(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _colours(stages: Sequence[str]) -> dict[str, int]:
     """Cool colours before the due date, warm ones after it; answers and events in grey."""
-    cool, warm = iter(range(0, 4)), iter(range(4, 7))
+    cool, warm = iter(range(0, 4)), iter(range(4, 8))
     colours: dict[str, int] = {}
-    last_cool, last_warm = 3, 6
+    last_cool, last_warm = 3, 7
     for stage in stages:
         place = words.stage_order(stage)[0]
         if place == 99:
@@ -253,30 +256,35 @@ def _day(on: str, *, short: bool = False) -> str:
 
 
 def _flow(escalations: Mapping[str, float]) -> dict[str, Any]:
-    """Ribbons from the cases that began to what became of them: 300 wide, a row of 64 for each outcome."""
+    """Ribbons from the cases that began to what became of them, as thick at one end as at the other; 300 wide."""
     outcomes = [(name, escalations[name]) for name in words.OUTCOMES if escalations.get(name)]
     total = sum(count for _, count in outcomes)
-    started = escalations.get("started", total)
-    row, width = 64.0, 300.0
-    height = row * max(len(outcomes), 1)
-    scale = (height * 0.72) / total if total else 0
-    y_left = (height - total * scale) / 2
+    scale = 210.0 / total if total else 0.0
+    slots = [max(58.0, count * scale + 14) for _, count in outcomes]
+    height, width = sum(slots), 300.0
+    y_left, y_slot = (height - total * scale) / 2, 0.0
     ribbons = []
-    for index, (name, count) in enumerate(outcomes):
-        thick = count * scale
-        left, right = y_left, index * row + (row - min(thick, row * 0.86)) / 2
-        thick_right = max(min(thick, row * 0.86), 1.5)
-        middle = width / 2
+    for (name, count), slot in zip(outcomes, slots, strict=True):
+        thick = max(count * scale, 1.0)
+        left, right, middle = y_left, y_slot + (slot - thick) / 2, width / 2
         path = (
             f"M0 {left:.1f} C{middle:.0f} {left:.1f} {middle:.0f} {right:.1f} {width:.0f} {right:.1f} "
-            f"V{right + thick_right:.1f} "
-            f"C{middle:.0f} {right + thick_right:.1f} {middle:.0f} {left + thick:.1f} 0 {left + thick:.1f} Z"
+            f"V{right + thick:.1f} "
+            f"C{middle:.0f} {right + thick:.1f} {middle:.0f} {left + thick:.1f} 0 {left + thick:.1f} Z"
         )
         ribbons.append(
-            {"name": name, "said": words.OUTCOMES[name], "count": count, "share": count / total, "path": path}
+            {
+                "name": name,
+                "said": words.OUTCOMES[name],
+                "count": count,
+                "share": count / total,
+                "path": path,
+                "slot": round(slot, 1),
+            }
         )
-        y_left += thick
-    return {"started": started, "ribbons": ribbons, "height": height, "known": bool(escalations)}
+        y_left += count * scale
+        y_slot += slot
+    return {"started": escalations.get("started", total), "ribbons": ribbons, "height": round(height, 1)}
 
 
 def _hours(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The providers' side of the world, on the loopback interface and in virtual time.
 
 One HTTP server speaks what Dunlin's senders speak: `pinpoint-sms-voice-v2` (shapes checked against botocore's model),
-SES v2 SendEmail, and the finance provider's signed JSON. Reports and texts from people wait on a heap until the
-virtual clock reaches them. Its record is evidence about the application, so nothing here imports the application.
+SNS Publish to a phone number, SES v2 SendEmail, and the finance provider's signed JSON. Reports and texts from people
+wait on a heap until the virtual clock reaches them. Its record is evidence about the application, so nothing here
+imports the application.
 """
 
 from __future__ import annotations

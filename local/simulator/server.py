@@ -1,10 +1,11 @@
-"""The HTTP server: three protocols on one port of the loopback interface."""
+"""The HTTP server: four protocols on one port of the loopback interface."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import re
 import socket
 import struct
 import sys
@@ -13,6 +14,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Event, Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from local.simulator.finance import read_request
 from local.simulator.payloads import Order
@@ -26,6 +28,8 @@ __all__ = ["ProviderServer"]
 MAX_BODY_BYTES = 256 * 1024
 SMS_VOICE = "pinpoint-sms-voice-v2"
 TARGET = "PinpointSMSVoiceV2."
+PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+ATTRIBUTE = re.compile(r"MessageAttributes\.entry\.([0-9]{1,2})\.Name")
 OPERATIONS = ("SendTextMessage", "DescribeOptedOutNumbers", "PutOptedOutNumber", "DeleteOptedOutNumber")
 
 #: (exception, members) for each refusal of a text.
@@ -40,6 +44,11 @@ SMS_ERRORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "ServiceQuotaExceededException",
         {"Message": "Monthly spend limit reached", "Reason": "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT"},
     ),
+}
+SNS_ERRORS: Mapping[str, tuple[int, str]] = {
+    "THROTTLED": (429, "Throttled"),
+    "ERROR": (500, "InternalError"),
+    "OPTED_OUT": (400, "InvalidParameter"),
 }
 EMAIL_ERRORS: Mapping[str, str] = {"THROTTLED": "TooManyRequestsException", "SPEND_LIMIT": "LimitExceededException"}
 FINANCE_CODES: Mapping[str, str] = {
@@ -138,8 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._email(raw)
         elif self.path == "/v1/messages":
             self._finance(raw)
-        elif self.path == "/":
+        elif self.path == "/" and "X-Amz-Target" in self.headers:
             self._sms_voice(raw)
+        elif self.path == "/":
+            self._sns(raw)
         else:
             self._answer(404, {})
 
@@ -217,6 +228,37 @@ class _Handler(BaseHTTPRequestHandler):
         document = {"__type": f"com.amazonaws.smsvoice.v2#{code}", **members}
         self._answer(status, document, version="1.0")
 
+    # ── SNS: AWS query ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sns(self, raw: bytes) -> None:
+        """Publish to a phone number, and nothing else: topics are not a provider's."""
+        form = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+        request = _publish_request(form)
+        if form.get("Action") != "Publish" or "PhoneNumber" not in request:
+            self._xml(400, "ErrorResponse", "<Error><Type>Sender</Type><Code>InvalidAction</Code></Error>")
+            return
+        simulator = self.server.simulator
+        order = _publish_order(request)
+        if input_problems("sns", "Publish", request) or not PHONE.fullmatch(order.to_address) or not order.body:
+            simulator.refuse(order, "InvalidParameter")
+            self._xml(400, "ErrorResponse", "<Error><Type>Sender</Type><Code>InvalidParameter</Code></Error>")
+            return
+        taken = simulator.take(order)
+        if taken.how != "answer":
+            self._no_answer(taken)
+        elif taken.answer == "OK":
+            check_output("sns", "Publish", {"MessageId": taken.message_id})
+            result = f"<PublishResult><MessageId>{taken.message_id}</MessageId></PublishResult>"
+            self._xml(200, "PublishResponse", result)
+        else:
+            status, code = SNS_ERRORS[taken.answer]
+            self._xml(status, "ErrorResponse", f"<Error><Type>Sender</Type><Code>{code}</Code></Error>")
+
+    def _xml(self, status: int, root: str, inner: str) -> None:
+        request_id = "<ResponseMetadata><RequestId>simulated</RequestId></ResponseMetadata>"
+        body = f'<{root} xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{inner}{request_id}</{root}>'
+        self._send(status, "text/xml", body.encode())
+
     # ── SES v2: REST JSON ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _email(self, raw: bytes) -> None:
@@ -267,8 +309,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, document: Mapping[str, Any], *, version: str = "", error_type: str = "") -> None:
         body = json.dumps(document, default=_timestamp).encode()
+        kind = f"application/x-amz-json-{version}" if version else "application/json"
+        self._send(status, kind, body, error_type)
+
+    def _send(self, status: int, content_type: str, body: bytes, error_type: str = "") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", f"application/x-amz-json-{version}" if version else "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("x-amzn-RequestId", "simulated")
         if error_type:
@@ -304,7 +350,7 @@ def _text_order(request: Mapping[str, Any]) -> Order:
     known = dict(context)
     ttl = request.get("TimeToLive")
     return Order(
-        provider="sms_voice",
+        provider="aws_sms",
         from_address=_text(request.get("OriginationIdentity")),
         to_address=_text(request.get("DestinationPhoneNumber")),
         body=_text(request.get("MessageBody")),
@@ -313,6 +359,39 @@ def _text_order(request: Mapping[str, Any]) -> Order:
         context=context,
         reserved_at=known.get("dunlin-reserved-at", ""),
         ttl_seconds=ttl if isinstance(ttl, int) and not isinstance(ttl, bool) else None,
+    )
+
+
+def _publish_request(form: Mapping[str, str]) -> dict[str, Any]:
+    """A query-protocol form as the parameters of Publish."""
+    request: dict[str, Any] = {
+        name: form[name] for name in ("PhoneNumber", "Message", "TopicArn", "TargetArn", "Subject") if name in form
+    }
+    attributes: dict[str, dict[str, str]] = {}
+    for key, name in form.items():
+        match = ATTRIBUTE.fullmatch(key)
+        if match is not None:
+            prefix = f"MessageAttributes.entry.{match.group(1)}.Value."
+            given = {part: form.get(prefix + part) for part in ("DataType", "StringValue")}
+            attributes[name] = {part: value for part, value in given.items() if value is not None}
+    if attributes:
+        request["MessageAttributes"] = attributes
+    return request
+
+
+def _publish_order(request: Mapping[str, Any]) -> Order:
+    attributes = {name: value.get("StringValue", "") for name, value in request.get("MessageAttributes", {}).items()}
+    origination = attributes.get("AWS.MM.SMS.OriginationNumber") or attributes.get("AWS.SNS.SMS.SenderID", "")
+    return Order(
+        provider="aws_sns",
+        from_address=origination,
+        to_address=_text(request.get("PhoneNumber")),
+        body=_text(request.get("Message")),
+        subject="",
+        ref=attributes.get("dunlin-message", ""),
+        context=tuple(sorted(attributes.items())),
+        reserved_at=attributes.get("dunlin-reserved-at", ""),
+        ttl_seconds=None,
     )
 
 
@@ -330,7 +409,7 @@ def _email_order(request: Mapping[str, Any]) -> Order:
     )
     known = dict(pairs)
     return Order(
-        provider="ses",
+        provider="aws_ses",
         from_address=_text(request.get("FromEmailAddress")),
         to_address=_text(addresses[0]) if isinstance(addresses, list) and addresses else "",
         body=_data(parts.get("Body"), "Text"),

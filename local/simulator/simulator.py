@@ -25,11 +25,12 @@ from local.simulator.payloads import (
 )
 from local.simulator.record import HandOverReceived, InboundSent, Record
 
-__all__ = ["AWS", "EMAIL", "FINANCE", "Delivered", "Outgoing", "Simulator", "Taken"]
+__all__ = ["AWS", "EMAIL", "FINANCE", "SNS", "Delivered", "Outgoing", "Simulator", "Taken"]
 
-AWS: Final = "sms_voice"
-EMAIL: Final = "ses"
+AWS: Final = "aws_sms"
+EMAIL: Final = "aws_ses"
 FINANCE: Final = "finance_sms"
+SNS: Final = "aws_sns"
 
 #: Without word from the carrier for this long the provider closes the message.
 CARRIER_SILENCE = timedelta(hours=72)
@@ -40,7 +41,7 @@ DEFAULT_TTL_SECONDS = 259_200
 class Outgoing:
     """Something a provider hands on at `at`: `kind` is report or inbound.
 
-    Payloads of `sms_voice` and `ses` are published to a topic; those of `finance_sms` are posted to the webhook, see
+    Payloads of `aws_sms` and `aws_ses` are published to a topic; those of `finance_sms` are posted to the webhook, see
     `Simulator.webhook_request`.
     """
 
@@ -101,6 +102,8 @@ _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
         "expired": "EXPIRED",
         "unknown": "UNKNOWN",
     },
+    # SNS Publish reports nothing.
+    SNS: {},
     EMAIL: {
         "delivered": "Delivery",
         "successful": "Delivery",
@@ -212,7 +215,7 @@ class Simulator:
             return "ERROR", "answer", False
         if self.is_opted_out(order.provider, order.to_address):
             return "OPTED_OUT", "answer", False
-        if self.spend_limit_reached(order.provider, now):
+        if order.provider != SNS and self.spend_limit_reached(order.provider, now):
             return "SPEND_LIMIT", "answer", False
         if draw.happens(faults.time_out, *words, "time-out"):
             return "OK", "hold", True
@@ -295,18 +298,18 @@ class Simulator:
         ends_at = now + timedelta(seconds=ttl)
         arrives_at = now + _seconds(latency)
         if draw.happens(faults.dead_number, "number", order.to_address):
-            return _Fate(None, min(arrives_at, ends_at), events["dead"])
+            return _Fate(None, min(arrives_at, ends_at), events.get("dead"))
         if draw.happens(faults.carrier_blocked, *words, "blocked"):
-            return _Fate(None, min(arrives_at, ends_at), events["blocked"])
+            return _Fate(None, min(arrives_at, ends_at), events.get("blocked"))
         if draw.happens(faults.unreachable, *words, "unreachable"):
             tried_until = now + _seconds(draw.between(60, 3600, *words, "tried for"))
-            return _Fate(None, min(tried_until, ends_at), events["unreachable"])
+            return _Fate(None, min(tried_until, ends_at), events.get("unreachable"))
         if arrives_at > ends_at:
-            return _Fate(None, ends_at, events["expired"])
+            return _Fate(None, ends_at, events.get("expired"))
         if "unknown" in events and draw.happens(faults.carrier_silent, *words, "silent"):
             return _Fate(arrives_at, now + CARRIER_SILENCE, events["unknown"])
         name = "successful" if draw.happens(0.2, *words, "no receipt from the handset") else "delivered"
-        return _Fate(arrives_at, arrives_at, events[name])
+        return _Fate(arrives_at, arrives_at, events.get(name))
 
     def _report_at(self, words: tuple[object, ...], fate: _Fate) -> datetime:
         faults, draw = self._faults, self._draw
@@ -382,7 +385,7 @@ class Simulator:
         """Schedule a person's text to one of our lines; the id the provider gives it.
 
         The provider is the line's: `finance_sms` where that provider has been asked to send from it (or was told of
-        it), `sms_voice` otherwise.
+        it), `aws_sms` otherwise.
         """
         with self._lock:
             at = at.astimezone(UTC)
@@ -459,7 +462,7 @@ class Simulator:
         with self._lock:
             if provider == FINANCE:
                 return number in self._finance_black
-            return provider == AWS and any(number in numbers for numbers in self._opted_out.values())
+            return provider in (AWS, SNS) and any(number in numbers for numbers in self._opted_out.values())
 
     def blacklist(self, number: str) -> None:
         """Put a number on the finance provider's own blacklist, for which it has no API."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from typing import Any
@@ -145,13 +146,36 @@ def test_traces_and_logs_take_no_payload(function: Function) -> None:
         assert function.environment[name] == "false"
 
 
+def wanted(function: Function) -> tuple[set[str], set[str]]:
+    """The variables that must and that may be set: what the function asks its runtime for, followed to the end."""
+    entry = ROOT / "layers" / "dunlin" / "dunlin" / "entry"
+    app = (ROOT / "functions" / function.name / "app.py").read_text(encoding="utf-8")
+    shared = re.findall(r"from dunlin\.entry\.(\w+) import", app)
+    texts = [app, *((entry / f"{module}.py").read_text(encoding="utf-8") for module in shared if module != "bootstrap")]
+    tree = ast.parse((entry / "bootstrap.py").read_text(encoding="utf-8"))
+    (runtime,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Runtime")
+    members = {node.name: node for node in runtime.body if isinstance(node, ast.FunctionDef)}
+    waiting = {name for text in texts for name in re.findall(r"\bruntime\(\)\.(\w+)", text)}
+    seen: set[str] = set()
+    found: dict[str, set[str]] = {"required": {"DUNLIN_ENVIRONMENT"}, "optional": set()}
+    while waiting:
+        member = waiting.pop()
+        seen.add(member)
+        for node in ast.walk(members[member]) if member in members else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+                waiting |= {node.attr} - seen
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in found:
+                assert isinstance(node.args[0], ast.Constant)
+                found[node.func.id].add(str(node.args[0].value))
+    return found["required"], found["optional"]
+
+
 @each_function
-def test_every_variable_of_a_function_is_read(function: Function) -> None:
-    sources = [ROOT / "functions" / function.name / "app.py", *(ROOT / "layers" / "dunlin" / "dunlin").rglob("*.py")]
-    code = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.is_file()).lower()
+def test_a_function_gets_the_variables_it_reads_and_no_others(function: Function) -> None:
+    required, optional = wanted(function)
     own = {name for name in function.environment if not name.startswith("POWERTOOLS_")}
-    unread = {name for name in own if name.lower() not in code}
-    assert not unread
+    assert required - own == set(), "it would fail at its first invocation"
+    assert own - required - optional == set(), "it has no use for them"
 
 
 @each_function

@@ -24,7 +24,7 @@ SUBSTITUTES = {
     "AssessCaseFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:assess",
     "ParkCaseFunctionArn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:park",
 }
-CASE = {"borrower_id": "b-1", "episode": "2026-11-02", "generation": 1}
+CASE = {"borrower_id": "b-1", "episode": 1, "generation": 1}
 ENDS = {
     CaseOutcome.CURED: "Cured",
     CaseOutcome.REFERRED: "Referred",
@@ -68,7 +68,7 @@ def test_only_ids_are_handed_to_the_functions() -> None:
     states = definition()["States"]
     ids = {"borrower_id.$", "episode.$", "generation.$"}
     assert set(states["Assess"]["Parameters"]["Payload"]) == ids
-    assert set(states["Park"]["Parameters"]["Payload"]) == ids | {"task_token.$", "version.$"}
+    assert set(states["Park"]["Parameters"]["Payload"]) == ids | {"token.$", "version.$"}
 
 
 @pytest.mark.parametrize("name", ["Assess", "Park"])
@@ -196,14 +196,14 @@ def test_a_ring_leads_to_another_assessment_of_the_same_ids(machine: Machine) ->
     for round_ in (1, 2):
         machine.until_parked(round_)
         assert machine.status(execution) == "RUNNING"
-        machine.client.send_task_success(taskToken=machine.parked[-1]["task_token"], output="{}")
+        machine.client.send_task_success(taskToken=machine.parked[-1]["token"], output="{}")
     assert machine.ended(execution) == "SUCCEEDED"
     assert machine.assessed == [CASE] * 3
-    assert [{**parked, "task_token": ""} for parked in machine.parked] == [
-        {**CASE, "version": 4, "task_token": ""},
-        {**CASE, "version": 5, "task_token": ""},
+    assert [{**parked, "token": ""} for parked in machine.parked] == [
+        {**CASE, "version": 4, "token": ""},
+        {**CASE, "version": 5, "token": ""},
     ]
-    assert machine.parked[0]["task_token"] != machine.parked[1]["task_token"]
+    assert machine.parked[0]["token"] != machine.parked[1]["token"]
 
 
 @pytest.mark.parametrize("verdict", [{"next": "end", "outcome": "lost"}, {"next": "wait", "outcome": None}])

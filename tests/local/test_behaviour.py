@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from dunlin.entry.core_events import parse_core_event
 
 from local.behaviour import Action, Behaviour, Meaning, Pay, Text, enact
 from local.core import Account, Core, CoreEvent
 from local.portfolio import Cohort, Portfolio, generate
 
-STAGES = {-3: "upcoming", 0: "due_today", 3: "grace", 7: "tier_1", 15: "tier_2", 30: "tier_3"}
+STAGES = {
+    -7: "reminder_7",
+    -3: "reminder_3",
+    -1: "reminder_1",
+    0: "due_today",
+    2: "grace",
+    4: "tier_1",
+    15: "tier_2",
+    30: "tier_3",
+}
 
 
 class World:
@@ -123,9 +134,9 @@ def test_everybody_ends_as_meant(world: World, cohort: Cohort) -> None:
 @pytest.mark.parametrize(
     ("cohort", "highest"),
     [
-        (Cohort.PAYS_EARLY, None),
+        (Cohort.PAYS_EARLY, "reminder_7"),
         (Cohort.PAYS_ON_THE_DAY, "due_today"),
-        (Cohort.PAYS_IN_GRACE, "due_today"),
+        (Cohort.PAYS_IN_GRACE, "grace"),
         (Cohort.PAYS_AFTER_TIER_1, "tier_1"),
         (Cohort.PAYS_IN_PART_AFTER_TIER_2, "tier_2"),
         (Cohort.CURED_AFTER_TIER_3, "tier_3"),
@@ -197,6 +208,11 @@ def test_every_event_is_sound(world: World) -> None:
         due_days = [item["due_on"] for item in loan["instalments"]]
         assert due_days == sorted(due_days)
         assert str(detail["borrower_id"]).startswith("b-")
+
+
+def test_dunlin_accepts_every_event(world: World) -> None:
+    for event in world.events:
+        parse_core_event(json.loads(json.dumps(event.detail)))
 
 
 def test_figures_conserve(world: World) -> None:

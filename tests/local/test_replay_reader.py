@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from dunlin.entry.core_events import parse_core_event
 
 from local.portfolio.replay import (
     COLUMNS,
@@ -240,6 +242,8 @@ class TestReplayCore:
         payment = next(document for document in documents if document["type"] == "payment.applied")
         assert payment["payment"]["amount"] == "2000.00"
         assert [entry["event"] for entry in core.history] == documents
+        for document in documents:
+            parse_core_event(json.loads(json.dumps(document)))
         core.write(tmp_path / "history.jsonl")
         assert len((tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines()) == len(documents)
 

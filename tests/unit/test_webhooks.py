@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.webhooks import (
     MAX_ELEMENTS,
@@ -56,7 +55,7 @@ def request(elements: Any = None, kind: str = "reports", at: datetime = NOW, sec
 
 def test_reports_become_bodies_of_the_reports_queue() -> None:
     answer = receive(request([REPORT, {**REPORT, "success": False}]), SECRETS, NOW)
-    assert (answer.status, json.loads(answer.body), answer.kind) == (200, {"code": 0, "msg": "received"}, "report")
+    assert (answer.status, json.loads(answer.body), answer.kind) == (200, {"code": 0, "msg": "received"}, "reports")
     assert [dict(body) for body in answer.accepted] == [
         {"provider": "finance_sms", "kind": "report", "payload": REPORT},
         {"provider": "finance_sms", "kind": "report", "payload": {**REPORT, "success": False}},
@@ -69,6 +68,19 @@ def test_texts_become_bodies_of_the_inbound_queue() -> None:
     answer = receive(request([INBOUND], kind="inbound"), SECRETS, NOW)
     assert answer.kind == "inbound"
     assert [parse_inbound(body, NOW).text for body in answer.accepted] == ["退订"]
+
+
+def test_half_a_character_keeps_nothing_out_of_the_queue() -> None:
+    raw = json.dumps([{**INBOUND, "content": "STOP \ud83d\uffff", "x\ud83d": ["\udc00"]}]).encode()
+    [body] = receive(request(raw, kind="inbound"), SECRETS, NOW).accepted
+    json.dumps(body, ensure_ascii=False).encode()
+    assert parse_inbound(body, NOW).text == "STOP \ufffd\ufffd"
+
+
+def test_depth_spoils_only_its_own_element() -> None:
+    deep = b"[" * 900 + b"]" * 900
+    answer = receive(request(b"[" + deep + b"," + json.dumps(REPORT).encode() + b"]"), SECRETS, NOW)
+    assert (len(answer.accepted), len(answer.refusals)) == (1, 1)
 
 
 def test_a_bad_element_is_refused_by_itself() -> None:
@@ -114,7 +126,7 @@ ATTACKS = {
     "another token": (replace(GOOD, token="token-of-the-patH"), 404),
     "no token": (replace(GOOD, token=""), 404),
     "a token of half a character": (replace(GOOD, token="\ud800"), 404),
-    "another provider": (replace(GOOD, provider="sms_voice"), 404),
+    "another provider": (replace(GOOD, provider="aws_sms"), 404),
     "another kind": (replace(GOOD, kind="report"), 404),
     "a tampered body": (replace(GOOD, raw=GOOD.raw.replace(b"true", b"false")), 401),
     "a byte more": (replace(GOOD, raw=GOOD.raw + b" "), 401),

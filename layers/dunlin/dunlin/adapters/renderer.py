@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -33,8 +33,6 @@ from dunlin.domain.words import Channel
 from dunlin.errors import ContentError, FiguresMismatch
 
 if TYPE_CHECKING:
-    from datetime import date as Date
-
     import jinja2
 
     from dunlin.content.model import Content, Template
@@ -58,7 +56,7 @@ class RenderRequest:
     party_name: str
     statement: Statement | None
     line: Line
-    today: Date
+    today: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +181,7 @@ class Renderer:
                 "days": statement.days_past_due,
                 "accounts": len(statement.lines),
                 "items": tuple(
-                    Item(_tail(loan.account_tail), write.money(loan.amount), write.day(loan.due_on))
-                    for loan in several
+                    Item(_tail(loan.account_tail), write.money(loan.amount), write.day(loan.due_on)) for loan in several
                 ),
             }
         missing = template.variables.keys() - everything.keys()
@@ -205,8 +202,8 @@ class Renderer:
             raise FiguresMismatch("subject")  # others can read a subject
         amounts: dict[str, Decimal] = {}
         allowed_amounts: set[Decimal] = set()
-        dates: dict[str, Date] = {}
-        allowed_dates: set[Date] = set()
+        dates: dict[str, date] = {}
+        allowed_dates: set[date] = set()
         if statement is not None:
             amounts["total"] = statement.total.amount
             if "fees" in declared and statement.fees is not None:
@@ -257,7 +254,7 @@ def _require(expected: Mapping[str, Decimal], found: frozenset[Decimal]) -> None
             raise FiguresMismatch(name)
 
 
-def _reply_by(template: Template, today: Date) -> Date:
+def _reply_by(template: Template, today: date) -> date:
     return today + timedelta(days=template.reply_within_days or 0)
 
 
@@ -275,7 +272,7 @@ class _Writer:
         written = format_currency(value.amount, value.currency, locale=self._locale)
         return _plain_spaces(written)
 
-    def day(self, value: Date) -> str:
+    def day(self, value: date) -> str:
         """`Mar 9` / `3月9日` where every character counts; with the year elsewhere."""
         pattern = _SHORT_DATES[self._locale.language] if self._short else "long"
         return _plain_spaces(format_date(value, pattern, locale=self._locale))
@@ -379,7 +376,7 @@ class SeenDate:
     day: int
     year: int | None = None
 
-    def is_day(self, day: Date) -> bool:
+    def is_day(self, day: date) -> bool:
         return (self.month, self.day) == (day.month, day.day) and self.year in (None, day.year)
 
 

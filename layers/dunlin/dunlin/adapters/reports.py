@@ -42,7 +42,7 @@ __all__ = [
     "read_body",
 ]
 
-AWS_PROVIDER: Final = "sms_voice"
+AWS_PROVIDER: Final = "aws_sms"
 FINANCE_PROVIDER: Final = "finance_sms"
 MAX_BODY_BYTES: Final = 16 * 1024
 MAX_TEXT_CHARACTERS: Final = 1600

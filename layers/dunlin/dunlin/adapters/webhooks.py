@@ -48,6 +48,10 @@ MAX_AGE: Final = timedelta(minutes=5)
 #: The path's kind and the kind of the queue's bodies.
 KINDS: Mapping[str, str] = {"reports": "report", "inbound": "inbound"}
 
+#: So much of a request that is no array is kept; a queue's message has an end.
+MAX_KEPT: Final = 128 * 1024
+
+_UNSTORABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _TIMESTAMP = re.compile(r"[0-9]{10,11}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 RECEIVED: Final = '{"code":0,"msg":"received"}'
@@ -76,7 +80,8 @@ class WebhookRequest:
 class WebhookAnswer:
     """What to answer, what to queue, what to keep as refused.
 
-    `accepted` are bodies for the queue of `kind`; only when all are in it may `status` and `body` be answered.
+    `accepted` are bodies for the queue of `kind`, reports or inbound; only when all are in it may `status` and `body`
+    be answered.
     `problem` is a fixed word for log and metric, empty if the request was the provider's.
     """
 
@@ -150,22 +155,22 @@ def raw_body_of_event(event: Mapping[str, object]) -> bytes:
 
 
 def _take_apart(request: WebhookRequest, now: datetime) -> WebhookAnswer:
-    kind = KINDS[request.kind]
+    kind = KINDS[request.kind]  # a body's kind; the queue has the path's
     source = f"{FINANCE_PROVIDER}/{request.kind}"
     try:
         elements: object = json.loads(request.raw)
     except (ValueError, RecursionError):
         elements = None
     if not isinstance(elements, list):
-        whole = Refusal(source, "body", "is not a JSON array", request.raw.decode("utf-8", "replace"))
-        return WebhookAnswer(200, RECEIVED, kind, refusals=(whole,))
+        whole = Refusal(source, "body", "is not a JSON array", request.raw.decode("utf-8", "replace")[:MAX_KEPT])
+        return WebhookAnswer(200, RECEIVED, request.kind, refusals=(whole,))
     if len(elements) > MAX_ELEMENTS:
         return _turned_away(413, "size")
     accepted: list[Mapping[str, object]] = []
     refusals: list[Refusal] = []
     for index, element in enumerate(elements):
-        body: dict[str, object] = {"provider": FINANCE_PROVIDER, "kind": kind, "payload": element}
         try:
+            body: dict[str, object] = {"provider": FINANCE_PROVIDER, "kind": kind, "payload": _storable(element)}
             if kind == "report":
                 parse_report(body, now)
             else:
@@ -174,7 +179,31 @@ def _take_apart(request: WebhookRequest, now: datetime) -> WebhookAnswer:
             refusals.append(Refusal(source, f"[{index}].{error.field}", error.problem, _dump(element)))
         else:
             accepted.append(body)
-    return WebhookAnswer(200, RECEIVED, kind, tuple(accepted), tuple(refusals))
+    return WebhookAnswer(200, RECEIVED, request.kind, tuple(accepted), tuple(refusals))
+
+
+def _storable(value: object) -> object:
+    """The element without what a queue refuses to hold: half a character, and the two that are none.
+
+    One of them in one text would otherwise keep the whole array out, every time the provider sends it.
+
+    Raises:
+        InvalidInput: nested too deeply.
+    """
+    try:
+        return _cleaned(value)
+    except RecursionError:
+        raise InvalidInput("payload", "is nested too deeply") from None
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_cleaned(inner) for inner in value]
+    if isinstance(value, dict):
+        return {_UNSTORABLE.sub("\ufffd", name): _cleaned(inner) for name, inner in value.items()}
+    return value
 
 
 def _dump(element: object) -> str:

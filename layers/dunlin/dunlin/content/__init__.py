@@ -11,6 +11,7 @@ text, and no deployed function does that.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dunlin.content.errors import ContentErrors
@@ -35,15 +36,10 @@ __all__ = [
 ]
 
 
+_IMPORTED_WHEN_ASKED = {"Problem": "lint", "check": "lint", "sign": "signing"}
+
+
 def __getattr__(name: str) -> object:
-    match name:
-        case "Problem" | "check":
-            from dunlin.content import lint
-
-            return getattr(lint, name)
-        case "sign":
-            from dunlin.content.signing import sign
-
-            return sign
-        case _:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _IMPORTED_WHEN_ASKED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_IMPORTED_WHEN_ASKED[name]}"), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,7 @@ from dunlin.content.release import read_releases, standing
 from dunlin.content.resolve import lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.schema import (
     LenderModel,
+    NamedRule,
     PackModel,
     ReleasesModel,
     StrategyModel,
@@ -262,18 +263,18 @@ class Reading:
                 self.errors.append(document.error(("settings", name), f"is not set for a {capacity}"))
 
     def _check_rule_ids(self, code: str, document: Document) -> None:
-        inherited = {
-            rule.id
-            for pack in list(lineage(self.packs, code))[1:]
-            for rule in (*pack.hours, *pack.caps, *pack.consents, *pack.texts)
-        }
+        inherited: set[str] = set()
+        for pack in list(lineage(self.packs, code))[1:]:
+            family: tuple[NamedRule, ...] = (*pack.hours, *pack.caps, *pack.consents, *pack.texts)
+            inherited.update(rule.id for rule in family)
         own = self.packs[code]
-        for section, rules in (
+        sections: tuple[tuple[str, Sequence[NamedRule]], ...] = (
             ("hours", own.hours),
             ("caps", own.caps),
             ("consents", own.consents),
             ("texts", own.texts),
-        ):
+        )
+        for section, rules in sections:
             for number, rule in enumerate(rules):
                 if rule.id in inherited:
                     problem = f"{rule.id} is the id of another rule; a pack adds rules and replaces none"

@@ -53,7 +53,7 @@ _MOST_POLICIES = 4096
 _NO_CONDITIONS = Conditions()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Content:
     """All content of one version.
 
@@ -77,6 +77,9 @@ class Content:
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[str, Strategy | None] = field(default_factory=dict, repr=False, compare=False)
     _words: dict[str, KeywordWords] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Content(version={self.version!r}, number={self.number}, live={self.live})"
 
     def policy(self, jurisdiction: str, today: date, conditions: Conditions = _NO_CONDITIONS) -> Policy | None:
         """What a decision about a borrower of `jurisdiction` follows on `today`; None: nobody reviewed it.

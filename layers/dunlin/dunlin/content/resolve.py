@@ -49,11 +49,7 @@ def setting(
 
 
 def missing_settings(packs: Mapping[str, PackModel], jurisdiction: str, capacity: Capacity, today: date) -> list[str]:
-    return [
-        name
-        for name in SettingsModel.model_fields
-        if setting(packs, jurisdiction, name, capacity, today) is None
-    ]
+    return [name for name in SettingsModel.model_fields if setting(packs, jurisdiction, name, capacity, today) is None]
 
 
 def resolve_pack(
@@ -87,7 +83,13 @@ def resolve_pack(
         hours=tuple(hours_of(rule) for pack in family for rule in pack.hours if rule.binds(asked, today)),
         caps=tuple(
             CapRule(
-                rule.id, rule.purposes, frozenset(rule.channels), rule.count, rule.days, rule.basis, rule.per,
+                rule.id,
+                rule.purposes,
+                frozenset(rule.channels),
+                rule.count,
+                rule.days,
+                rule.basis,
+                rule.per,
                 source_of(rule.source),
             )
             for pack in family

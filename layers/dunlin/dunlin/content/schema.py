@@ -101,6 +101,12 @@ class Rule(Strict):
         return capacity in self.capacity and (self.effective_on is None or self.effective_on <= today)
 
 
+class NamedRule(Rule):
+    """A rule that decisions and reasons name. The name is stored, so it is never used for another rule."""
+
+    id: Identifier
+
+
 class WeekModel(Strict):
     """Either `daily`, or each of the seven days."""
 
@@ -127,14 +133,12 @@ class WeekModel(Strict):
         return (self.mon, self.tue, self.wed, self.thu, self.fri, self.sat, self.sun)
 
 
-class HoursModel(Rule):
-    id: Identifier
+class HoursModel(NamedRule):
     purposes: Purposes
     allowed: WeekModel
 
 
-class CapModel(Rule):
-    id: Identifier
+class CapModel(NamedRule):
     purposes: Purposes
     channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)]
     count: Annotated[StrictInt, Field(ge=1, le=100)]
@@ -160,8 +164,7 @@ class HoldModel(Rule):
         return self
 
 
-class ConsentModel(Rule):
-    id: Identifier
+class ConsentModel(NamedRule):
     purposes: Purposes
 
 
@@ -178,10 +181,9 @@ class SettingsModel(Strict):
     keep_records_years: SettingModel | None = None
 
 
-class ContentRuleModel(Rule):
-    """What a text must say or must never say; `check` holds every template against it."""
+class ContentRuleModel(NamedRule):
+    """What a text must say; `check` holds every template against it."""
 
-    id: Identifier
     purposes: Purposes
     must_say: frozenset[
         Literal["signature", "lender", "hotline", "total", "days", "due_on", "consequence", "opt_out", "pay"]

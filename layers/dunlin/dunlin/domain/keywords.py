@@ -152,7 +152,8 @@ class _Reader:
         if _without(sentence, self._fillers, keeping=self._lenient) in self._lenient:
             return True
         position = _find(sentence, self._phrases)
-        return position is not None and _find(sentence[:position], self._reversed_by) is None
+        # The phrase's first word is part of what can turn it round: "don't stop texting me".
+        return position is not None and _find(sentence[: position + 1], self._reversed_by) is None
 
 
 _Index = dict[str, tuple[Tokens, ...]]

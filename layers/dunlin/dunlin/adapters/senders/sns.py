@@ -8,6 +8,7 @@ amount or a notice that has to be proven.
 from __future__ import annotations
 
 import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from dunlin.adapters.senders.aws import AnyRefusal, call_once, settle_aws_error
@@ -62,7 +63,12 @@ class SnsSender:
             return Refused(Reason.NO_ROUTE)
         if not E164.fullmatch(order.address):
             return Refused(Reason.INVALID_NUMBER, point_unusable=True)
-        attributes: dict[str, MessageAttributeValueTypeDef] = {"AWS.SNS.SMS.SMSType": _string("Transactional")}
+        attributes: dict[str, MessageAttributeValueTypeDef] = {
+            "AWS.SNS.SMS.SMSType": _string("Transactional"),
+            # SNS hands these to nobody; whoever records the call sees which message it was.
+            "dunlin-message": _string(order.ref),
+            "dunlin-reserved-at": _string(order.reserved_at.astimezone(UTC).isoformat()),
+        }
         if order.line.max_price:
             attributes["AWS.SNS.SMS.MaxPrice"] = {"DataType": "Number", "StringValue": order.line.max_price}
         origination = order.line.origination

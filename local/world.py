@@ -1,0 +1,268 @@
+"""The whole system on one machine: a lender's core, its borrowers, the providers, and between them the application.
+
+Everything runs on one virtual clock. The world jumps from moment to moment: to the next fact of the core, the next
+report or text of a provider, the next retry inside AWS, and to the next minute at which the schedules would find
+something to do. Minutes at which they would find nothing are jumped over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from dunlin.entry import bootstrap
+from local.core.feed import CoreEvent
+from local.embedded.aws import EmbeddedAws
+from local.embedded.clock import VirtualClock
+from local.simulator.faults import Faults
+from local.simulator.finance import FinanceKeys
+from local.simulator.simulator import FINANCE, Delivered, Outgoing, Simulator
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "template.yaml"
+CONTENT = ROOT / "layers" / "content"
+REGION = "us-east-1"
+MINUTE = timedelta(minutes=1)
+#: Real seconds a sender waits for a provider on the loopback interface, and the simulator's "time-out" beyond that.
+READ_TIMEOUT = 0.15
+HOLD_SECONDS = 0.2
+EVENT_SOURCE = "lender.core"
+_HOT = DynamoType({"S": "HOT"})
+
+
+class Core(Protocol):
+    """What the world asks of a core: the generated one and the replayed one both have it."""
+
+    def next_due(self) -> datetime | None: ...
+
+    def due(self, now: datetime) -> list[CoreEvent]: ...
+
+
+#: What people do when something reaches them: texts to send, as (from, text, at, meaning).
+Reply = tuple[str, str, datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SentText:
+    """A text a person sent, with what was meant by it, for the auditor."""
+
+    at: datetime
+    inbound_id: str
+    provider: str
+    from_address: str
+    to_address: str
+    text: str
+    meaning: str
+
+
+@dataclass
+class World:
+    """See the module. Use as a context manager; `run` once.
+
+    Args:
+        core: feeds facts. on_delivered: what people answer to a text that reached them.
+        line_of: the number a person's text is sent to, by the person's own number.
+    """
+
+    core: Core
+    start: datetime
+    end: datetime
+    seed: int
+    faults: Faults
+    logs_dir: Path
+    on_delivered: Callable[[Delivered], Sequence[Reply]]
+    line_of: Callable[[str], str]
+    unreachable: Sequence[str] = ()
+    before_call: Callable[[Any], Any] | None = None
+    progress: Callable[[datetime], None] | None = None
+    finance_numbers: Sequence[str] = ()
+
+    clock: VirtualClock = field(init=False)
+    simulator: Simulator = field(init=False)
+    aws: EmbeddedAws = field(init=False)
+    texts: list[SentText] = field(init=False, default_factory=list)
+    ticks: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock(self.start)
+        keys = FinanceKeys()
+        self._keys = keys
+        self.simulator = Simulator(
+            self.clock.now,
+            self.seed,
+            self.faults,
+            on_delivered=self._reached,
+            finance_keys=keys,
+            finance_numbers=tuple(self.finance_numbers),
+            hold_seconds=HOLD_SECONDS,
+        )
+        self._settled: set[tuple[str, str]] = set()
+        self._ticked_at = self.start - MINUTE
+
+    def __enter__(self) -> World:
+        url = self.simulator.start()
+        self.aws = EmbeddedAws(
+            TEMPLATE,
+            clock=self.clock,
+            seed=self.seed,
+            parameters={"Environment": "dev", "Traces": "false"},
+            environment={
+                "CONTENT_DIR": str(CONTENT),
+                "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
+                "AWS_ENDPOINT_URL_SESV2": url,
+                "PROVIDER_READ_TIMEOUT": str(READ_TIMEOUT),
+            },
+            logs_dir=self.logs_dir,
+            on_start=lambda: bootstrap.use_clock(self.clock.now),
+            before_call=self.before_call,
+            region=REGION,
+        )
+        self.aws.__enter__()
+        self._put_provider_secret(url)
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        try:
+            self.aws.__exit__(*details)
+        finally:
+            bootstrap.reset()
+            self.simulator.close()
+
+    def _put_provider_secret(self, url: str) -> None:
+        import boto3
+
+        document = {
+            "finance_sms": {
+                "base_url": url,
+                "key_id": self._keys.key_id,
+                "secret": self._keys.secret,
+                "webhook_token": self._keys.webhook_token,
+                "webhook_secret": self._keys.webhook_secret,
+            }
+        }
+        client = boto3.client("secretsmanager", region_name=REGION)
+        client.put_secret_value(
+            SecretId=self.aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps(document)
+        )
+
+    # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> None:
+        """Let it all happen, from `start` to `end`."""
+        while True:
+            now = self.clock.now()
+            self._feed(self.core.due(now))
+            self._hand_on(self.simulator.due(now))
+            if now >= self._next_tick():
+                self._ticked_at = now
+                self.ticks += 1
+                self.aws.tick()
+            else:
+                self.aws.drain()
+            following = self._following()
+            if following is None or following > self.end:
+                self.clock.advance_to(self.end)
+                return
+            self.clock.advance_to(max(following, now))
+            if self.progress is not None:
+                self.progress(self.clock.now())
+
+    def _following(self) -> datetime | None:
+        moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due(), self._next_tick()]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _next_tick(self) -> datetime:
+        """The next full minute, after the last tick, at which the schedules find something."""
+        needed = self._needed_at()
+        if needed is None:
+            return self.end + MINUTE
+        earliest = max(needed, self._ticked_at + timedelta(microseconds=1))
+        aligned = earliest.replace(second=0, microsecond=0)
+        return aligned if aligned == earliest else aligned + MINUTE
+
+    def _needed_at(self) -> datetime | None:
+        """When somebody is to be looked at, or a message is to be paced or attended to."""
+        moments: list[str] = []
+        for partition in self._table("BorrowersTable").items.values():
+            hot = partition.get(_HOT)
+            if hot is not None and "wake_at" in hot.attrs:
+                moments.append(hot.attrs["wake_at"].value)
+        for borrower_id, partition in self._table("MessagesTable").items.items():
+            for key, item in partition.items():
+                if (borrower_id.value, key.value) in self._settled:
+                    continue
+                if "queue_line" in item.attrs:
+                    return self.clock.now()
+                if "attend_at" in item.attrs:
+                    moments.append(item.attrs["attend_at"].value)
+                else:
+                    self._settled.add((borrower_id.value, key.value))
+        earliest = min(moments, default=None)
+        return datetime.fromisoformat(earliest) if earliest is not None else None
+
+    def _table(self, logical_id: str) -> Any:
+        name = self.aws.template.physical_name(logical_id)
+        return dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[name]
+
+    # ── What comes in ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _feed(self, events: Sequence[CoreEvent]) -> None:
+        bus = self.aws.template.physical_name("CoreEventBus")
+        entries = [
+            {
+                "Source": EVENT_SOURCE,
+                "DetailType": event.type,
+                "Detail": json.dumps(event.detail, ensure_ascii=False),
+                "EventBusName": bus,
+            }
+            for event in events
+        ]
+        for begin in range(0, len(entries), 10):
+            self.aws.put_events(entries[begin : begin + 10])
+
+    def _hand_on(self, outgoing: Sequence[Outgoing]) -> None:
+        for each in outgoing:
+            if each.provider == FINANCE:
+                kind, headers, raw = self.simulator.webhook_request(each)
+                path = f"/webhooks/finance_sms/{self._keys.webhook_token}/{kind}"
+                answer = self.aws.request("POST", path, headers=headers, body=raw)
+                if answer.status != 200:
+                    raise RuntimeError(f"the webhook answered {answer.status}")
+            else:
+                topic = "ReportsTopic" if each.kind == "report" else "InboundTopic"
+                self.aws.publish(topic, json.dumps(each.payload, ensure_ascii=False))
+
+    def _reached(self, delivered: Delivered) -> None:
+        for reply in self.on_delivered(delivered):
+            self.text(*reply)
+
+    def text(self, from_address: str, text: str, at: datetime, meaning: str) -> None:
+        """A person's text to the lender's line."""
+        to_address = self.line_of(from_address)
+        provider = FINANCE if to_address in self.finance_numbers else None
+        at = max(at, self.clock.now())
+        inbound_id = self.simulator.send_inbound(from_address, to_address, text, at, provider=provider)
+        self.texts.append(SentText(at, inbound_id, provider or "sms_voice", from_address, to_address, text, meaning))
+
+    # ── What can be seen afterwards ──────────────────────────────────────────────────────────────────────────────────
+
+    def documents(self, table: str, item: str | None = None) -> list[Mapping[str, Any]]:
+        """The JSON documents of a table's items; of one kind of item (`HOT`, or a prefix such as `CASE#`)."""
+        found = []
+        for row in self.aws.items(table):
+            name = str(row.get("item", ""))
+            if item is not None and name != item and not name.startswith(item):
+                continue
+            if isinstance(row.get("document"), str):
+                document = json.loads(row["document"])
+                document.setdefault("borrower_id", row.get("borrower_id"))
+                found.append(document)
+        return found
