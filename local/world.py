@@ -31,6 +31,7 @@ TEMPLATE = ROOT / "template.yaml"
 CONTENT = ROOT / "layers" / "content"
 REGION = "us-east-1"
 MINUTE = timedelta(minutes=1)
+PROBE_EVERY = timedelta(hours=6)
 #: Real seconds a sender waits for a provider on the loopback interface, and the simulator's "time-out" beyond that.
 READ_TIMEOUT = 0.15
 HOLD_SECONDS = 0.2
@@ -105,7 +106,7 @@ class World:
             hold_seconds=HOLD_SECONDS,
         )
         self._settled: set[tuple[str, str]] = set()
-        self._ticked_at = self.start - MINUTE
+        self._fired_at: dict[str, datetime] = {}
 
     def __enter__(self) -> World:
         url = self.simulator.start()
@@ -161,10 +162,11 @@ class World:
             now = self.clock.now()
             self._feed(self.core.due(now))
             self._hand_on(self.simulator.due(now))
-            if now >= self._next_tick():
-                self._ticked_at = now
+            due = {function for function, at in self._needed().items() if at <= now and self._is_slot(function, now)}
+            if due:
                 self.ticks += 1
-                self.aws.tick()
+                self._fired_at.update(dict.fromkeys(due, now))
+                self.aws.tick(due)
             else:
                 self.aws.drain()
             following = self._following()
@@ -176,37 +178,47 @@ class World:
                 self.progress(self.clock.now())
 
     def _following(self) -> datetime | None:
-        moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due(), self._next_tick()]
+        moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due()]
+        moments += [self._slot(function, at) for function, at in self._needed().items()]
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def _next_tick(self) -> datetime:
-        """The next full minute, after the last tick, at which the schedules find something."""
-        needed = self._needed_at()
-        if needed is None:
-            return self.end + MINUTE
-        earliest = max(needed, self._ticked_at + timedelta(microseconds=1))
+    def _slot(self, function: str, needed_at: datetime) -> datetime:
+        """The next full minute from `needed_at`, and after the schedule last fired."""
+        fired_at = self._fired_at.get(function, self.start - MINUTE)
+        earliest = max(needed_at, fired_at + timedelta(microseconds=1))
         aligned = earliest.replace(second=0, microsecond=0)
         return aligned if aligned == earliest else aligned + MINUTE
 
-    def _needed_at(self) -> datetime | None:
-        """When somebody is to be looked at, or a message is to be paced or attended to."""
-        moments: list[str] = []
-        for partition in self._table("BorrowersTable").items.values():
-            hot = partition.get(_HOT)
-            if hot is not None and "wake_at" in hot.attrs:
-                moments.append(hot.attrs["wake_at"].value)
+    def _is_slot(self, function: str, now: datetime) -> bool:
+        return now.second == 0 and now.microsecond == 0 and self._fired_at.get(function) != now
+
+    def _needed(self) -> dict[str, datetime]:
+        """From when each schedule finds something: somebody to look at, a message to release, one to attend to."""
+        now = self.clock.now()
+        wakes = [
+            partition[_HOT].attrs["wake_at"].value
+            for partition in self._table("BorrowersTable").items.values()
+            if _HOT in partition and "wake_at" in partition[_HOT].attrs
+        ]
+        attended: list[str] = []
+        queued = False
         for borrower_id, partition in self._table("MessagesTable").items.items():
             for key, item in partition.items():
                 if (borrower_id.value, key.value) in self._settled:
                     continue
-                if "queue_line" in item.attrs:
-                    return self.clock.now()
+                queued = queued or "queue_line" in item.attrs
                 if "attend_at" in item.attrs:
-                    moments.append(item.attrs["attend_at"].value)
+                    attended.append(item.attrs["attend_at"].value)
                 else:
                     self._settled.add((borrower_id.value, key.value))
-        earliest = min(moments, default=None)
-        return datetime.fromisoformat(earliest) if earliest is not None else None
+        # The sweep also proves that we hear: often enough to be worth something, seldom enough to jump.
+        swept_at = self._fired_at.get("SweepMessagesFunction", self.start)
+        needed = {"SweepMessagesFunction": min([swept_at + PROBE_EVERY, *map(datetime.fromisoformat, attended)])}
+        if wakes:
+            needed["DispatchWakesFunction"] = datetime.fromisoformat(min(wakes))
+        if queued:
+            needed["PaceLinesFunction"] = now
+        return needed
 
     def _table(self, logical_id: str) -> Any:
         name = self.aws.template.physical_name(logical_id)

@@ -14,6 +14,9 @@ from typing import Any
 
 import yaml
 
+#: What a borrower can have meant by a text; only the first three call for anything.
+MEANINGS = ("opt_out", "opt_in", "help", "promise", "says_paid", "other")
+
 
 class EvidenceError(Exception):
     """The evidence is missing or unreadable: no judgement can rest on it."""
@@ -126,8 +129,8 @@ class _Row:
         except KeyError:
             raise EvidenceError(f"{self.where}: {name} is missing") from None
 
-    def text(self, name: str) -> str:
-        value = self.get(name)
+    def text(self, name: str, *, default: str | None = None) -> str:
+        value = self.get(name) if default is None else self.values.get(name, default)
         if value is None:
             return ""
         if not isinstance(value, str):
@@ -189,7 +192,7 @@ def _hand_over(row: _Row) -> HandOver:
         channel=row.text("channel"),
         sender=row.text("from"),
         to=row.text("to"),
-        subject=row.text("subject"),
+        subject=row.text("subject", default=""),
         body=row.text("body"),
         ref=row.text("ref"),
         reserved_at=row.instant_or_none("reserved_at") or at,
@@ -210,8 +213,8 @@ def _core_event(row: _Row) -> CoreEvent:
 
 def _inbound(row: _Row) -> Inbound:
     meaning = row.text("meaning")
-    if meaning not in ("opt_out", "opt_in", "help", "other"):
-        raise EvidenceError(f"{row.where}: meaning is not one of opt_out, opt_in, help, other")
+    if meaning not in MEANINGS:
+        raise EvidenceError(f"{row.where}: meaning is not one of {', '.join(MEANINGS)}")
     return Inbound(
         at=row.instant("at"),
         inbound_id=row.text("inbound_id"),

@@ -120,8 +120,12 @@ class History:
 
     def recorded_by(self, borrower_id: str, at: datetime) -> Known:
         """What the core itself knew at `at`."""
-        timeline = self._recorded.get(borrower_id)
-        return Known() if timeline is None else timeline.known(at, inclusive=True)
+        recorded, fed = self._recorded.get(borrower_id), self._fed.get(borrower_id)
+        if recorded is None or fed is None:
+            return Known()
+        # Nothing is fed before it is recorded: as many events on both clocks are the same events.
+        same = recorded.count(at, inclusive=True) == fed.count(at, inclusive=True)
+        return (fed if same else recorded).known(at, inclusive=True)
 
     def complete_to(self, at: datetime) -> datetime | None:
         """How far the feed was complete, as told at `at`."""
@@ -146,8 +150,11 @@ class _Timeline:
         self._times = [at for at, _ in self.items]
         self._states: list[Known] = [Known()]
 
+    def count(self, at: datetime, *, inclusive: bool) -> int:
+        return bisect_right(self._times, at) if inclusive else bisect_left(self._times, at)
+
     def known(self, at: datetime, *, inclusive: bool) -> Known:
-        count = bisect_right(self._times, at) if inclusive else bisect_left(self._times, at)
+        count = self.count(at, inclusive=inclusive)
         while len(self._states) <= count:
             self._states.append(_after(self._states[-1], self.items[len(self._states) - 1][1].event))
         return self._states[count]

@@ -34,7 +34,23 @@ RECORD_WITHIN = timedelta(minutes=5)
 #: A reply answers a text of the last day.
 REPLY_WITHIN = timedelta(hours=24)
 #: Holds after which not even a reminder before the due date is right.
-STOPS_EVERYTHING = frozenset({"deceased", "cease_request", "identity_theft", "wrong_number"})
+STOPS_EVERYTHING = frozenset(
+    {
+        "attorney",
+        "bankruptcy",
+        "bereavement",
+        "cease_request",
+        "deceased",
+        "identity_theft",
+        "litigation",
+        "minor",
+        "wrong_number",
+    }
+)
+#: Between a reservation and its hand-over.
+HAND_OVER_WITHIN = timedelta(minutes=2)
+#: A text about an overdue amount may say by when an answer is asked for.
+LATEST_DEADLINE = timedelta(days=60)
 
 _OCCASION = re.compile(r"(?P<due>\d{4}-\d\d-\d\d)#(?P<stage>[^#]+)#(?P<episode>\d+)#(?P<channel>[^#]+)#(?P<n>\d+)")
 _REPLY = re.compile(r"reply#(?P<stage>[^#]+)#(?P<channel>[^#]+)#(?P<inbound>.+)", re.DOTALL)
@@ -323,6 +339,8 @@ class _Judge:
             self.checked["replies"] += 1
             return
         given = case.given
+        if given.channel == "sms" and not given.ttl_seconds:
+            self.observed["texts_without_end"] += 1
         limits = self._limits(case.known.jurisdiction)
         if not limits.reviewed:
             self.observed["texts_without_legal_hours"] += 1
@@ -365,6 +383,8 @@ class _Judge:
                     continue
                 for cap in self._limits(this.known.jurisdiction).caps:
                     if not cap.counts(channel, purpose):
+                        continue
+                    if cap.effective_on is not None and this.today < cap.effective_on:
                         continue
                     self.checked["cap_checks"] += 1
                     before = [
@@ -494,7 +514,11 @@ class _Judge:
         if not due_dates:
             return
         for stated in case.reading.dates:
-            if not any(stated.is_day(day) for day in due_dates):
+            if any(stated.is_day(day) for day in due_dates):
+                continue
+            meant = stated.near(case.today)
+            is_deadline = case.overdue and meant is not None and case.today <= meant <= case.today + LATEST_DEADLINE
+            if not is_deadline:
                 yield "wrong_amount", "a date in the text is no due date of an unpaid instalment"
                 return
         zone = self._zone(case.known.zone)
@@ -507,7 +531,10 @@ class _Judge:
             yield "wrong_amount", "the days left in the text are not the days to a due date"
 
     def _stale(self, case: _Case) -> None:
-        """The figures' age at the hand-over, by the newest checkpoint or snapshot that had been handed over."""
+        """The figures' age at the hand-over, by the newest checkpoint or snapshot that had been handed over.
+
+        They were fresh enough at the reservation if they are no more than the way from there too old.
+        """
         if case.answers is not None and not case.reading.amounts:
             return
         at = case.given.at
@@ -517,7 +544,7 @@ class _Judge:
         for loan in _scope(case, known) or tuple(known.loans.values()):
             fresh_to = loan.as_of if complete_to is None else max(loan.as_of, complete_to)
             self.checked["balance_ages"] += 1
-            if at - fresh_to > oldest_allowed:
+            if at - fresh_to > oldest_allowed + HAND_OVER_WITHIN:
                 hours = (at - fresh_to).total_seconds() / 3600
                 allowed = oldest_allowed.total_seconds() / 3600
                 self._find("stale_balance", case, f"the balance was {hours:.1f} h old, {allowed:.0f} h are allowed")
@@ -530,9 +557,7 @@ class _Judge:
         self.checked["wordings"] += 1
         for label in forbidden_words(given.text):
             self._find("content", case, f"forbidden wording: {label}")
-        if given.channel != "sms":
-            return
-        if not has_identity(given.body, self.sender_names):
+        if given.channel == "sms" and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
         if case.answers is None and not has_opt_out_line(given.body):
             self._find("content", case, "the text does not say how to stop")
@@ -567,13 +592,9 @@ class _Judge:
 
     def _is_repeat(self, earlier: _Case, later: _Case) -> bool:
         first, second = earlier.given, later.given
-        if first.delivered_at is not None and first.delivered_at <= second.reserved_at:
-            told = True
-        elif first.channel == second.channel:
-            told = first.delivered_at is not None or not first.final
-        else:
-            told = False
-        if not told:
+        nobody_knows = not first.final or "UNKNOWN" in first.final.upper()
+        failed = not nobody_knows and first.delivered_at is None
+        if failed or (nobody_knows and first.channel != second.channel):
             return False
         return earlier.episode == later.episode or not self.history.reopened_between(
             second.borrower_id, first.at, second.reserved_at
@@ -582,15 +603,13 @@ class _Judge:
     # ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _logs(self) -> None:
-        known = planted(self.evidence, self.history)
+        known = planted(self.evidence)
         self.checked["log_files"] = self.evidence.log_files
         self.checked["log_lines"] = len(self.evidence.logs)
         self.checked["planted_values"] = known.size
-        remembered: dict[str, tuple[str, ...]] = {}
+        seen: dict[str, tuple[str, ...]] = {}
         for line in self.evidence.logs:
-            leaks = remembered.get(line.text)
-            if leaks is None:
-                leaks = remembered[line.text] = leaks_in(line, known)
+            leaks = leaks_in(line, known, seen)
             for what in leaks:
                 self.findings.append(Finding("pii_in_logs", f"{line.source}:{line.number}", _written_at(line), what))
 
@@ -600,7 +619,9 @@ class _Judge:
 
 def _scope(case: _Case, known: Known) -> tuple[Loan, ...]:
     """The loans a message speaks of: those whose account it names, else those with something at its due date."""
-    named = tuple(loan for loan in known.loans.values() if mentions_tail(case.given.text, loan.tail))
+    named = tuple(loan for loan in known.loans.values() if loan.tail in case.reading.tails)
+    if not named:
+        named = tuple(loan for loan in known.loans.values() if mentions_tail(case.given.text, loan.tail))
     if named:
         return named
     open_loans = tuple(loan for loan in known.loans.values() if loan.status == "open")

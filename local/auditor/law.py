@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -46,6 +46,7 @@ class Cap:
     purposes: frozenset[str] = EVERYTHING
     calendar: bool = False
     legal: bool = True
+    effective_on: date | None = None
 
     def counts(self, channel: str, purpose: str) -> bool:
         return ("any" in self.channels or channel in self.channels) and purpose in self.purposes
@@ -78,7 +79,7 @@ _HOURS: Mapping[str, tuple[Hours, ...]] = {
     "ID": (Hours("id.quiet_hours", ((480, 1200),) * 6 + (None,), "POJK 22/2023 art. 62 (S)", close_open=True),),
     "PH": (Hours("ph.quiet_hours", _daily(6, 22), "SEC MC 18/2019 (S)", close_open=True),),
 }
-_TEXTS_AND_CALLS = frozenset({"sms", "mms", "call", "voice", "dialler"})
+_TEXTS_AND_CALLS = frozenset({"sms", "mms", "call", "voice", "voicemail", "dialler", "agent", "agency"})
 _CAPS: Mapping[str, tuple[Cap, ...]] = {
     "US-MA": (
         Cap(
@@ -89,6 +90,17 @@ _CAPS: Mapping[str, tuple[Cap, ...]] = {
             source="209 CMR 18.16(1), 940 CMR 7.04(1)(f) (P)",
             channels=_TEXTS_AND_CALLS,
             purposes=frozenset({"collection"}),
+        ),
+    ),
+    "US-NY": (
+        Cap(
+            "us_ny_nyc.three_in_seven_days",
+            count=3,
+            days=7,
+            per="loan",
+            source="NYC DCWP rules, final 2026-02 (S)",
+            purposes=frozenset({"collection"}),
+            effective_on=date(2026, 9, 1),
         ),
     ),
     "AU": (
@@ -124,7 +136,7 @@ AREA_CODES: Mapping[str, tuple[str, ...]] = {
     **_codes(
         "201 202 203 207 212 215 216 301 302 305 315 317 330 347 401 404 407 410 412 413 434 470 475 508 513 516 518 "
         "561 585 603 607 609 610 614 617 631 646 678 703 704 716 717 718 732 757 770 774 781 786 802 803 804 813 845 "
-        "848 857 862 908 910 914 917 919 929 937 941 954 973 978 984",
+        "848 857 862 908 910 914 917 919 929 937 941 954 973 978 984 332 339 351 680 838 934",
         _EASTERN,
     ),
     **_codes("313 586 734 248", "America/Detroit"),
@@ -134,14 +146,18 @@ AREA_CODES: Mapping[str, tuple[str, ...]] = {
         "918 920 952 972 979",
         _CENTRAL,
     ),
-    **_codes("303 307 385 406 505 575 719 720 801 970", _MOUNTAIN),
+    **_codes("303 307 385 406 435 505 575 719 720 801 970", _MOUNTAIN),
     **_codes("480 520 602 623 928", "America/Phoenix"),
     **_codes(
-        "206 209 213 253 310 323 360 408 415 424 425 503 509 510 530 559 562 619 626 628 650 657 661 669 702 707 714 "
-        "725 747 760 775 805 818 831 858 909 916 925 949 951 971",
+        "206 209 213 253 310 323 360 408 415 424 425 503 509 510 530 559 562 619 626 650 657 661 669 702 707 714 "
+        "725 747 760 775 805 818 831 858 909 916 925 949 951 971 279 341 442 628 820",
         _PACIFIC,
     ),
     # Codes that lie in two zones: both must allow.
+    "219": (_CENTRAL, _EASTERN),
+    "574": (_EASTERN, _CENTRAL),
+    "606": (_EASTERN, _CENTRAL),
+    "812": (_EASTERN, _CENTRAL),
     "208": ("America/Boise", _PACIFIC),
     "270": (_CENTRAL, _EASTERN),
     "423": (_EASTERN, _CENTRAL),
@@ -180,7 +196,7 @@ def limits_for(jurisdiction: str, packs: Mapping[str, Any], default_max_age: tim
     max_age: timedelta | None = None
     for document in packs.values():
         for pack in _packs_in(document):
-            if str(pack.get("jurisdiction", "")) not in (*names, "*"):
+            if not _jurisdictions_of(pack) & {*names, "*"}:
                 continue
             hours.extend(_own_hours(pack))
             caps.extend(_own_caps(pack))
@@ -228,7 +244,7 @@ def _with_country(jurisdiction: str) -> tuple[str, ...]:
 
 def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(document, dict):
-        if "jurisdiction" in document:
+        if "jurisdiction" in document or "jurisdictions" in document:
             yield document
         else:
             for value in document.values():
@@ -236,6 +252,10 @@ def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
     elif isinstance(document, list):
         for value in document:
             yield from _packs_in(value)
+
+
+def _jurisdictions_of(pack: Mapping[str, Any]) -> frozenset[str]:
+    return _names(pack.get("jurisdiction"), frozenset()) | _names(pack.get("jurisdictions"), frozenset())
 
 
 def _find(document: object, name: str) -> object:
@@ -252,7 +272,9 @@ def _find(document: object, name: str) -> object:
 
 def _rules(pack: Mapping[str, Any], name: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
     rules = pack.get(name, ())
-    if isinstance(rules, dict):
+    if isinstance(rules, dict) and ("source" in rules or "confidence" in rules):
+        rules = [rules]  # a strategy has one rule of hours
+    elif isinstance(rules, dict):
         rules = [{"rule_id": key, **value} for key, value in rules.items() if isinstance(value, dict)]
     for number, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict) and _confidence(rule) == "own":
@@ -284,7 +306,14 @@ def _own_caps(pack: Mapping[str, Any]) -> Iterable[Cap]:
             purposes=_names(rule.get("purposes"), EVERYTHING),
             calendar=str(rule.get("basis", "rolling")) == "calendar",
             legal=False,
+            effective_on=_day(rule.get("effective_on")),
         )
+
+
+def _day(value: object) -> date | None:
+    if isinstance(value, date):
+        return value
+    return date.fromisoformat(value) if isinstance(value, str) else None
 
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -292,10 +321,9 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 def _own_hours(pack: Mapping[str, Any]) -> Iterable[Hours]:
     for rule_id, rule in _rules(pack, "hours"):
-        week = rule.get("week")
+        week = rule.get("allowed", rule.get("week"))
         if isinstance(week, dict):
-            named = {str(name).lower()[:3]: hours for name, hours in week.items()}
-            days: list[object] = [named.get(name, named.get("all", named.get("eve"))) for name in _WEEKDAYS]
+            days = _named_days(week)
         elif isinstance(week, list) and len(week) == 7:
             days = list(week)
         else:
@@ -307,6 +335,18 @@ def _own_hours(pack: Mapping[str, Any]) -> Iterable[Hours]:
             purposes=_names(rule.get("purposes"), EVERYTHING),
             legal=False,
         )
+
+
+def _named_days(week: Mapping[Any, Any]) -> list[object]:
+    """`daily` or `all`, `weekdays` and `weekends`, and single days, the closer name first."""
+    named = {str(name).lower(): hours for name, hours in week.items()}
+    days: list[object] = []
+    for number, short in enumerate(_WEEKDAYS):
+        names = (short, *(name for name in named if name.startswith(short)))
+        group = "weekdays" if number < 5 else "weekends"
+        found = next((name for name in (*names, group, "daily", "all") if name in named), None)
+        days.append(named[found] if found is not None else None)
+    return days
 
 
 def _span(value: object) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from itertools import chain
 from typing import Any
 
 from local.auditor.evidence import Evidence, LogLine
-from local.auditor.history import History, loan_of, party_of
+from local.auditor.history import loan_of, party_of
 from local.auditor.reading import read
 
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -37,11 +37,21 @@ _CENTS = re.compile(
     r"|(?<![A-Za-z0-9_.,])(?P<c>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s?(?:元|CNY\b|USD\b|RMB\b|dollars\b|yuan\b)",
 )
 _MONEY_KEY = re.compile(
-    r"amount|total|balance|outstanding|owed|owing|principal|interest|\bfees?\b|instalment|paid", re.I
+    r"amount|total|balance|outstanding|owed|owing|principal|interest|\bfees?\b|instalment|paid", re.IGNORECASE
 )
+#: A whole number without a mark is money only under a key that leaves no doubt: a total may count anything.
+_SURELY_MONEY_KEY = re.compile(r"amount|outstanding|owed|owing|principal", re.IGNORECASE)
 _WORDS_IN_A_ROW, _LETTERS_IN_A_ROW = 5, 6
 #: A short text of a borrower counts as a whole, if it is long enough to be nobody else's words.
 _WHOLE_WORDS, _WHOLE_LENGTH = 4, 18
+
+
+#: Times and random ids, with the name of their field.
+_HARMLESS = re.compile(
+    r"(?:\w+: )?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.,]*(?:Z|[+-]\d\d:?\d\d)?|"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+)
+_MOST_SEEN = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Planted:
         return len(self.numbers) + len(self.emails) + names + len(self.amounts)
 
 
-def planted(evidence: Evidence, history: History) -> Planted:
+def planted(evidence: Evidence) -> Planted:
     """Everything personal in the evidence."""
     numbers: set[str] = set()
     emails: set[str] = set()
@@ -144,13 +154,20 @@ def _cjk_rows(text: str) -> Iterator[str]:
             yield letters[begin : begin + _LETTERS_IN_A_ROW]
 
 
-def leaks_in(line: LogLine, known: Planted) -> tuple[str, ...]:
-    """What a log line gives away: by class, never by value."""
+def leaks_in(line: LogLine, known: Planted, seen: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a log line gives away: by class, never by value. `seen` keeps what was judged before, for speed."""
     if line.document is None:
         return _leaks(_unescaped(line.text), known)
     found: dict[str, None] = {}
     for text in _texts(line.document, known):
-        for what in _leaks(text, known):
+        if _HARMLESS.fullmatch(text):
+            continue
+        leaks = seen.get(text)
+        if leaks is None:
+            leaks = _leaks(text, known)
+            if len(seen) < _MOST_SEEN:
+                seen[text] = leaks
+        for what in leaks:
             found[what] = None
     return tuple(found)
 
@@ -162,7 +179,8 @@ def _texts(value: Any, known: Planted, key: str = "") -> Iterator[str]:
         case bool() | None:
             pass
         case int() | float():
-            if _MONEY_KEY.search(key) and Decimal(str(value)) in known.amounts:
+            speaks_of_money = _SURELY_MONEY_KEY if isinstance(value, int) else _MONEY_KEY
+            if speaks_of_money.search(key) and Decimal(str(value)) in known.amounts:
                 yield f"¥{Decimal(str(value)):.2f}"
             elif isinstance(value, int) and len(str(value)) in (10, 11, 12):
                 yield str(value)
@@ -175,19 +193,24 @@ def _texts(value: Any, known: Planted, key: str = "") -> Iterator[str]:
 
 
 def _leaks(text: str, known: Planted) -> tuple[str, ...]:
+    """The cheap questions come first: most strings of a log are times, ids and fixed messages."""
     found: list[str] = []
+    several_words = " " in text or "_" in text or "," in text
+    foreign = not text.isascii()
     if _has_number(text, known.numbers):
         found.append("a phone number")
-    if known.emails and any(m.group().replace("%40", "@").casefold() in known.emails for m in _EMAIL.finditer(text)):
+    if ("@" in text or "%40" in text) and any(
+        match.group().replace("%40", "@").casefold() in known.emails for match in _EMAIL.finditer(text)
+    ):
         found.append("an e-mail address")
-    if _has_name(text, known):
+    if (several_words or foreign) and _has_name(text, known):
         found.append("a name")
     for match in _CENTS.finditer(text):
         written = match["a"] or match["b"] or match["c"]
         if Decimal(written.replace(",", "")) in known.amounts:
             found.append("an amount")
             break
-    if _has_wording(text, known.wordings):
+    if (several_words or foreign) and _has_wording(text, known.wordings):
         found.append("the wording of a text")
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -68,6 +69,7 @@ _DATES = (
 )
 _DAYS_LATE = (
     re.compile(r"逾期\s?(?:天数|日数)?\s?(?:已|已经|了|达|为|共|[:：])*\s?(\d+)\s?[天日]"),
+    re.compile(r"已(?:经)?过(?:了|期)?\s?(\d+)\s?[天日]"),
     re.compile(
         r"(?<![\d.])(\d+)\s(?:calendar\s)?days?\s(?:past\sdue|overdue|late|behind|past\sits\sdue)", re.IGNORECASE
     ),
@@ -91,6 +93,8 @@ _NAMED_TAIL = re.compile(
     re.IGNORECASE,
 )
 
+_LISTED_TAIL = re.compile(r"(?<![\d.,/-])(\d{3,6})\s?[:：]\s?(?:[$¥£€]|[A-Z]{3}\s?\d)")
+
 _FORBIDDEN = tuple(
     (label, re.compile(pattern, re.IGNORECASE))
     for label, pattern in (
@@ -101,8 +105,10 @@ _FORBIDDEN = tuple(
         ("a threat of seizure", r"\bgarnish|\bseize\b|\bseizure|查封|冻结您|强制执行"),
         (
             "a threat to tell others",
-            r"tell your (?:family|friends|employer|boss)|contact your (?:family|friends|employer|boss)|通知您的?"
-            r"(?:家人|亲友|单位|同事|紧急联系人)|联系您的?(?:家人|亲友|单位|同事)|通讯录|曝光|爆通讯",
+            (
+                r"tell your (?:family|friends|employer|boss)|contact your (?:family|friends|employer|boss)|"
+                r"通知您的?(?:家人|亲友|单位|同事|紧急联系人)|联系您的?(?:家人|亲友|单位|同事)|通讯录|曝光|爆通讯"
+            ),
         ),
         ("shaming", r"\bdeadbeat|\bshame|老赖|赖账|失信人|丢人"),
         ("a threat in general", r"后果自负|上门催收|上门核实|不客气|\bor else\b|\bface the consequences"),
@@ -141,6 +147,15 @@ class StatedDate:
     def is_day(self, day: date) -> bool:
         return (self.month, self.day) == (day.month, day.day) and self.year in (None, day.year)
 
+    def near(self, today: date) -> date | None:
+        """The day that is meant, read on `today`: without a year the closest one. None for 30 February."""
+        years = (self.year,) if self.year is not None else (today.year - 1, today.year, today.year + 1)
+        days = []
+        for year in years:
+            with suppress(ValueError):
+                days.append(date(year, self.month, self.day))
+        return min(days, key=lambda day: abs(day - today), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -153,6 +168,7 @@ class Reading:
     tails: tuple[str, ...]
 
 
+@lru_cache(maxsize=65536)
 def read(text: str) -> Reading:
     """Everything a text states that can be compared with the core's figures."""
     plain = text.translate(_WIDE)
@@ -167,7 +183,7 @@ def read(text: str) -> Reading:
         dates=dates,
         days_late=tuple(int(m.group(1)) for pattern in _DAYS_LATE for m in pattern.finditer(plain)),
         days_left=days_left,
-        tails=tuple(m.group(1) for m in _NAMED_TAIL.finditer(without_dates)),
+        tails=tuple(m.group(1) for pattern in (_NAMED_TAIL, _LISTED_TAIL) for m in pattern.finditer(without_dates)),
     )
 
 

@@ -59,6 +59,7 @@ OBSERVED = (
     "occasions_tried_again",
     "texts_without_amounts",
     "texts_without_legal_hours",
+    "texts_without_end",
     "unknown_area_codes",
 )
 

@@ -55,7 +55,7 @@ class LogRouter(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if self.function is None:
-            return self.outside.write(text)
+            return len(text) if self.outside.closed else self.outside.write(text)
         if self._directory is None:
             return len(text)
         if self.function not in self._files:
@@ -65,7 +65,8 @@ class LogRouter(io.TextIOBase):
         return self._files[self.function].write(text)
 
     def flush(self) -> None:
-        if self.function is None:
+        # A logger keeps this object for ever, and it may outlive the stream that was stdout when it was made.
+        if self.function is None and not self.outside.closed:
             self.outside.flush()
 
     def sync(self) -> None:

@@ -27,18 +27,22 @@ def write_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[str
 
 def render_report(summary: Mapping[str, Any], conversations: Sequence[Mapping[str, Any]]) -> str:
     """The page as text. Everything that comes from data is escaped."""
-    return _environment().get_template("report.html.j2").render(
-        head=_head(summary),
-        promises=_promises(summary),
-        funnel=_funnel(summary),
-        days=_per_day(summary),
-        flow=_flow(_counts(summary, "escalations")),
-        hours=_hours(summary),
-        bars=_operations(summary),
-        faults=_faults(summary),
-        opt_outs=_counts(summary, "opt_outs"),
-        summary=summary,
-        conversations=[_conversation(item, number) for number, item in enumerate(conversations, start=1)],
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            head=_head(summary),
+            promises=_promises(summary),
+            funnel=_funnel(summary),
+            days=_per_day(summary),
+            flow=_flow(_counts(summary, "escalations")),
+            hours=_hours(summary),
+            bars=_operations(summary),
+            faults=_faults(summary),
+            opt_outs=_counts(summary, "opt_outs"),
+            summary=summary,
+            conversations=[_conversation(item, number) for number, item in enumerate(conversations, start=1)],
+        )
     )
 
 
@@ -189,7 +193,9 @@ def _per_day(summary: Mapping[str, Any]) -> dict[str, Any]:
                 size = counts[stage] / top * height
                 y -= size
                 segments.append(_Segment(round(y, 2), round(size, 2), colours[stage]))
-        parts = ", ".join(f"{words.stage_words(stage)} {_number(counts[stage])}" for stage in stages if counts.get(stage))
+        parts = ", ".join(
+            f"{words.stage_words(stage)} {_number(counts[stage])}" for stage in stages if counts.get(stage)
+        )
         bars.append(
             {
                 "x": round(index * slot + slot * 0.12, 2),
@@ -213,7 +219,7 @@ def _per_day(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _colours(stages: Sequence[str]) -> dict[str, int]:
     """Cool colours before the due date, warm ones after it; answers and events in grey."""
-    cool, warm = iter(range(0, 4)), iter(range(4, 8))
+    cool, warm = iter(range(4)), iter(range(4, 8))
     colours: dict[str, int] = {}
     last_cool, last_warm = 3, 7
     for stage in stages:
@@ -288,7 +294,9 @@ def _flow(escalations: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _hours(summary: Mapping[str, Any]) -> dict[str, Any]:
-    counts = {int(hour): count for hour, count in _counts(summary, "by_local_hour").items() if hour.lstrip("-").isdigit()}
+    counts = {
+        int(hour): count for hour, count in _counts(summary, "by_local_hour").items() if hour.lstrip("-").isdigit()
+    }
     most = max(counts.values(), default=0)
     return {
         "cells": [

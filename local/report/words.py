@@ -1,4 +1,4 @@
-"""How the page says things: plain words for states, reasons, stages and promises. Unknown words are shown as they are."""
+"""How the page says things: plain words for states, reasons, stages, promises. Unknown words are shown as they are."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ WAITING = ("REQUESTED", "DUE", "RENDERED")
 HANDED_OVER = ("RESERVED", "SENT", "UNSETTLED", "DELIVERED", "FAILED", "UNKNOWN")
 STOPPED = ("SUPPRESSED", "EXPIRED", "CANCELLED")
 OUTCOMES = {
-    "cured": "Cured: the arrears were paid",
+    "cured": "Cured by payment",
     "referred": "Referred to a person",
-    "opted_out": "Opted out, so no more texts",
+    "opted_out": "Opted out of texts",
     "closed": "The loan left us",
     "open": "Still open",
 }
@@ -142,6 +142,8 @@ def stage_words(stage: str) -> str:
             return "Due today"
         case "grace" | "late" | "after", str():
             return f"{int(number)} day{'s' * (int(number) != 1)} after"
+        case "grace", None:
+            return "Shortly after the due date"
         case "tier", str():
             return f"Overdue, tier {number}"
         case _:

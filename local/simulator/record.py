@@ -9,6 +9,8 @@ from threading import Lock
 
 __all__ = ["HandOverReceived", "InboundSent", "Record"]
 
+_CHANNELS = {"aws_ses": "email"}
+
 
 @dataclass(frozen=True, slots=True)
 class HandOverReceived:
@@ -82,26 +84,47 @@ class Record:
         with self._lock:
             return tuple(self._inbound)
 
-    def lines(self) -> list[str]:
-        """JSON lines `{"record": "hand_over" | "inbound", …}` by time, kind, then reference and attempt or id."""
-        keyed = [
-            (
-                (entry.at, 0, entry.provider, entry.ref, entry.to_address, entry.body, entry.attempt),
-                _line("hand_over", entry),
-            )
-            for entry in self.hand_overs
-        ] + [
-            ((entry.at, 1, entry.provider, entry.inbound_id, "", "", 0), _line("inbound", entry))
-            for entry in self.inbound
-        ]
-        return [line for _, line in sorted(keyed)]
+    def rows(self) -> list[dict[str, object]]:
+        """What is on file, by time, then hand-overs before texts, then reference and attempt, or id.
+
+        Hand-overs: `record` = hand_over, at, provider, channel, from, to, subject, body, ref, context, reserved_at,
+        ttl_seconds, attempt, accepted, answer, provider_message_id, delivered_at, final, final_at.
+        Texts: `record` = inbound, at, inbound_id, provider, from, to, text, handed_on_at, copies.
+        """
+        rows = [_hand_over_row(entry) for entry in sorted(self.hand_overs, key=_hand_over_order)]
+        rows += [_inbound_row(entry) for entry in sorted(self.inbound, key=lambda entry: entry.inbound_id)]
+        return sorted(rows, key=lambda row: str(row["at"]))  # stable: the order above decides inside one instant
 
     def write(self, path: Path) -> None:
-        path.write_text("".join(line + "\n" for line in self.lines()), encoding="utf-8")
+        """All rows as JSON lines."""
+        _write(path, self.rows())
+
+    def write_hand_overs(self, path: Path) -> None:
+        """The hand-overs alone, as JSON lines."""
+        _write(path, [row for row in self.rows() if row["record"] == "hand_over"])
 
 
-def _line(kind: str, entry: HandOverReceived | InboundSent) -> str:
-    document: dict[str, object] = {"record": kind, **asdict(entry)}
-    if isinstance(entry, HandOverReceived):
-        document["context"] = dict(entry.context)
-    return json.dumps(document, ensure_ascii=True, sort_keys=True)
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    lines = (json.dumps(row, ensure_ascii=True, sort_keys=True) + "\n" for row in rows)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _hand_over_order(entry: HandOverReceived) -> tuple[str, str, str, str, int]:
+    return (entry.provider, entry.ref, entry.to_address, entry.body, entry.attempt)
+
+
+def _hand_over_row(entry: HandOverReceived) -> dict[str, object]:
+    row: dict[str, object] = {"record": "hand_over", "channel": _CHANNELS.get(entry.provider, "sms"), **asdict(entry)}
+    row["context"] = dict(entry.context)
+    row["from"] = row.pop("from_address")
+    row["to"] = row.pop("to_address")
+    row["final"] = row.pop("final_report")
+    row["final_at"] = row.pop("final_report_at")
+    return row
+
+
+def _inbound_row(entry: InboundSent) -> dict[str, object]:
+    row: dict[str, object] = {"record": "inbound", **asdict(entry)}
+    row["from"] = row.pop("from_address")
+    row["to"] = row.pop("to_address")
+    return row

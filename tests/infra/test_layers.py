@@ -44,5 +44,6 @@ def test_content_lands_where_the_functions_look() -> None:
     layer = stack().resources["ContentLayer"]
     assert layer["Properties"]["ContentUri"] == "layers/content/"
     assert "BuildMethod" not in layer.get("Metadata", {})
+    assert stack().parameters["ContentDir"]["Default"] == "/opt"
     for function in stack().functions:
-        assert function.environment.get("CONTENT_DIR", "/opt") == "/opt"
+        assert function.environment.get("CONTENT_DIR", {"Ref": "ContentDir"}) == {"Ref": "ContentDir"}

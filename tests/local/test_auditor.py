@@ -1,4 +1,4 @@
-"""Every kind of violation, planted into otherwise clean evidence, is found; clean evidence is clean; edges are edges."""
+"""Every kind of violation, planted into clean evidence, is found; clean evidence is clean; edges are edges."""
 
 from __future__ import annotations
 
@@ -201,8 +201,9 @@ def run() -> Run:
         payment={"payment_id": "pay-1", "amount": "820.00"},
         loan=loan(2, at("2026-03-08 16:00"), instalments=[("2026-04-10", "820.00")]),
     )
-    overdue = loan(2, at("2026-03-14 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
-                   days_past_due=4)  # fmt: skip
+    overdue = loan(
+        2, at("2026-03-14 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50", days_past_due=4
+    )
     run.fact(MA, "loan.snapshot", at("2026-03-14 10:00"), loan=overdue)
     run.sent(
         f"{MA}/2026-03-10#tier_1#1#sms#0", MA_PHONE, late_notice("$318.00 (fees $7.50)", 5), at("2026-03-15 15:00")
@@ -296,8 +297,9 @@ def test_it_imports_nothing_of_what_it_judges() -> None:
 
 
 def plant_opt_out(run: Run) -> None:
-    overdue = loan(3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
-                   days_past_due=15)  # fmt: skip
+    overdue = loan(
+        3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50", days_past_due=15
+    )
     run.fact(MA, "loan.snapshot", at("2026-03-25 10:00"), loan=overdue)
     run.sent(f"{MA}/2026-03-10#tier_2#1#sms#0", MA_PHONE, late_notice("$318.00", 15), at("2026-03-25 15:00"))
 
@@ -318,8 +320,15 @@ def plant_quiet_hours(run: Run) -> None:
 
 
 def plant_cap(run: Run) -> None:
-    snapshot = loan(9, at("2026-03-02 10:00"), instalments=[("2026-02-01", "55.00")], loan_id="l-9", tail="7777",
-                    total="55.00", days_past_due=29)  # fmt: skip
+    snapshot = loan(
+        9,
+        at("2026-03-02 10:00"),
+        instalments=[("2026-02-01", "55.00")],
+        loan_id="l-9",
+        tail="7777",
+        total="55.00",
+        days_past_due=29,
+    )
     run.fact(MA, "loan.snapshot", at("2026-03-02 10:00"), loan=snapshot)
     for day, stage in ((3, "tier_1"), (5, "tier_2"), (9, "tier_3")):
         body = f"Larkspur Credit: $55.00 on your loan ending 7777 is {27 + day} days past due. Reply STOP to opt out."
@@ -332,8 +341,13 @@ def plant_paid_already(run: Run) -> None:
 
 def plant_pending_covers(run: Run) -> None:
     snapshot = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "820.00")], pending=[("pay-2", "820.00")])
-    run.fact(NY, "payment.pending", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "820.00"},
-             loan=snapshot)  # fmt: skip
+    run.fact(
+        NY,
+        "payment.pending",
+        at("2026-03-26 12:00"),
+        payment={"payment_id": "pay-2", "amount": "820.00"},
+        loan=snapshot,
+    )
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
 
 
@@ -367,9 +381,10 @@ def plant_third_party(run: Run) -> None:
 
 
 def plant_party_who_may_not_hear(run: Run) -> None:
-    parties = [party("Maria Delacroix", NY_PHONE),
-               party("Tomas Delacroix", "+12125550144", party_id="p-2", role="guarantor",
-                     may_hear=["mandatory"])]  # fmt: skip
+    parties = [
+        party("Maria Delacroix", NY_PHONE),
+        party("Tomas Delacroix", "+12125550144", party_id="p-2", role="guarantor", may_hear=["mandatory"]),
+    ]
     profile = {"sequence": 2, "jurisdiction": "US-NY", "time_zone": "America/New_York", "parties": parties}
     run.fact(NY, "borrower.updated", at("2026-03-20 12:00"), borrower=profile)
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", "+12125550144", reminder(due="April 10"), at("2026-03-27 15:00"))
@@ -464,8 +479,14 @@ def test_a_message_in_the_air_when_the_stop_came_is_fine(run: Run, judged: Check
     moment = at("2026-03-27 15:00")
     run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
     run.opted_out("in-2", moment + timedelta(seconds=2))
-    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment + timedelta(seconds=3),
-             reserved_at=iso(moment + timedelta(seconds=1)), delivered_at=iso(moment + timedelta(minutes=9)))  # fmt: skip
+    run.sent(
+        f"{NY}/2026-04-10#reminder_14#0#sms#0",
+        NY_PHONE,
+        reminder(due="April 10"),
+        moment + timedelta(seconds=3),
+        reserved_at=iso(moment + timedelta(seconds=1)),
+        delivered_at=iso(moment + timedelta(minutes=9)),
+    )
 
     assert judged(run).findings == ()
 
@@ -474,8 +495,9 @@ def test_reserved_at_the_very_instant_of_the_record_is_a_tie(run: Run, judged: C
     moment = at("2026-03-27 15:00")
     run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
     run.opted_out("in-2", moment)
-    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment,
-             reserved_at=iso(moment))  # fmt: skip
+    run.sent(
+        f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment, reserved_at=iso(moment)
+    )
 
     report = judged(run)
 
@@ -487,8 +509,13 @@ def test_one_microsecond_after_the_record_is_a_violation(run: Run, judged: Check
     moment = at("2026-03-27 15:00")
     run.heard("in-2", NY_PHONE, "STOP", "opt_out", moment)
     run.opted_out("in-2", moment)
-    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), moment + timedelta(seconds=1),
-             reserved_at=iso(moment + timedelta(microseconds=1)))  # fmt: skip
+    run.sent(
+        f"{NY}/2026-04-10#reminder_14#0#sms#0",
+        NY_PHONE,
+        reminder(due="April 10"),
+        moment + timedelta(seconds=1),
+        reserved_at=iso(moment + timedelta(microseconds=1)),
+    )
 
     assert kinds(judged(run)) == {"opt_out": 1}
 
@@ -518,11 +545,18 @@ def test_a_stop_said_twice_is_honoured_by_its_first_record(run: Run, judged: Che
 
 
 def test_an_opt_out_of_texts_leaves_email_and_silences_every_borrower_with_the_number(run: Run, judged: Check) -> None:
-    overdue = loan(3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
-                   days_past_due=15)  # fmt: skip
+    overdue = loan(
+        3, at("2026-03-25 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50", days_past_due=15
+    )
     run.fact(MA, "loan.snapshot", at("2026-03-25 10:00"), loan=overdue)
-    run.sent(f"{MA}/2026-03-10#tier_2#1#email#0", "owen.w@mail.example", late_notice("$318.00", 15),
-             at("2026-03-25 15:00"), channel="email", subject="Your loan ending 4821")  # fmt: skip
+    run.sent(
+        f"{MA}/2026-03-10#tier_2#1#email#0",
+        "owen.w@mail.example",
+        late_notice("$318.00", 15),
+        at("2026-03-25 15:00"),
+        channel="email",
+        subject="Your loan ending 4821",
+    )
     assert judged(run).findings == ()
 
     run.borrower("b-wife", "US-MA", "America/New_York", party("June Whitlock", MA_PHONE))
@@ -675,19 +709,37 @@ def test_the_lenders_own_limits_come_from_its_packs(run: Run, judged: Check) -> 
 def test_the_lenders_own_age_of_a_balance_is_used(run: Run, judged: Check) -> None:
     run.packs["us-ny.yaml"] = OWN_LIMITS
     run.core = [row for row in run.core if row["event"]["type"] != "feed.checkpoint" or row["fed_at"] < "2026-03-03"]
-    run.core += [{"recorded_at": "2026-03-05T00:00:00+00:00", "fed_at": "2026-03-05T00:00:00+00:00",
-                  "event": {"type": "feed.checkpoint", "complete_to": "2026-03-31T00:00:00+00:00"}}]  # fmt: skip
+    run.core += [
+        {
+            "recorded_at": "2026-03-05T00:00:00+00:00",
+            "fed_at": "2026-03-05T00:00:00+00:00",
+            "event": {"type": "feed.checkpoint", "complete_to": "2026-03-31T00:00:00+00:00"},
+        }
+    ]
 
     assert kinds(judged(run)) == {"stale_balance": 1}
 
 
 def test_contacts_made_before_the_cut_over_count(run: Run, judged: Check) -> None:
-    imported = loan(1, at("2026-03-13 10:00"), instalments=[("2026-02-01", "90.00")], loan_id="l-5", tail="5656",
-                    total="90.00", days_past_due=40)  # fmt: skip
-    run.fact(MA, "portfolio.imported", at("2026-03-13 10:00"), loan=imported, contacts=[
-        {"at": "2026-03-11T15:00:00+00:00", "channel": "call", "purpose": "collection"},
-        {"at": "2026-03-12T15:00:00+00:00", "channel": "sms", "purpose": "collection"},
-    ])  # fmt: skip
+    imported = loan(
+        1,
+        at("2026-03-13 10:00"),
+        instalments=[("2026-02-01", "90.00")],
+        loan_id="l-5",
+        tail="5656",
+        total="90.00",
+        days_past_due=40,
+    )
+    run.fact(
+        MA,
+        "portfolio.imported",
+        at("2026-03-13 10:00"),
+        loan=imported,
+        contacts=[
+            {"at": "2026-03-11T15:00:00+00:00", "channel": "call", "purpose": "collection"},
+            {"at": "2026-03-12T15:00:00+00:00", "channel": "sms", "purpose": "collection"},
+        ],
+    )
     run.provider[2]["body"] = (
         "Larkspur Credit: $90.00 on your loan ending 5656 is 42 days past due. Reply STOP to opt out."
     )
@@ -741,8 +793,9 @@ def test_facts_may_need_a_moment_to_be_taken_in_where_queues_are_real(run: Run, 
 
 def test_a_partial_payment_lowers_the_amount(run: Run, judged: Check) -> None:
     part = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "320.00")])
-    run.fact(NY, "payment.applied", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"},
-             loan=part)  # fmt: skip
+    run.fact(
+        NY, "payment.applied", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"}, loan=part
+    )
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder("$320.00", "April 10"), at("2026-03-27 15:00"))
     assert judged(run).findings == ()
 
@@ -752,8 +805,9 @@ def test_a_partial_payment_lowers_the_amount(run: Run, judged: Check) -> None:
 
 def test_a_pending_payment_that_does_not_cover_it_leaves_it_due(run: Run, judged: Check) -> None:
     part = loan(3, at("2026-03-26 12:00"), instalments=[("2026-04-10", "820.00")], pending=[("pay-2", "500.00")])
-    run.fact(NY, "payment.pending", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"},
-             loan=part)  # fmt: skip
+    run.fact(
+        NY, "payment.pending", at("2026-03-26 12:00"), payment={"payment_id": "pay-2", "amount": "500.00"}, loan=part
+    )
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
 
     assert judged(run).findings == ()
@@ -771,13 +825,13 @@ def test_an_older_sequence_changes_nothing(run: Run, judged: Check) -> None:
     ("body", "fine"),
     [
         (
-            "Larkspur Credit: $870.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end.",
+            "Larkspur Credit: $870.00 is due on April 10: $820.00 (ending 4821), $50.00 (ending 1357). STOP to end.",
             True,
         ),
         ("Larkspur Credit: $870.00 is due on April 10 for your 2 loans. Reply STOP to opt out.", True),
         ("Larkspur Credit: $820.00 is due on April 10 for your 2 loans. Reply STOP to opt out.", False),
         (
-            "Larkspur Credit: $920.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end.",
+            "Larkspur Credit: $920.00 is due on April 10: $820.00 (ending 4821), $50.00 (ending 1357). STOP to end.",
             False,
         ),
         ("Larkspur Credit: $820.00 is due on April 10 (loan ending 4821). Reply STOP to opt out.", True),
@@ -794,9 +848,13 @@ def test_a_text_about_several_loans_states_their_sum(run: Run, judged: Check, bo
 def test_several_loans_of_which_one_was_paid(run: Run, judged: Check) -> None:
     for sequence, instalments in ((1, [("2026-04-10", "50.00")]), (2, [("2026-05-10", "50.00")])):
         moment = at(f"2026-03-2{sequence} 12:00")
-        run.fact(NY, "loan.snapshot", moment, loan=loan(sequence, moment, instalments=instalments, loan_id="l-2",
-                 tail="1357"))  # fmt: skip
-    body = "Larkspur Credit: $870.00 is due on April 10: $820.00 (loan ending 4821), $50.00 (ending 1357). STOP to end."
+        run.fact(
+            NY,
+            "loan.snapshot",
+            moment,
+            loan=loan(sequence, moment, instalments=instalments, loan_id="l-2", tail="1357"),
+        )
+    body = "Larkspur Credit: $870.00 is due on April 10: $820.00 (ending 4821), $50.00 (ending 1357). STOP to end."
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, body, at("2026-03-27 15:00"))
 
     assert kinds(judged(run)) == {"wrong_amount": 1}
@@ -822,8 +880,9 @@ def test_a_hand_over_without_an_answer_is_not_repeated_on_the_same_channel(run: 
 def test_a_stage_may_be_told_again_after_a_payment_was_undone(run: Run, judged: Check) -> None:
     run.inbound, run.logs = [], []
     run.provider = run.provider[:3]
-    undone = loan(4, at("2026-03-18 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50",
-                  days_past_due=8)  # fmt: skip
+    undone = loan(
+        4, at("2026-03-18 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50", days_past_due=8
+    )
     run.sent(f"{MA}/2026-03-10#tier_1#2#sms#0", MA_PHONE, late_notice("$318.00", 8), at("2026-03-18 15:00"))
     run.fact(MA, "loan.snapshot", at("2026-03-18 10:00"), loan=undone)
     assert kinds(judged(run)) == {"duplicates": 1}
@@ -902,3 +961,146 @@ def test_what_only_looks_like_personal_data_is_left_alone(run: Run, judged: Chec
     run.logs.append(line)
 
     assert judged(run).findings == ()
+
+
+# ── The texts that this lender's templates make ──────────────────────────────────────────────────────────────────────
+
+OWED = "Marram: Owen, account ending 4821 is 5 days overdue: $318.00"
+STOP = "Reply STOP to opt out."
+PASSED = "【滨禾消费金融】您好，您尾号4821的贷款3月10日到期，"
+OWN_TEXTS = [
+    ("tier_1", f"{OWED}, incl. $7.50 fees, due since Mar 10. Please pay by Mar 22, or call 800-555-0142. {STOP}", True),
+    ("tier_1", f"{OWED}, due since Mar 11. Please pay by Mar 22. {STOP}", False),
+    ("tier_1", f"{OWED}, due since Mar 10. Please pay by Jul 22. {STOP}", False),
+    ("grace", f"{PASSED}已过5天，我们尚未收到还款$318.00，其中费用$7.50。有困难请致电400-000-0142。退订回T", True),
+    ("grace", f"{PASSED}已过4天，我们尚未收到还款$318.00。退订回T", False),
+]
+
+
+@pytest.mark.parametrize(("stage", "body", "fine"), OWN_TEXTS)
+def test_deadlines_are_no_due_dates(run: Run, judged: Check, stage: str, body: str, fine: bool) -> None:
+    run.provider[2] |= {"body": body, "ref": f"{MA}/2026-03-10#{stage}#0#sms#0"}
+
+    assert kinds(judged(run)) == ({} if fine else {"wrong_amount": 1})
+
+
+def test_a_reminder_before_the_due_date_has_no_deadline(run: Run, judged: Check) -> None:
+    run.provider[0]["body"] = reminder() + " Pay by Mar 9."
+
+    assert kinds(judged(run)) == {"wrong_amount": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "fine"),
+    [
+        ("Marram: $870.00 for 2 accounts (4821: $820.00, 1357: $50.00) is due Apr 10. Reply STOP to opt out.", True),
+        ("Marram: $870.00 for 2 accounts (4821: $820.00, 1356: $50.00) is due Apr 10. Reply STOP to opt out.", False),
+        (
+            "【滨禾消费金融】您的2笔贷款本期应还$870.00（尾号4821：$820.00，尾号1357：$50.00），4月10日到期。退订回T",
+            True,
+        ),
+    ],
+)
+def test_lists_of_accounts(run: Run, judged: Check, body: str, fine: bool) -> None:
+    snapshot = loan(1, at("2026-03-20 12:00"), instalments=[("2026-04-10", "50.00")], loan_id="l-2", tail="1357")
+    run.fact(NY, "loan.snapshot", at("2026-03-20 12:00"), loan=snapshot)
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, body, at("2026-03-27 15:00"))
+
+    assert set(kinds(judged(run))) == (set() if fine else {"wrong_amount"})
+
+
+SHIPPED_SHAPE = """
+jurisdiction: US
+settings:
+  balance_max_age_hours: {value: 26, source: {reference: own, confidence: own}}
+hours:
+  - id: us-own-creditor-hours
+    purposes: [collection]
+    allowed: {daily: "08:00-21:00"}
+    source: {reference: own, confidence: own}
+caps:
+  - id: us-own-daily
+    purposes: [servicing, collection]
+    channels: [any]
+    count: 1
+    days: 1
+    basis: calendar
+    per: debtor
+    source: {reference: own, confidence: own}
+  - id: us-own-from-september
+    purposes: [servicing]
+    channels: [any]
+    count: 0
+    days: 1
+    per: debtor
+    effective_on: 2026-09-01
+    source: {reference: own, confidence: own}
+"""
+STRATEGY_SHAPE = """
+id: standard
+jurisdictions: [CN, US]
+hours:
+  id: own-contact-hours
+  purposes: [servicing, collection, marketing]
+  allowed: {weekdays: "09:00-20:00", sat: "10:00-18:00", sun: null}
+  source: {reference: own, confidence: own}
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "fine"),
+    [
+        ("2026-03-27 13:30", True),  # Friday 09:30
+        ("2026-03-27 12:30", False),
+        ("2026-03-28 13:30", False),  # Saturday 09:30
+        ("2026-03-28 14:30", True),
+        ("2026-03-29 15:00", False),  # Sunday
+    ],
+)
+def test_packs_and_strategies_are_read_as_they_are_shipped(run: Run, judged: Check, moment: str, fine: bool) -> None:
+    run.packs = {"us.yaml": SHIPPED_SHAPE, "standard.yaml": STRATEGY_SHAPE}
+    run.provider = []
+    run.inbound, run.logs = [], []
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at(moment), ttl_seconds=600)
+    assert kinds(judged(run)) == ({} if fine else {"quiet_hours": 1})
+
+    run.sent(f"{NY}/2026-04-10#reminder_13#0#sms#0", NY_PHONE, reminder(due="April 10"), at(moment), ttl_seconds=600)
+    assert kinds(judged(run)).get("cap") == 1
+
+
+def test_the_shipped_packs_can_be_read(run: Run, tmp_path: Path) -> None:
+    content = Path(__file__).parents[2] / "layers" / "content"
+    for path in [*(content / "packs").glob("*.yaml"), *(content / "strategies").glob("*.yaml")]:
+        run.packs[path.name] = path.read_text(encoding="utf-8")
+
+    report = audit(run.write(tmp_path))
+
+    assert report.findings == ()
+    assert report.checked["cap_checks"] >= 3
+
+
+def test_an_email_may_follow_a_text_that_nobody_knows_the_end_of(run: Run, judged: Check) -> None:
+    run.inbound, run.logs, run.provider = [], [], run.provider[:3]
+    run.provider[2] |= {"final": "TEXT_UNKNOWN"}
+    overdue = loan(
+        3, at("2026-03-20 10:00"), instalments=[("2026-03-10", "310.50")], total="318.00", fees="7.50", days_past_due=10
+    )
+    run.fact(MA, "loan.snapshot", at("2026-03-20 10:00"), loan=overdue)
+    body = "Dear Owen,\n\nYour account ending 4821 is 10 days overdue: $318.00.\n\nMarram\nAnswer STOP or unsubscribe."
+    run.sent(
+        f"{MA}/2026-03-10#tier_1#1#email#1",
+        "owen.w@mail.example",
+        body,
+        at("2026-03-20 15:00"),
+        channel="email",
+        subject="A message about your account",
+        ttl_seconds=None,
+        final="Delivery",
+    )
+
+    report = judged(run)
+    assert report.findings == ()
+    assert report.observations["occasions_tried_again"] == 1
+
+    run.provider[2] |= {"final": "TEXT_DELIVERED"}
+    assert kinds(judged(run)) == {"duplicates": 1}

@@ -509,8 +509,27 @@ def test_the_record_is_json_lines_in_order_of_time(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in record.decode().splitlines()]
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     assert {line["record"] for line in lines} == {"hand_over", "inbound"}
+    assert {line["channel"] for line in lines if line["record"] == "hand_over"} == {"sms"}
     first = next(line for line in lines if line["record"] == "hand_over")
     assert first["context"] == {"dunlin-message": first["ref"], "dunlin-reserved-at": first["reserved_at"]}
+
+
+def test_the_auditor_can_read_the_hand_overs(clock: Clock, tmp_path: Path) -> None:
+    with Simulator(clock, 1, Faults()) as simulator:
+        for provider in ANSWERING:
+            with sender_to(simulator, provider) as sender:
+                sender.hand_over(order(provider=provider))
+        simulator.send_inbound(PHONE, LINE, "STOP", START)
+        simulator.record.write_hand_overs(tmp_path / "provider.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "provider.jsonl").read_text().splitlines()]
+    assert [(row["provider"], row["channel"], row["from"], row["to"]) for row in rows] == [
+        ("aws_ses", "email", "loans@example.com", "borrower@example.com"),
+        ("aws_sms", "sms", LINE, PHONE),
+        ("aws_sns", "sms", LINE, PHONE),
+        ("finance_sms", "sms", "10690001", MAINLAND),
+    ]
+    assert all(row["ref"] and row["reserved_at"] and row["delivered_at"] and row["accepted"] for row in rows)
+    assert [bool(row["final"]) for row in rows] == [True, True, False, True]
 
 
 def test_a_second_attempt_is_drawn_anew(clock: Clock) -> None:

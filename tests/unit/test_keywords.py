@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from dunlin.content import Content, load_content
 from dunlin.domain.keywords import Keyword, KeywordWords, WordList, read_keyword
+from hypothesis import given
+from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2] / "layers" / "content"
 
@@ -63,10 +62,13 @@ def test_english_that_is_not_an_opt_out(content: Content, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "退订", "退订。", "【退订】", "退订！！", "退 订", "我要退订", "请帮我退订", "退订，谢谢", "退订谢谢", "麻烦退订一下短信", "怎么退订",
+        "退订", "退订。", "【退订】", "退订！！", "退 订", "我要退订", "请帮我退订", "退订，谢谢", "退订谢谢",
+        "麻烦退订一下短信", "怎么退订",
         "TD", "td", "Td", "T", "t", "T。", "N", "R", "ｔ", "回T", "回复TD", "退订回T", "停止", "取消订阅",
-        "别再给我发短信了", "不要再给我发短信", "请不要再发短信了！", "别发了", "不要再发了", "请停止发送短信", "不想再收到你们的短信",
-        "请勿打扰", "别再骚扰我", "不要再联系我了", "拒收", "我不想收到这些信息", "我已经还了，退订", "stop", "STOP", "please stop texting me",
+        "别再给我发短信了", "不要再给我发短信", "请不要再发短信了！", "别发了", "不要再发了", "请停止发送短信",
+        "不想再收到你们的短信",
+        "请勿打扰", "别再骚扰我", "不要再联系我了", "拒收", "我不想收到这些信息", "我已经还了，退订", "stop",
+        "STOP", "please stop texting me",
     ],
 )  # fmt: skip
 def test_chinese_opt_outs(content: Content, text: str) -> None:
@@ -76,8 +78,10 @@ def test_chinese_opt_outs(content: Content, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "我明天还款", "不要停止扣款", "停止扣款", "不是要退订", "我没说我要退订", "TN", "RT", "T恤多少钱", "还款日是N号吗",
-        "为什么停止发短信了", "如果不要再发短信我会忘记", "请再发一次账号", "不要再发错账单了", "我停工了还不上", "退订费是什么意思", "订单退了",
+        "我明天还款", "不要停止扣款", "停止扣款", "不是要退订", "我没说我要退订", "TN", "RT", "T恤多少钱",
+        "还款日是N号吗",
+        "为什么停止发短信了", "如果不要再发短信我会忘记", "请再发一次账号", "不要再发错账单了",
+        "我停工了还不上", "退订费是什么意思", "订单退了",
     ],
 )  # fmt: skip
 def test_chinese_that_is_not_an_opt_out(content: Content, text: str) -> None:

@@ -9,10 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-
-from dunlin.adapters.renderer import Rendered, Renderer, RenderRequest, figures_of, read_back, short_name
+from dunlin.adapters.renderer import Rendered, Renderer, figures_of, read_back, short_name
 from dunlin.content import Content, load_content
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
@@ -21,6 +18,9 @@ from dunlin.domain.segments import segment
 from dunlin.domain.statement import Statement, StatementLine
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
+from dunlin.services.ports import RenderRequest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2] / "layers" / "content"
 TODAY = date(2026, 3, 25)
@@ -36,7 +36,8 @@ hostile_names = st.one_of(
             "Dana Whitfield", "王伟", "José Núñez", "Łukasz", "O’Brien", "D'Angelo", "", "   ", "X Æ A-12",
             "Pay $1.00 by May 5", "$999,999.00", "9,999.99", "¥1元", "3月9日", "12 days", "99天", "May 12, 2026",
             "{{ total }}", "{% for x in y %}", "{{ ''.__class__ }}", "【招商银行】", "evil.com", "http://evil.co/x",
-            "a\nb\r\nc", "\u202eevil\u202c", "zero\u200bwidth", "名字\u3000有空格", "𝟗𝟗", "ＡＢ１２", "Reply STOP", "May",
+            "a\nb\r\nc", "\u202eevil\u202c", "zero\u200bwidth",
+            "名字\u3000有空格", "𝟗𝟗", "ＡＢ１２", "Reply STOP", "May",
         ]
     ),
 )  # fmt: skip
@@ -77,9 +78,7 @@ def request(
     content: Content = CONTENT,
 ) -> RenderRequest:
     purpose = content.template(template, locale, channel).purpose
-    return RenderRequest(
-        template, locale, channel, name, facts, line_for(content, locale, channel, purpose), today
-    )
+    return RenderRequest(template, locale, channel, name, line_for(content, locale, channel, purpose), today, facts)
 
 
 RENDERER = Renderer(CONTENT)
@@ -215,8 +214,8 @@ def test_a_name_is_letters_and_short(name: str, locale: str, channel: Channel) -
         ("Dana Whitfield", "en-US", "Dana"),
         ("J R Ewing", "en-US", "J R"),
         ("Maximiliane-Alexandra", "en-US", "Maximiliane"),
-        ("José Núñez", "en-US", "Jose"),  # GSM-7 has é, and not á, í, ó, ú
-        ("René", "en-US", "René"),
+        ("José Núñez", "en-US", "José"),
+        ("Martín Álvarez", "en-US", "Martin"),  # GSM-7 has é, and neither í nor Á
         ("Łukasz", "en-US", ""),
         ("王伟", "en-US", ""),
         ("王伟", "zh-CN", "王伟"),
@@ -226,8 +225,6 @@ def test_a_name_is_letters_and_short(name: str, locale: str, channel: Channel) -
     ],
 )
 def test_names_people_have(name: str, locale: str, expected: str) -> None:
-    if name.startswith("José"):
-        expected = "José" if "ó" in "òàèéùì" else expected
     assert short_name(name, locale, Channel.SMS) == expected
 
 
@@ -299,12 +296,11 @@ def test_changing_any_digit_of_an_amount_is_noticed(data: st.DataObject, key: tu
     template, locale, channel = key
     facts = statement("8204.35", locale=locale, fees=None, days=4)
     body = RENDERER.render(request(template, facts, locale=locale, channel=channel)).body
-    spots = [match.start() for match in re.finditer(r"\d", body) if "8,204.35" in body[match.start() - 8 : match.end() + 8]]
-    inside = [spot for spot in spots if body.index("8,204.35") <= spot < body.index("8,204.35") + 8]
-    spot = data.draw(st.sampled_from(inside))
+    begin = body.index("8,204.35")
+    spot = begin + data.draw(st.sampled_from([0, 2, 3, 4, 6, 7]))
     digit = data.draw(st.sampled_from([d for d in "0123456789" if d != body[spot]]))
     forged = body[:spot] + digit + body[spot + 1 :]
-    with pytest.raises((FiguresMismatch)):
+    with pytest.raises(FiguresMismatch):
         with_source("{% raw %}" + forged + "{% endraw %}", template, locale).render(
             request(template, facts, locale=locale, channel=channel)
         )

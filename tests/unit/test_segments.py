@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from itertools import pairwise
 
+import pytest
 from dunlin.domain.segments import (
     CAPACITY,
     GSM_ALPHABET,
@@ -19,6 +18,8 @@ from dunlin.domain.segments import (
     split,
     width,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 gsm_texts = st.text(alphabet=sorted(GSM_ALPHABET), max_size=700)
 any_texts = st.text(alphabet=st.one_of(st.sampled_from("aB1 ^{€é你好，🙂𠮷"), st.characters()), max_size=300)
@@ -99,7 +100,7 @@ def test_parts_are_whole_and_fit(text: str) -> None:
     for part in parts if len(parts) > 1 else ():
         # A part that ended inside a pair would not encode to a whole number of its units.
         assert 0 < units(part, found.encoding) <= joined
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in pairwise(parts):
         assert units(part + following[0], found.encoding) > joined, "a part was closed although there was room"
 
 

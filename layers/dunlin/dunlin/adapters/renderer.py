@@ -31,15 +31,15 @@ from dunlin.domain.money import MINOR_UNITS, Money
 from dunlin.domain.segments import GSM_ALPHABET, segment
 from dunlin.domain.words import Channel
 from dunlin.errors import ContentError, FiguresMismatch
+from dunlin.services import ports
 
 if TYPE_CHECKING:
     import jinja2
 
     from dunlin.content.model import Content, Template
-    from dunlin.domain.policy import Line
     from dunlin.domain.statement import Statement
 
-__all__ = ["ReadBack", "RenderRequest", "Rendered", "Renderer", "figures_of", "read_back", "short_name"]
+__all__ = ["ReadBack", "Rendered", "Renderer", "figures_of", "read_back", "short_name"]
 
 #: More loans than this are named by their number and total only: a list nobody can read helps nobody.
 MOST_ITEMS = 4
@@ -47,27 +47,9 @@ _LONGEST_NAME = {"en": 20, "zh": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class RenderRequest:
-    """What one text is made of. `today` is the borrower's local date."""
-
-    template: str
-    locale: str
-    channel: Channel
-    party_name: str
-    statement: Statement | None
-    line: Line
-    today: date
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(ports.Rendered):
     """A text whose figures were read back. An e-mail has no parts. `is_too_long`: it must not be sent."""
 
-    subject: str
-    body: str
-    parts: int
-    encoding: str
-    figures: tuple[Figure, ...]
     is_too_long: bool = False
 
 
@@ -93,12 +75,9 @@ class Renderer:
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        self._environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False, cache_size=0
-        )
         self._compiled: dict[tuple[str, str, Channel], _Compiled] = {}
 
-    def render(self, request: RenderRequest) -> Rendered:
+    def render(self, request: ports.RenderRequest) -> Rendered:
         """The text of one message.
 
         Raises:
@@ -139,8 +118,8 @@ class Renderer:
         if compiled is None:
             try:
                 compiled = _Compiled(
-                    body=self._environment.from_string(template.source),
-                    subject=self._environment.from_string(template.subject) if template.subject else None,
+                    body=_compiled(template.source),
+                    subject=_compiled(template.subject) if template.subject else None,
                     own_day_counts=frozenset(_day_counts(template.source, template.locale)),
                 )
             except TemplateError as mistake:
@@ -149,7 +128,7 @@ class Renderer:
             self._compiled[key] = compiled
         return compiled
 
-    def _variables(self, template: Template, request: RenderRequest) -> dict[str, object]:
+    def _variables(self, template: Template, request: ports.RenderRequest) -> dict[str, object]:
         texts = self._content.texts(template.locale)
         line = request.line
         offer = texts["opt_out_sms" if template.channel is Channel.SMS else "opt_out_email"]
@@ -191,7 +170,7 @@ class Renderer:
         return {name: everything[name] for name in template.variables}
 
     def _check_figures(
-        self, template: Template, request: RenderRequest, compiled: _Compiled, subject: str, body: str
+        self, template: Template, request: ports.RenderRequest, compiled: _Compiled, subject: str, body: str
     ) -> tuple[Figure, ...]:
         """Read the text back and hold it against the statement; returns the figures it carries."""
         declared = template.variables.keys()
@@ -235,6 +214,17 @@ class Renderer:
         if "reply_by" in dates:
             figures = (*figures, Figure("reply_by", dates["reply_by"].isoformat()))
         return figures
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    """Texts and subjects are plain text, so nothing is escaped; a variable nobody declared is an error."""
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, cache_size=0)
+
+
+@lru_cache(maxsize=512)
+def _compiled(source: str) -> jinja2.Template:
+    return _environment().from_string(source)
 
 
 def figures_of(statement: Statement) -> tuple[Figure, ...]:
@@ -403,7 +393,7 @@ def read_back(text: str, locale: str, currency: str) -> ReadBack:
 
 
 def _amounts(text: str, locale: Locale, currency: str) -> tuple[frozenset[Decimal], bool]:
-    symbol = get_currency_symbol(currency, locale=locale) if currency else ""
+    symbol = _symbol(currency, locale) if currency else ""
     amounts: set[Decimal] = set()
     unreadable = False
     for match in _money_pattern().finditer(text):
@@ -421,6 +411,11 @@ def _amounts(text: str, locale: Locale, currency: str) -> tuple[frozenset[Decima
             unreadable = True  # money, but not written as this locale writes this currency
         amounts.add(amount)
     return frozenset(amounts), unreadable
+
+
+@lru_cache(maxsize=64)
+def _symbol(currency: str, locale: Locale) -> str:
+    return get_currency_symbol(currency, locale=locale)
 
 
 @lru_cache(maxsize=1)

@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dunlin.adapters.renderer import Rendered, Renderer, RenderRequest, read_back
+from dunlin.adapters.renderer import Rendered, Renderer, read_back
 from dunlin.content.errors import ContentErrors
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content, Template
@@ -27,6 +28,7 @@ from dunlin.domain.policy import Line, Stage, Strategy
 from dunlin.domain.segments import Encoding
 from dunlin.domain.words import Channel, HoldKind, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
+from dunlin.services.ports import RenderRequest
 
 #: The answers to a borrower's own words; a service asks for them by these names.
 REPLY_TEMPLATES = ("opt_out_confirmation", "opt_in_confirmation", "help")
@@ -178,9 +180,8 @@ def _lines(content: Content, code: str, channel: Channel, purpose: Purpose) -> l
 
 
 def _check_texts(content: Content) -> Iterator[Problem]:
-    environment = ImmutableSandboxedEnvironment()
     for template in content.templates.values():
-        yield from _check_variables(environment, template)
+        yield from _check_variables(template)
         forbidden, in_subjects = content.forbidden.get(template.locale, (frozenset(), frozenset()))
         yield from _check_words(f"{template.name}:{template.body_line}", "body", template.source, forbidden)
         subject_words = forbidden | in_subjects
@@ -204,10 +205,9 @@ def _check_texts(content: Content) -> Iterator[Problem]:
                 yield Problem(where, field, "has an amount or a date in it")
 
 
-def _check_variables(environment: ImmutableSandboxedEnvironment, template: Template) -> Iterator[Problem]:
+def _check_variables(template: Template) -> Iterator[Problem]:
     try:
-        used = meta.find_undeclared_variables(environment.parse(template.source))
-        used |= meta.find_undeclared_variables(environment.parse(template.subject))
+        used = _variables_in(template.source) | _variables_in(template.subject)
     except TemplateError as mistake:
         line = template.body_line + (getattr(mistake, "lineno", None) or 1) - 1
         yield Problem(f"{template.name}:{line}", "body", f"cannot be read: {mistake}")
@@ -216,6 +216,11 @@ def _check_variables(environment: ImmutableSandboxedEnvironment, template: Templ
         yield Problem(f"{template.name}:2", f"variables.{name}", "is used but not declared")
     for name in sorted(template.variables.keys() - used):
         yield Problem(f"{template.name}:2", f"variables.{name}", "is declared but not used")
+
+
+@lru_cache(maxsize=512)
+def _variables_in(source: str) -> frozenset[str]:
+    return frozenset(meta.find_undeclared_variables(ImmutableSandboxedEnvironment().parse(source)))
 
 
 def _check_words(where: str, field: str, text: str, forbidden: frozenset[str]) -> Iterator[Problem]:
@@ -243,7 +248,7 @@ def _says(template: Template, said: str) -> bool:
         return template.says_next != "nothing"
     if said == "opt_out" and template.opt_out == "confirms":
         return True
-    return bool(_SAYS[said] & template.variables.keys())
+    return any(re.search(rf"\b{name}\b", template.source) for name in _SAYS[said])
 
 
 # ── Texts as they are read ───────────────────────────────────────────────────────────────────────────────────────────
@@ -282,8 +287,11 @@ def _try_out(renderer: Renderer, content: Content, template: Template, line: Lin
             yield label, f"has a link, which line {line.line_id} may not carry"
         texts = content.texts(template.locale)
         offer = texts["opt_out_sms" if template.channel is Channel.SMS else "opt_out_email"]
-        if line.opt_out_line == "required" and template.opt_out == "offers" and offer not in rendered.body:
-            yield label, f"does not say how to opt out, which line {line.line_id} requires"
+        if template.opt_out == "offers" and offer not in rendered.body:
+            if line.opt_out_line == "required":
+                yield label, f"does not say how to opt out, which line {line.line_id} requires"
+            elif any("opt_out" in rule.must_say for rule in _text_rules(content, template)):
+                yield label, f"does not say how to opt out: a pack wants it and line {line.line_id} forbids it"
         if line.opt_out_line == "forbidden" and offer in rendered.body:
             yield label, f"says how to opt out, which line {line.line_id} forbids"
 

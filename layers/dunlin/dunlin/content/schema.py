@@ -75,8 +75,8 @@ LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[A-Z]{2}$")]
 ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z_]+(/[A-Za-z_]+)*$")]
 Purposes = Annotated[frozenset[Purpose], AfterValidator(_not_empty)]
 Capacities = Annotated[frozenset[Capacity], AfterValidator(_not_empty)]
-#: Our own channels, and the ones on which somebody else reaches the borrower.
-ContactChannel = Literal["any", "sms", "email", "push", "call", "voicemail", "letter", "visit"]
+#: Our own channels, and the ones on which somebody else reaches the borrower (as `POST /contacts:reserve` names them).
+ContactChannel = Literal["any", "sms", "email", "push", "call", "agent", "agency", "letter", "visit"]
 
 
 class Strict(BaseModel):

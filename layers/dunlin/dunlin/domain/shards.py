@@ -5,8 +5,8 @@ from __future__ import annotations
 from zlib import crc32
 
 #: One FIFO group each: a shard is evaluated by one worker at a time.
-WAKE_SHARDS = tuple(f"{number:02d}" for number in range(16))
-ATTENTION_SHARDS = tuple(f"{number:02d}" for number in range(4))
+WAKE_SHARDS = tuple(f"{number:02d}" for number in range(8))
+ATTENTION_SHARDS = tuple(f"{number:02d}" for number in range(2))
 
 
 def shard_of(borrower_id: str) -> str:

@@ -21,7 +21,7 @@ def version_of(event: Mapping[str, object]) -> int:
 
 
 def token_of(event: Mapping[str, object]) -> str:
-    return _text(event, "task_token")
+    return _text(event, "token")
 
 
 def _text(event: Mapping[str, object], name: str) -> str:
