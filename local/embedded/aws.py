@@ -267,7 +267,8 @@ class EmbeddedAws:
                 fault = self._before_call(CallInfo(function, service, operation, counters.calls[name], parameters))
             if fault is not None and not fault.after_effect:
                 raise fault.error
-            answer = original(client, operation, parameters)
+            make = dynamodb.call if service == "dynamodb" else original
+            answer = make(client, operation, parameters)
             if fault is not None:
                 raise fault.error
             return answer

@@ -12,6 +12,10 @@ that a poison record holds up its own shard only.
 each key of each index), and moto's own code does the rest. Results are shared, not copied in depth: they are written
 out at once and nobody changes them in between.
 
+**Calls.** Between a client and moto's handlers lie serialising, signing, a URL match, a web request and parsing: four
+fifths of the cost of a call, and none of its meaning. `call` asks the handler itself. The contract suite runs the same
+storage code through all of botocore.
+
 **Small things that cost much.** moto checks an item's size once for each attribute over all attributes, projects by
 way of nested paths, and asks for six aliases of each of an attribute's ten possible types when it writes an answer.
 """
@@ -30,7 +34,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import moto.dynamodb.models.table as table_module
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.exceptions import JsonRESTError
 from moto.core.serialize import BaseJSONSerializer
+from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
     ConditionalCheckFailed,
@@ -46,6 +53,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import StreamRecord, StreamShard, Table
 from moto.dynamodb.models.utilities import bytesize, dynamo_json_dump
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.responses import DynamoHandler
 
 from local.embedded.patching import Patches
 
@@ -462,3 +470,34 @@ def _restorer(backend: DynamoDBBackend, name: str, key: dict[str, Any]) -> Calla
             table.put_item(before.to_json()["Attributes"], overwrite=True)
 
     return restore
+
+
+def call(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Make a DynamoDB call of `client` by asking moto's handler itself: same answers, same errors."""
+    handler = DynamoHandler()
+    handler.region = client.meta.region_name
+    handler.current_account = DEFAULT_ACCOUNT_ID
+    handler.body = handler.params = parameters
+    try:
+        result = getattr(handler, _method(operation))().result
+    except JsonRESTError as error:
+        raise _client_error(client, operation, error) from None
+    answer: dict[str, Any] = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}}
+    answer.update(result)
+    return answer
+
+
+@lru_cache(maxsize=64)
+def _method(operation: str) -> str:
+    return camelcase_to_underscores(operation)
+
+
+def _client_error(client: Any, operation: str, error: JsonRESTError) -> Exception:
+    """What botocore makes of an error body: its code, its message and the fields of its shape."""
+    body = json.loads(error.description)
+    code = str(body.pop("__type", error.error_type)).rpartition("#")[2]
+    message = body.pop("message", None) or body.pop("Message", None) or ""
+    metadata = {"HTTPStatusCode": error.code, "HTTPHeaders": {}, "RetryAttempts": 0}
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata, **body}
+    made: Exception = client.exceptions.from_code(code)(response, operation)
+    return made
