@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from dunlin.entry import bootstrap
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from dunlin.entry import bootstrap
 from local.core.feed import CoreEvent
 from local.embedded.aws import EmbeddedAws
 from local.embedded.clock import VirtualClock

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from dunlin.adapters.renderer import Rendered, Renderer, figures_of, read_back, short_name
+from dunlin.adapters.renderer import Renderer, figures_of, read_back, short_name
 from dunlin.content import Content, load_content
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
@@ -18,7 +18,7 @@ from dunlin.domain.segments import segment
 from dunlin.domain.statement import Statement, StatementLine
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
-from dunlin.services.ports import RenderRequest
+from dunlin.services.ports import Rendered, RenderRequest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

@@ -47,13 +47,6 @@ _LONGEST_NAME = {"en": 20, "zh": 12}
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered(ports.Rendered):
-    """A text whose figures were read back. An e-mail has no parts. `is_too_long`: it must not be sent."""
-
-    is_too_long: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """One loan of several, as a template writes it."""
 
@@ -77,7 +70,7 @@ class Renderer:
         self._content = content
         self._compiled: dict[tuple[str, str, Channel], _Compiled] = {}
 
-    def render(self, request: ports.RenderRequest) -> Rendered:
+    def render(self, request: ports.RenderRequest) -> ports.Rendered:
         """The text of one message.
 
         Raises:
@@ -99,10 +92,10 @@ class Renderer:
         subject = " ".join(_plain_spaces(subject).split())
         figures = self._check_figures(template, request, compiled, subject, body)
         if request.channel is not Channel.SMS:
-            return Rendered(subject, body, 0, "UTF-8", figures)
+            return ports.Rendered(subject, body, 0, "UTF-8", figures)
         segments = segment(body)
         too_long = segments.is_too_long or segments.parts > template.max_parts
-        return Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long)
+        return ports.Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long)
 
     def expected_parts(self, template_id: str, locale: str) -> int:
         """Parts of an ordinary text of this template, for the pacer; the header says it and `check` measures it.

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dunlin.adapters.renderer import Rendered, Renderer, read_back
+from dunlin.adapters.renderer import Renderer, read_back
 from dunlin.content.errors import ContentErrors
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content, Template
@@ -28,7 +28,7 @@ from dunlin.domain.policy import Line, Stage, Strategy
 from dunlin.domain.segments import Encoding
 from dunlin.domain.words import Channel, HoldKind, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
-from dunlin.services.ports import RenderRequest
+from dunlin.services.ports import Rendered, RenderRequest
 
 #: The answers to a borrower's own words; a service asks for them by these names.
 REPLY_TEMPLATES = ("opt_out_confirmation", "opt_in_confirmation", "help")

@@ -15,8 +15,6 @@ from dunlin.entry.records import json_object
 from dunlin.errors import Conflict, DunlinError, InvalidInput, NotFound, TransientError
 from dunlin.services.contacts import Denied
 
-app = APIGatewayRestResolver(serializer=_dumps)
-
 _MOST_BODY = 1_000_000
 _MOST_EVENTS = 100
 
@@ -25,6 +23,9 @@ def _dumps(value: object) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+app = APIGatewayRestResolver(serializer=_dumps)
 
 
 class _Reserve(BaseModel):

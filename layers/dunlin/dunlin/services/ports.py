@@ -235,13 +235,14 @@ class RenderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A text, read back: `figures` are the ones found in it."""
+    """A text, read back: `figures` are the ones found in it. An e-mail has no parts. Too long: it must not be sent."""
 
     subject: str
     body: str
     parts: int
     encoding: str
     figures: tuple[Figure, ...]
+    is_too_long: bool = False
 
 
 class Renderer(Protocol):

@@ -10,16 +10,13 @@ from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
 from dunlin.domain.policy import Line
 from dunlin.domain.review import Ready, Stop, review
-from dunlin.domain.words import STOPPABLE, Channel, MessageState, Reason
-from dunlin.errors import Conflict, ContentOutdated, FiguresMismatch
+from dunlin.domain.words import STOPPABLE, MessageState, Reason
+from dunlin.errors import Conflict, ContentError, ContentOutdated, FiguresMismatch
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.pace import STANDS
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Content, Renderer, RenderRequest, Store
 from dunlin.services.settle import Settle
-
-#: A text longer than this many parts is a mistake of ours, not a message.
-MOST_PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,6 @@ class Compose:
         line = self._lines.get(message.line)
         if line is None:
             return Stop(Reason.NO_ROUTE, "lines")
-        if message.rendered_version == borrower.version and message.content_version == self._content.version:
-            return Texted(message, answer, line)
         try:
             rendered = self._renderer.render(
                 RenderRequest(
@@ -80,8 +75,10 @@ class Compose:
             )
         except FiguresMismatch as mismatch:
             return Stop(Reason.FIGURES_MISMATCH, mismatch.field)
-        if message.channel is Channel.SMS and rendered.parts > MOST_PARTS:
-            return Stop(Reason.TOO_LONG, "parts")
+        except ContentError:
+            return Stop(Reason.NO_TEMPLATE, message.template)
+        if rendered.is_too_long:
+            return Stop(Reason.TOO_LONG, "template.max_parts")
         worded = replace(
             message,
             subject=rendered.subject,
