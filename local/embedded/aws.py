@@ -169,6 +169,7 @@ class EmbeddedAws:
         self._async: list[_Async] = []
         self._numbers = 0
         self._fired: dict[str, datetime] = {}
+        self._events_client: Any = None
 
     # ------------------------------------------------------------------ opening and closing
 
@@ -390,10 +391,11 @@ class EmbeddedAws:
             ValueError: the bus refused an entry.
         """
         self._assert_usable()
-        import boto3
+        if self._events_client is None:
+            import boto3
 
-        client: Any = boto3.client("events", region_name=self._region)
-        answer = client.put_events(Entries=[dict(entry) for entry in entries])
+            self._events_client = boto3.client("events", region_name=self._region)
+        answer = self._events_client.put_events(Entries=[dict(entry) for entry in entries])
         if answer["FailedEntryCount"]:
             codes = sorted({entry["ErrorCode"] for entry in answer["Entries"] if "ErrorCode" in entry})
             raise ValueError(f"{answer['FailedEntryCount']} events were refused: {', '.join(codes)}")

@@ -489,7 +489,7 @@ def call(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, A
 
 @lru_cache(maxsize=64)
 def _method(operation: str) -> str:
-    return camelcase_to_underscores(operation)
+    return str(camelcase_to_underscores(operation))
 
 
 def _client_error(client: Any, operation: str, error: JsonRESTError) -> Exception:

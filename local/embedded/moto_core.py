@@ -18,11 +18,12 @@ import types
 import uuid
 from collections.abc import Callable
 from datetime import datetime, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import botocore.signers
 import botocore.useragent
+import jsonpath_ng.ext
 import moto.backend_index
 import moto.backends
 import moto.core.responses
@@ -41,6 +42,8 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
 from moto.moto_api._internal import mock_random
+from moto.stepfunctions.parser.asl.component.common.path import result_path
+from moto.stepfunctions.parser.asl.utils import json_path
 
 from local.embedded.clock import VirtualClock
 from local.embedded.patching import Patches
@@ -117,6 +120,12 @@ def install_short_cuts(patches: Patches) -> None:
     # moto inspects its whole response class for each request, and botocore spells out its user agent.
     patches.set(moto.core.responses, "method_names_from_class", cache(moto.core.utils.method_names_from_class))
     patches.set(botocore.useragent.UserAgentString, "to_string", lambda _: "embedded")
+
+    # Paths are compiled anew, grammar and all, for each event and each step of a state machine.
+    compiled = lru_cache(maxsize=1024)(json_path.parse)
+    for module in (jsonpath_ng.ext, json_path):
+        patches.set(module, "parse", compiled)
+    patches.set(result_path, "parse", lru_cache(maxsize=1024)(result_path.parse))
 
     original_sign = botocore.signers.RequestSigner.sign
 

@@ -243,7 +243,7 @@ def test_words_exist_and_texts_do(content: Content) -> None:
     [
         (
             "packs/cn.yaml",
-            "    count: 3\n    days: 7",
+            "    count: 4\n    days: 7",
             "    count: 0\n    days: 7",
             "count: 0",
             "caps[1].count",

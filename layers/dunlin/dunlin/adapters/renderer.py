@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dunlin.content.model import Content, Template
     from dunlin.domain.statement import Statement
 
-__all__ = ["ReadBack", "Rendered", "Renderer", "figures_of", "read_back", "short_name"]
+__all__ = ["ReadBack", "Renderer", "figures_of", "read_back", "short_name"]
 
 #: More loans than this are named by their number and total only: a list nobody can read helps nobody.
 MOST_ITEMS = 4

@@ -77,11 +77,17 @@ def zones_of(borrower: Borrower, point: ContactPoint) -> tuple[str, ...]:
 
 
 def line_for(policy: Policy, channel: Channel, purpose: Purpose) -> Line | None:
-    """The first line of the lender's profile that carries this purpose on this channel."""
+    """The first line of the lender's profile that carries this purpose on this channel, and is not stopped.
+
+    Where all of them are stopped it is the first: then there is something to wait for.
+    """
+    first: Line | None = None
     for line in policy.lines:
         if line.channel is channel and purpose in line.purposes:
-            return line
-    return None
+            if line.line_id not in policy.conditions.stopped_lines:
+                return line
+            first = first or line
+    return first
 
 
 def permit(
