@@ -172,8 +172,9 @@ def test_china_is_quiet_at_night_and_marks_what_it_has_only_read_about(content: 
 
 def test_each_kind_of_sender_is_used(content: Content) -> None:
     assert {line.provider for line in content.lender.lines} == {"aws_sms", "aws_sns", "aws_ses", "finance_sms"}
-    reply = next(line for line in content.lines("US-MA") if Purpose.REPLY in line.purposes)
-    assert (reply.provider, reply.channel) == ("aws_sns", Channel.SMS)
+    replies = [line for line in content.lines("US-MA") if Purpose.REPLY in line.purposes and line.channel is Channel.SMS]
+    assert [line.provider for line in replies] == ["aws_sms", "aws_sns"]
+    assert len({line.origination for line in replies}) == 1
     assert all(line.links == "none" for line in content.lines("CN"))
     assert content.line("cn-finance") in content.lines("CN")
     assert content.line("nobody") is None
@@ -543,7 +544,13 @@ def test_a_template_without_a_header(root: Path) -> None:
             "tier_4/zh-CN.sms.j2 does not exist",
         ),
         ("lenders/sample.yaml", "opt_out_line: required", "opt_out_line: forbidden", "templates/", "forbids"),
-        ("lenders/sample.yaml", "purposes: [reply]", "purposes: [marketing]", "packs/us-", "can answer"),
+        (
+            "lenders/sample.yaml",
+            "purposes: [servicing, collection, mandatory, reply]\n    parts_per_second: 50",
+            "purposes: [servicing, collection, mandatory]\n    parts_per_second: 50",
+            "packs/cn",
+            "can answer",
+        ),
         ("lenders/sample.yaml", "brand: Marram\n", "brand: Marram™\n", "templates/", "GSM-7"),
         (
             "packs/cn.yaml",
