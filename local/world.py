@@ -71,6 +71,7 @@ class World:
     Args:
         core: feeds facts. on_delivered: what people answer to a text that reached them.
         line_of: the number a person's text is sent to, by the person's own number.
+        unreachable: numbers that no text reaches, and why (invalid, landline).
     """
 
     core: Core
@@ -81,7 +82,7 @@ class World:
     logs_dir: Path
     on_delivered: Callable[[Delivered], Sequence[Reply]]
     line_of: Callable[[str], str]
-    unreachable: Sequence[str] = ()
+    unreachable: Mapping[str, str] = field(default_factory=dict)
     before_call: Callable[[Any], Any] | None = None
     progress: Callable[[datetime], None] | None = None
     finance_numbers: Sequence[str] = ()
@@ -103,6 +104,7 @@ class World:
             on_delivered=self._reached,
             finance_keys=keys,
             finance_numbers=tuple(self.finance_numbers),
+            unreachable=self.unreachable,
             hold_seconds=HOLD_SECONDS,
         )
         self._settled: set[tuple[str, str]] = set()
@@ -119,6 +121,7 @@ class World:
                 "CONTENT_DIR": str(CONTENT),
                 "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
                 "AWS_ENDPOINT_URL_SESV2": url,
+                "AWS_ENDPOINT_URL_SNS": url,
                 "PROVIDER_READ_TIMEOUT": str(READ_TIMEOUT),
             },
             logs_dir=self.logs_dir,

@@ -404,9 +404,10 @@ class Executions:
 class House:
     """All services on the in-memory ports, and hands to move them: what the schedules, streams and queues do."""
 
-    def __init__(self, now: datetime = NOW, content: Content | None = None, *, hears: bool = True) -> None:
+    def __init__(self, now: datetime = NOW, content: Content | None = None, *, hears: bool = True, delivers: bool = True) -> None:
         self.clock = FakeClock(now)
         self.hears = hears
+        self.delivers = delivers
         self.content = content if content is not None else shipped_content()
         self.store = HouseStore()
         self.controls = MemoryControls()
@@ -416,6 +417,7 @@ class House:
         self.keys = FakePointKeys()
         self.executions = Executions()
         self._events = 0
+        self._loans: dict[tuple[str, str], dict[str, Any]] = {}
         senders: dict[str, Sender] = dict.fromkeys((line.provider for line in self.content.lender.lines), self.sender)
         clock, store = self.clock, self.store
         self.policies = Policies(self.content, self.controls)
@@ -484,7 +486,26 @@ class House:
         }
         self.tell("borrower.updated", borrower_id, borrower=profile)
         for loan in loans:
+            self._loans[borrower_id, loan["loan_id"]] = dict(loan)
             self.tell("loan.snapshot", borrower_id, loan=loan)
+
+    def loan_now(self, loan_id: str = "l-1", borrower_id: str = "b-1", **changes: Any) -> dict[str, Any]:
+        """The core's next snapshot of a loan, as of now."""
+        before = self._loans[borrower_id, loan_id]
+        after = before | {"sequence": before["sequence"] + 1, "as_of": self.now.isoformat()} | changes
+        after = {name: value for name, value in after.items() if value is not None}
+        self._loans[borrower_id, loan_id] = after
+        return after
+
+    def pay(self, payment_id: str = "p-1", *, loan_id: str = "l-1", amount: str = "120.50", **changes: Any) -> Ingested:
+        """The loan is paid, in full unless `changes` say what is left."""
+        loan = self.loan_now(loan_id, **({"instalments": [], "overdue": None, "days_past_due": None} | changes))
+        return self.tell("payment.applied", payment={"payment_id": payment_id, "amount": amount}, loan=loan)
+
+    def snapshots(self) -> None:
+        """The core's daily file: every loan again."""
+        for borrower_id, loan_id in list(self._loans):
+            self.tell("loan.snapshot", borrower_id, loan=self.loan_now(loan_id, borrower_id))
 
     def borrower(self, borrower_id: str = "b-1") -> Borrower:
         found = self.store.borrower(borrower_id)
@@ -507,7 +528,7 @@ class House:
         raise AssertionError("an execution does not come to rest")
 
     def pace_lines(self) -> list[Paced]:
-        return self.pace.lines()
+        return self.pace.lines(raised)
 
     def render_due(self) -> None:
         for message in self.in_state(MessageState.DUE):
@@ -533,9 +554,11 @@ class House:
         return message
 
     def due(self, borrower_id: str = "b-1") -> Message:
-        message = self.request(borrower_id)
+        self.wake()
+        self.run_cases()
         self.pace_lines()
-        return self.message(message)
+        (message,) = self.in_state(MessageState.DUE, borrower_id)
+        return message
 
     def rendered(self, borrower_id: str = "b-1") -> Message:
         message = self.due(borrower_id)
@@ -549,6 +572,10 @@ class House:
 
     def minute(self) -> None:
         """All that one minute's schedules set in motion, with the streams behind them."""
+        if self.delivers:
+            for message in self.in_state(MessageState.SENT):
+                if message.sent_at is not None and message.sent_at < self.now:
+                    self.report(message)
         self.wake()
         self.run_cases()
         self.pace_lines()
@@ -572,11 +599,17 @@ class House:
             raise AssertionError("more moments than there can be")
         self.clock.now = end
 
+    def run_days(self, days: int) -> None:
+        """`days` days, each begun with the core's daily file."""
+        for _ in range(days):
+            self.snapshots()
+            self.run_until(self.now + DAY)
+
     def _following(self) -> datetime:
         far = self.now + timedelta(days=3650)
         moments = [b.wake_at for b in self.store.borrowers.values() if b.wake_at is not None]
         moments += [m.attend_at for m in self.store.messages.values() if m.attend_at is not None and not m.is_terminal]
-        if self.in_state(MessageState.REQUESTED):
+        if self.in_state(MessageState.REQUESTED) or (self.delivers and self.in_state(MessageState.SENT)):
             moments.append(self.now)
         return max(min(moments, default=far), self.now + MINUTE)
 

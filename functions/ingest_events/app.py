@@ -8,7 +8,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.core_events import MOST_BYTES, parse_core_event
+from dunlin.entry.core_events import MOST_BYTES
+from dunlin.entry.facts import apply_fact
 from dunlin.entry.observability import logger, metrics, tracer
 from dunlin.entry.records import json_object, refusing
 
@@ -20,8 +21,7 @@ def receive(record: SQSRecord) -> None:
 
     def apply() -> None:
         body = json_object(record.body, MOST_BYTES)
-        event = parse_core_event(body.get("detail", body))
-        result = runtime().ingest.receive(event)
+        event, result = apply_fact(runtime().ingest, body.get("detail", body))
         logger.info("core event", extra={"type": event.type, "event_id": event.event_id, "result": str(result)})
 
     refusing("core", runtime().refused_input, record.body, apply)

@@ -10,11 +10,16 @@ from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import logger, metrics, tracer
 
 
+def failed(what: str, error: Exception) -> None:
+    logger.error("pacing failed", extra={"ref": what, "error": type(error).__name__})
+    metrics.add_metric(name="PacingFailed", unit=MetricUnit.Count, value=1)
+
+
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    paced = runtime().pace.lines()
+    paced = runtime().pace.lines(failed)
     for line in paced:
         extra = {"line": line.line, "released": line.released, "waiting": line.waiting, "late": line.late}
         logger.info("line paced", extra=extra)

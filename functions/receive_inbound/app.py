@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.adapters.reports import parse_inbound, read_body
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import logger, metrics, tracer
-from dunlin.entry.records import refusing
+from dunlin.entry.records import received_at, refusing
 from dunlin.services.inbound import Meaning
 from dunlin.services.sweep import heard
 
@@ -24,7 +24,8 @@ def receive(record: SQSRecord) -> None:
         body = read_body(record.body)
         if "probe" in body:
             return heard(runtime().controls, "inbound", str(body["probe"]), runtime().clock())
-        text = parse_inbound(body, runtime().clock())
+        # When it reached our queue: the same for every delivery of it, however late it is processed.
+        text = parse_inbound(body, received_at(record))
         received = runtime().inbound.receive(text)
         extra = {
             "inbound_id": text.inbound_id,

@@ -25,12 +25,16 @@ from local.simulator.payloads import (
 )
 from local.simulator.record import HandOverReceived, InboundSent, Record
 
-__all__ = ["AWS", "EMAIL", "FINANCE", "SNS", "Delivered", "Outgoing", "Simulator", "Taken"]
+__all__ = ["AWS", "EMAIL", "FINANCE", "INVALID", "LANDLINE", "SNS", "Delivered", "Outgoing", "Simulator", "Taken"]
 
 AWS: Final = "aws_sms"
 EMAIL: Final = "aws_ses"
 FINANCE: Final = "finance_sms"
 SNS: Final = "aws_sns"
+
+#: Why texts never reach a number: nobody has it, or it takes none.
+INVALID: Final = "invalid"
+LANDLINE: Final = "landline"
 
 #: Without word from the carrier for this long the provider closes the message.
 CARRIER_SILENCE = timedelta(hours=72)
@@ -120,7 +124,8 @@ class Simulator:
 
     Every draw is a hash of the seed, the message's reference, the attempt and what is being drawn, so that a run does
     not depend on which thread came first. `hold_seconds` is real: how long the answer to a message that "times out"
-    is held back, longer than the client's read time-out.
+    is held back, longer than the client's read time-out. `unreachable` says of a number that it is `INVALID` or a
+    `LANDLINE`: whatever is sent there is accepted, and never arrives.
 
     `start` (or `with`) opens the HTTP server on the loopback interface; `due` and `next_due` belong to the driver's
     thread, and so does `on_delivered`, which is called from inside `due`.
@@ -135,6 +140,7 @@ class Simulator:
         on_delivered: Callable[[Delivered], None] | None = None,
         finance_keys: FinanceKeys | None = None,
         finance_numbers: Sequence[str] = (),
+        unreachable: Mapping[str, str] | None = None,
         hold_seconds: float = 0.5,
         max_threads: int = 16,
     ) -> None:
@@ -153,6 +159,7 @@ class Simulator:
         self._inbound_seen: dict[tuple[str, str, str, datetime], int] = {}
         self._last_message: dict[tuple[str, str], str] = {}
         self._finance_numbers = set(finance_numbers)
+        self._unreachable = dict(unreachable or {})
         self._opted_out: dict[str, dict[str, datetime]] = {}
         self._finance_black: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
@@ -297,6 +304,9 @@ class Simulator:
         ttl = DEFAULT_TTL_SECONDS if order.ttl_seconds is None else order.ttl_seconds
         ends_at = now + timedelta(seconds=ttl)
         arrives_at = now + _seconds(latency)
+        if order.to_address in self._unreachable:
+            event = "dead" if self._unreachable[order.to_address] == INVALID else "unreachable"
+            return _Fate(None, min(arrives_at, ends_at), events.get(event))
         if draw.happens(faults.dead_number, "number", order.to_address):
             return _Fate(None, min(arrives_at, ends_at), events.get("dead"))
         if draw.happens(faults.carrier_blocked, *words, "blocked"):

@@ -12,6 +12,7 @@
     ├── AlreadyRecorded         the item exists: this occasion, payment or text was recorded before
     ├── TransientError          storage or provider is not reachable now; the batch's retry is the right answer
     ├── ContentOutdated         this function's content is older than the message's: retry, never send under another
+    ├── UnreadableItem          a stored document does not parse under this version of the code
     └── FiguresMismatch         the figures read back from a text are not the ledger's: it must not be sent
 
 Results are not errors: an opt-out, a cap, a hold or a quiet hour is a decision with a reason.
@@ -32,6 +33,7 @@ __all__ = [
     "StateConflict",
     "Suppressed",
     "TransientError",
+    "UnreadableItem",
     "VersionConflict",
 ]
 
@@ -89,6 +91,10 @@ class AlreadyRecorded(DunlinError):
 
 class TransientError(DunlinError):
     """Storage or provider cannot be reached now; the batch's retry is the right answer."""
+
+
+class UnreadableItem(DunlinError):
+    """A stored document does not parse under this version of the code. What it holds is not in the error."""
 
 
 class ContentOutdated(DunlinError):

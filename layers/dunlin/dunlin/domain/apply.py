@@ -9,10 +9,11 @@ from datetime import datetime
 from dunlin.domain.borrower import Borrower, Case, Contact, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT, Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
 from dunlin.domain.occasion import mark_id, occasion_key
 from dunlin.domain.policy import Policy
-from dunlin.domain.words import CaseStatus, MessageState, Reason
+from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
     """Carry out `actions` on `borrower`: marks, case and messages."""
     marks = {mark.mark_id: mark for mark in borrower.marks}
     messages: list[Message] = []
-    case, episodes = borrower.case, borrower.episodes
+    case, episodes, with_person_to = borrower.case, borrower.episodes, borrower.with_person_to
     changed = False
     for action in actions:
         match action:
@@ -62,8 +63,10 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
                         token=None,
                         ring_at=None,
                     )
+                if action.outcome in (CaseOutcome.REFERRED, CaseOutcome.OPTED_OUT):
+                    with_person_to = local_date(now, borrower.zone)
                 changed = True
-    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes)
+    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes, with_person_to=with_person_to)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
 
 
@@ -71,11 +74,16 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
     """Without contacts no rule counts any more, holds that are over, and marks of due dates long past."""
     unpaid = {instalment.due_on for loan in borrower.loans for instalment in loan.instalments}
     oldest = (now - MARKS_KEPT).date()
+    # An open case needs the memory of its tiers for as long as it is open.
+    is_open = borrower.case is not None and borrower.case.status is CaseStatus.OPEN
+    episode = borrower.case.episode if borrower.case is not None and is_open else None
     return replace(
         borrower,
         contacts=tuple(contact for contact in borrower.contacts if contact.felt_until > now - LONGEST_WINDOW),
         holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
-        marks=tuple(mark for mark in borrower.marks if mark.due_on in unpaid or mark.due_on > oldest),
+        marks=tuple(
+            mark for mark in borrower.marks if mark.episode == episode or mark.due_on in unpaid or mark.due_on > oldest
+        ),
     )
 
 

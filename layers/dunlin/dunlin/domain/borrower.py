@@ -187,3 +187,9 @@ class Borrower:
     wake_at: datetime | None = None
     chain_head: str = ""
     profile_sequence: int = 0
+    #: Arrears due on or before this date are with a person: no second case begins for them.
+    with_person_to: date | None = None
+    #: A fact about this borrower was refused then: figures older than that are not to be trusted.
+    doubted_at: datetime | None = None
+    #: Holds lifted lately (id, when): a placement that comes late does not bring one back.
+    lifted: tuple[tuple[str, datetime], ...] = ()

@@ -30,6 +30,29 @@ from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason
 MARKS_KEPT = timedelta(days=120)
 
 
+#: Reasons that lie with us or with the moment. A stage is not given up for them, only for its days being over.
+_OURS = frozenset(
+    {
+        Reason.ACCESS_DENIED,
+        Reason.CAP,
+        Reason.CONTENT_NOT_LIVE,
+        Reason.DEAF,
+        Reason.FACTS_CHANGED,
+        Reason.HOLD,
+        Reason.LINE_STOPPED,
+        Reason.NOT_CONNECTED,
+        Reason.NOT_RELEASED,
+        Reason.PAYMENT_PENDING,
+        Reason.QUIET_HOURS,
+        Reason.SPEND_LIMIT,
+        Reason.STALE_BALANCE,
+        Reason.THROTTLED,
+        Reason.WINDOW_CLOSED,
+    }
+)
+_OURS_REST = LOOK_AGAIN * 6
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Say it: one message about `loans`, for the stage's occasion, inside the window that ends at `until`."""
@@ -127,22 +150,21 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
         return _NOTHING
 
     marks = {mark.mark_id: mark for mark in borrower.marks}
-    tiers_from = _first_tier(strategy).offset_days
+    tiers_from = strategy.tiers_from
+    if borrower.with_person_to is not None:
+        owed = [due for due in owed if not is_with_a_person(borrower, due.loan)]
     late = [due for due in owed if due.days >= 1]
     actions: list[Action] = []
     moments: list[datetime] = []
 
-    actions.extend(_settled_meanwhile(strategy, owed, marks))
     if case is None:
-        fresh = [
-            due.loan.instalments[0].due_on
-            for due in late
-            if due.days >= tiers_from and not _with_a_person(borrower, due.loan.instalments[0].due_on)
-        ]
+        fresh = [due.loan.instalments[0].due_on for due in late if due.days >= tiers_from]
         if fresh:
             actions.append(OpenCase(min(fresh)))
             moments.append(now)
     reminded = [due for due in owed if due.days < tiers_from and (case is None or due.days < 1)]
+    if marks:
+        actions.extend(_settled_meanwhile(borrower, strategy, reminded, marks))
     if reminded:
         busy = any(mark.status == "requested" for mark in borrower.marks)
         _remind(borrower, strategy, policy, now, today, reminded, marks, actions, moments, busy=busy)
@@ -156,37 +178,34 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     return Decision(tuple(actions), tuple(case_actions), min(moments, default=None), ring_at)
 
 
-def _with_a_person(borrower: Borrower, due_on: date) -> bool:
-    """Whether these arrears were in a case that a person took over: no second case begins for them.
+def is_with_a_person(borrower: Borrower, loan: Loan) -> bool:
+    """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.
 
     A cured case whose payment came back is another matter: that is a new episode.
     """
-    ended = borrower.case
-    return (
-        ended is not None
-        and ended.outcome in (CaseOutcome.REFERRED, CaseOutcome.OPTED_OUT)
-        and ended.ended_at is not None
-        and due_on <= local_date(ended.ended_at, borrower.zone)
-    )
-
-
-def _first_tier(strategy: Strategy) -> Stage:
-    for stage in strategy.stages:
-        if stage.kind == "tier":
-            return stage
-    raise ValueError("a strategy has at least one tier")
+    return borrower.with_person_to is not None and loan.instalments[0].due_on <= borrower.with_person_to
 
 
 # ── Reminders ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _settled_meanwhile(strategy: Strategy, owed: Sequence[_Due], marks: dict[str, StageMark]) -> Iterable[Skip]:
-    """Stages that were waiting for their moment when the money came: they end as paid."""
-    still_due = {due.loan.instalments[0].due_on for due in owed}
-    stages = {stage.stage_id: stage for stage in strategy.stages}
+def _settled_meanwhile(
+    borrower: Borrower, strategy: Strategy, reminded: Sequence[_Due], marks: dict[str, StageMark]
+) -> Iterable[Skip]:
+    """Reminders that were waiting for their moment when the money came, or when a case took the loan over."""
+    still_due = {due.loan.instalments[0].due_on for due in reminded}
+    unpaid = {
+        loan.instalments[0].due_on for loan in borrower.loans if loan.status is LoanStatus.OPEN and loan.instalments
+    }
+    any_open = any(loan.status is LoanStatus.OPEN for loan in borrower.loans)
     for mark in marks.values():
-        if mark.episode == 0 and mark.status == "waiting" and mark.due_on not in still_due and mark.stage in stages:
-            yield Skip(stages[mark.stage], mark.due_on, 0, mark.attempt, (), Reason.PAID, "instalments")
+        if mark.episode or mark.status != "waiting" or mark.due_on in still_due or mark.stage not in strategy.by_id:
+            continue
+        if mark.due_on in unpaid:
+            reason = mark.reason or Reason.OVERTAKEN
+        else:
+            reason = Reason.PAID if any_open else Reason.LOAN_NOT_OPEN
+        yield Skip(strategy.by_id[mark.stage], mark.due_on, 0, mark.attempt, (), reason, "loan.instalments")
 
 
 def _remind(
@@ -202,13 +221,17 @@ def _remind(
     *,
     busy: bool,
 ) -> None:
-    stages = [stage for stage in strategy.stages if stage.kind == "reminder"]
+    stages = strategy.reminders
     by_due_date: dict[date, list[_Due]] = {}
     for due in reminded:
         by_due_date.setdefault(due.loan.instalments[0].due_on, []).append(due)
     for due_on, group in sorted(by_due_date.items()):
         days = max(due.days for due in group)
         loans = tuple(due.loan for due in group)
+        if days <= 0 and due_on < today:
+            # The core does not count this day as late: whatever we said about the due date would be wrong.
+            moments.append(_opens(borrower, strategy, stages[0], today + timedelta(days=1)))
+            continue
         for stage in stages:
             if days < stage.offset_days:
                 moments.append(_opens(borrower, strategy, stage, today + timedelta(days=stage.offset_days - days)))
@@ -233,6 +256,10 @@ def _remind(
                 moments.append(min(action.until, passes))
             elif isinstance(action, Request):
                 busy = True  # one conversation at a time: the others wait until this one is settled
+        else:
+            # No reminder is left to come: the next thing to say is the first tier.
+            tier = next(stage for stage in strategy.stages if stage.kind == "tier")
+            moments.append(_opens(borrower, strategy, tier, today + timedelta(days=tier.offset_days - days)))
 
 
 def _why_not(mark: StageMark | None) -> tuple[Reason, str]:
@@ -267,8 +294,12 @@ def _offer(
 ) -> Request | Wait | Skip | None:
     """The stage's message on the first channel that is permitted now; else what it waits for, or why it ends."""
     lost = () if mark is None else mark.lost_channels
-    if attempt >= strategy.max_attempts + len(lost):
-        return None  # its last attempt already ended with a reason
+    if mark is not None and attempt >= strategy.max_attempts + len(lost):
+        if mark.reason not in _OURS:
+            return None  # its last attempt already ended with a reason
+        if now < mark.at + _OURS_REST:
+            # What keeps failing on our side says nothing about the borrower: rest, then try again.
+            return Wait(stage, due_on, episode, attempt, mark.at + _OURS_REST, mark.reason, "max_attempts")
     currency = loans[0].currency
     loans = tuple(loan for loan in loans if loan.currency == currency)
     if any(_covered_by_pending(loan, overdue=overdue) for loan in loans):
@@ -331,25 +362,29 @@ def _escalate(
 ) -> datetime | None:
     """The case's next step; returns when to look again at the latest (None: it ended)."""
     if not late:
-        left = bool(borrower.loans) and all(
-            loan.status in (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF) for loan in borrower.loans
-        )
+        gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
+        others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
+        left = bool(others) and all(loan.status in gone for loan in others)
         outcome = CaseOutcome.CLOSED if left else CaseOutcome.CURED
-        actions.append(EndCase(outcome, Reason.LOAN_NOT_OPEN if left else Reason.PAID))
+        reason = Reason.LOAN_NOT_OPEN if left else Reason.PAID
+        actions.extend(_ended(case, strategy, marks, outcome, reason))
         return None
     if case.rounds >= strategy.max_rounds or now - case.opened_at > timedelta(days=strategy.max_case_days):
-        actions.append(EndCase(CaseOutcome.REFERRED, Reason.NOT_RELEASED))
+        actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.NOT_RELEASED))
         return None
     loans = tuple(due.loan for due in sorted(late, key=lambda due: (-due.days, due.loan.loan_id)))
     days = max(due.days for due in late)
-    previous: StageMark | None = None
-    for stage in strategy.stages:
-        if stage.kind == "reminder":
-            continue
+    tiers = [stage for stage in strategy.stages if stage.kind != "reminder"]
+    told = [
+        place
+        for place, stage in enumerate(tiers)
+        if (mark := marks.get(mark_id(case.due_on, stage.stage_id, case.episode))) is not None and mark.status == "told"
+    ]
+    # A tier that failed after a later one was told is not gone back to: the ladder has one direction.
+    last = max(told, default=-1)
+    previous = marks[mark_id(case.due_on, tiers[last].stage_id, case.episode)] if told else None
+    for stage in tiers[last + 1 :]:
         mark = marks.get(mark_id(case.due_on, stage.stage_id, case.episode))
-        if mark is not None and mark.status == "told":
-            previous = mark
-            continue
         if mark is not None and mark.status == "requested":
             return now + timedelta(days=1)  # its outcome rings; this is for an outcome that was lost
         starts = _opens(borrower, strategy, stage, today + timedelta(days=stage.offset_days - days))
@@ -362,7 +397,7 @@ def _escalate(
             held = holding(borrower, stage.purpose, policy, now)
             if held is not None:
                 return min(held.at, now + timedelta(days=7))
-            actions.append(EndCase(CaseOutcome.REFERRED, Reason.STAGE_DUE))
+            actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.STAGE_DUE))
             return None
         attempt = 0 if mark is None else mark.attempt + (mark.status == "unsent")
         action = _offer(
@@ -379,15 +414,34 @@ def _escalate(
             case Skip():
                 actions.append(action)
                 opted_out = action.reason is Reason.OPTED_OUT
-                actions.append(EndCase(CaseOutcome.OPTED_OUT if opted_out else CaseOutcome.REFERRED, action.reason))
+                outcome = CaseOutcome.OPTED_OUT if opted_out else CaseOutcome.REFERRED
+                actions.extend(_ended(case, strategy, marks, outcome, action.reason, but=stage.stage_id))
                 return None
             case None:
                 # Every permitted attempt ended unsent: the tiers must not go on as if it had been said.
                 reason = mark.reason if mark is not None and mark.reason is not None else Reason.NO_CONTACT_POINT
                 opted_out = reason is Reason.OPTED_OUT or reason is Reason.PROVIDER_OPTED_OUT
-                actions.append(EndCase(CaseOutcome.OPTED_OUT if opted_out else CaseOutcome.REFERRED, reason))
+                outcome = CaseOutcome.OPTED_OUT if opted_out else CaseOutcome.REFERRED
+                actions.extend(_ended(case, strategy, marks, outcome, reason))
                 return None
             case _:
                 assert_never(action)
-    actions.append(EndCase(CaseOutcome.REFERRED, Reason.STAGE_DUE))
+    actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.STAGE_DUE))
     return None
+
+
+def _ended(
+    case: Case,
+    strategy: Strategy,
+    marks: dict[str, StageMark],
+    outcome: CaseOutcome,
+    reason: Reason,
+    *,
+    but: str = "",
+) -> Iterable[Action]:
+    """The end of a case, and first of every tier that was still waiting in it (`but` is ended by its own action)."""
+    for mark in marks.values():
+        waiting = mark.episode == case.episode and mark.status == "waiting" and mark.stage != but
+        if waiting and mark.stage in strategy.by_id:
+            yield Skip(strategy.by_id[mark.stage], mark.due_on, mark.episode, mark.attempt, (), reason, "case")
+    yield EndCase(outcome, reason)

@@ -125,14 +125,19 @@ def permit(
         if conditions.unheard_since is not None and now - conditions.unheard_since > deaf_after:
             return Later(now + deaf_after, Reason.DEAF, "deaf_after_minutes")
         for loan in loans:
-            if is_stale(loan, policy, now):
+            if is_stale(borrower, loan, policy, now):
                 return Later(now + LOOK_AGAIN, Reason.STALE_BALANCE, "balance_max_age_hours")
     return _when(borrower, point, loans, purpose, strategy, policy, now)
 
 
-def is_stale(loan: Loan, policy: Policy, now: datetime) -> bool:
-    """Whether the figures are older than the policy allows, counting what the feed says is complete."""
+def is_stale(borrower: Borrower, loan: Loan, policy: Policy, now: datetime) -> bool:
+    """Whether the figures are older than the policy allows, counting what the feed says is complete.
+
+    After a fact about this borrower was refused, the feed is not complete for them until a newer snapshot comes.
+    """
     known_to = loan.as_of
+    if borrower.doubted_at is not None and known_to <= borrower.doubted_at:
+        return True
     complete_to = policy.conditions.feed_complete_to
     if complete_to is not None and complete_to > known_to:
         known_to = complete_to

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from dunlin.domain.words import Channel, HoldKind, Purpose
@@ -95,7 +95,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """The contact strategy: stages in order of offset, reminders before tiers before the referral."""
+    """The contact strategy: stages in order of offset, reminders before tiers before the referral; at least one tier.
+
+    The last three fields are views of `stages`, made once because every decision asks for them.
+    """
 
     strategy_id: str
     stages: tuple[Stage, ...]
@@ -103,6 +106,17 @@ class Strategy:
     max_attempts: int
     max_rounds: int
     max_case_days: int
+    reminders: tuple[Stage, ...] = field(init=False, repr=False, compare=False)
+    by_id: dict[str, Stage] = field(init=False, repr=False, compare=False)
+    tiers_from: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tiers = [stage.offset_days for stage in self.stages if stage.kind == "tier"]
+        if not tiers:
+            raise ValueError("a strategy has at least one tier")
+        object.__setattr__(self, "reminders", tuple(stage for stage in self.stages if stage.kind == "reminder"))
+        object.__setattr__(self, "by_id", {stage.stage_id: stage for stage in self.stages})
+        object.__setattr__(self, "tiers_from", min(tiers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.decide import is_with_a_person
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message
-from dunlin.domain.permit import Allowed, Later, Never, addressee, permit
+from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, addressee, permit
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
@@ -65,6 +66,8 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
         loan_days = days_past_due(loan, today, local_date(loan.as_of, borrower.zone))
         if message.episode == 0 and loan.instalments[0].due_on != message.due_on:
             return Stop(Reason.PAID, "loan.instalments")
+        if message.episode == 0 and loan_days <= 0 and loan.instalments[0].due_on < today:
+            return Stop(Reason.FACTS_CHANGED, "loan.days_past_due")
         if message.episode and loan_days < 1:
             return Stop(Reason.PAID, "loan.overdue")
         days = max(days, loan_days)
@@ -75,15 +78,18 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
         case = borrower.case
         if case is None or case.status is not CaseStatus.OPEN or case.episode != message.episode:
             return Stop(Reason.FACTS_CHANGED, "case")
-        if _joined_late(borrower, loans, today):
-            return Stop(Reason.FACTS_CHANGED, "loan_ids")
     elif not _still_current(message, strategy, days):
         return Stop(Reason.OVERTAKEN, "stage.lasts_days")
+    if _joined(borrower, message, loans, today):
+        return Stop(Reason.FACTS_CHANGED, "loan_ids")
     answer = permit(borrower, party, point, tuple(loans), message.purpose, strategy, policy, now)
     match answer:
         case Allowed():
+            until = min(answer.until, message.not_after)
+            if until - now < WINDOW_MARGIN:
+                return Stop(Reason.WINDOW_CLOSED, "not_after")
             statement = statement_of(tuple(loans), overdue=days > 0, days=days)
-            return Ready(party, point, statement, min(answer.until, message.not_after))
+            return Ready(party, point, statement, until)
         case Later() | Never():
             return Stop(answer.reason, answer.rule)
 
@@ -112,7 +118,8 @@ def _review_reply(
 ) -> Ready | Stop:
     """An answer to the person's own text: no cap, no hours; an opt-out stops it, its own confirmation excepted."""
     if message.stage == OPT_OUT_CONFIRMATION:
-        return Ready(party, point, None, now + timedelta(hours=1))
+        # Handed over in time, it may be felt a moment later, never an hour.
+        return Ready(party, point, None, message.not_after + timedelta(minutes=1))
     answer = permit(borrower, party, point, (), Purpose.REPLY, strategy, policy, now)
     if isinstance(answer, Allowed):
         return Ready(party, point, None, now + timedelta(hours=1))
@@ -120,19 +127,21 @@ def _review_reply(
 
 
 def _still_current(message: Message, strategy: Strategy, days: int) -> bool:
-    for stage in strategy.stages:
-        if stage.stage_id == message.stage:
-            return stage.offset_days <= days < stage.offset_days + stage.lasts_days
-    return False
+    stage = strategy.by_id.get(message.stage)
+    return stage is not None and stage.offset_days <= days < stage.offset_days + stage.lasts_days
 
 
-def _joined_late(borrower: Borrower, loans: list[Loan], today: date) -> bool:
-    """Whether the set of overdue loans grew since the message was asked for: its total would no longer be the total."""
+def _joined(borrower: Borrower, message: Message, loans: list[Loan], today: date) -> bool:
+    """Whether a loan has joined since the message was asked for: its total would no longer be the total."""
     told = {loan.loan_id for loan in loans}
-    currency = loans[0].currency
     for loan in borrower.loans:
-        if loan.loan_id in told or loan.status is not LoanStatus.OPEN or loan.currency != currency:
+        if loan.loan_id in told or loan.status is not LoanStatus.OPEN or not loan.instalments:
             continue
-        if loan.instalments and loan.instalments[0].due_on < today:
+        if loan.currency != loans[0].currency or is_with_a_person(borrower, loan):
+            continue
+        if message.episode:
+            if days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1:
+                return True
+        elif loan.instalments[0].due_on == message.due_on:
             return True
     return False

@@ -35,9 +35,10 @@ def days_past_due(loan: Loan, today: date, core_today: date) -> int:
 
     The core's own figure, given on `core_today`, prevails; since then the calendar has only moved on.
     """
-    if loan.days_past_due is not None and loan.days_past_due > 0:
-        return loan.days_past_due + (today - core_today).days
-    return (today - loan.instalments[0].due_on).days
+    due_on = loan.instalments[0].due_on
+    if loan.days_past_due is None or (loan.days_past_due == 0 and due_on >= core_today):
+        return (today - due_on).days
+    return loan.days_past_due + (today - core_today).days
 
 
 def amount_due(loan: Loan, *, overdue: bool) -> Money:

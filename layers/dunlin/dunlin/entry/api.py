@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dunlin.domain.words import Purpose
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.core_events import Id, invalid, parse_core_event
+from dunlin.entry.core_events import Id, invalid
+from dunlin.entry.facts import apply_fact
 from dunlin.entry.observability import logger
 from dunlin.entry.records import json_object
 from dunlin.errors import Conflict, DunlinError, InvalidInput, NotFound, TransientError
@@ -33,7 +34,7 @@ class _Reserve(BaseModel):
     request_id: Id
     borrower_id: Id
     channel: Literal["call", "letter", "visit", "agent", "agency", "email", "sms", "push"]
-    purpose: Purpose
+    purpose: Literal["servicing", "collection"]
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
 
 
@@ -93,7 +94,8 @@ def post_events() -> Response[str]:
     results: list[dict[str, Any]] = []
     for index, document in enumerate(events):
         try:
-            results.append({"index": index, "result": str(runtime().ingest.receive(parse_core_event(document)))})
+            _, result = apply_fact(runtime().ingest, document)
+            results.append({"index": index, "result": str(result)})
         except InvalidInput as error:
             logger.warning("input refused", extra={"source": "api", "field": error.field, "problem": error.problem})
             results.append({"index": index, "result": "refused", "field": error.field, "problem": error.problem})
@@ -109,7 +111,7 @@ def reserve_contact() -> Response[str]:
     """A dialler, an agent or an agency asks before it contacts a borrower."""
     asked = _Reserve.model_validate(_body())
     answer = runtime().contacts.reserve(
-        asked.borrower_id, asked.request_id, asked.channel, asked.purpose, tuple(asked.loan_ids)
+        asked.borrower_id, asked.request_id, asked.channel, Purpose(asked.purpose), tuple(asked.loan_ids)
     )
     if isinstance(answer, Denied):
         again_at = answer.at.isoformat() if answer.at is not None else None

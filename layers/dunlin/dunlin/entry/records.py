@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -14,6 +15,7 @@ from dunlin.services.ports import Refusal, RefusedInput
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 
 def json_object(raw: str, most_bytes: int) -> Mapping[str, object]:
@@ -49,6 +51,18 @@ def refusing(source: str, refused: RefusedInput, raw: str, receive: Callable[[],
         refused.keep(Refusal(source, error.field, error.problem, raw))
         logger.warning("input refused", extra={"source": source, "field": error.field, "problem": error.problem})
         metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
+
+
+def received_at(record: SQSRecord) -> datetime:
+    """When the record reached the queue: unlike now, the same for every delivery of it.
+
+    Raises:
+        InvalidInput: the record does not say.
+    """
+    try:
+        return datetime.fromtimestamp(int(record.attributes.sent_timestamp or "") / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidInput("attributes.SentTimestamp", "must be milliseconds since 1970") from None
 
 
 def message_keys(record: DynamoDBRecord) -> tuple[str, str]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dunlin.domain.apply import pruned, with_contact, without_contact, woken
-from dunlin.domain.borrower import Borrower, Contact
+from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, Loan
 from dunlin.domain.caps import binding_cap
 from dunlin.domain.hours import next_window, weeks_for
-from dunlin.domain.permit import WINDOW_MARGIN, addressee, holding, zones_of
-from dunlin.domain.words import Purpose, Reason
-from dunlin.errors import Conflict, InvalidInput, NotFound, VersionConflict
+from dunlin.domain.permit import LOOK_AGAIN, WINDOW_MARGIN, addressee, holding, is_stale, zones_of
+from dunlin.domain.words import Channel, LoanStatus, Purpose, Reason
+from dunlin.errors import Conflict, InvalidInput, NotFound, Suppressed, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.policies import Policies, Rules
 from dunlin.services.ports import Change, Clock, Store
@@ -63,13 +63,26 @@ class Contacts:
             if known is not None:
                 return Reserved(ref, known.felt_until)
             rules = self._policies.rules_for(borrower, now)
-            answer = _permitted(borrower, rules, channel, purpose, loan_ids, now)
+            owed = {
+                loan.loan_id: loan for loan in borrower.loans if loan.status is LoanStatus.OPEN and loan.instalments
+            }
+            # A contact that names no loan is about all of them.
+            about = tuple(owed[loan_id] for loan_id in (loan_ids or owed) if loan_id in owed)
+            denied = _loans_permit(about, loan_ids, now)
+            answer = denied if denied is not None else _permitted(borrower, rules, channel, purpose, about, now)
             if isinstance(answer, Denied):
                 return answer
             until = min(answer, now + OUTSIDE_TAKES)
-            contact = Contact(ref, now, until, channel, purpose, loan_ids)
+            contact = Contact(ref, now, until, channel, purpose, tuple(loan.loan_id for loan in about))
             try:
-                self._store.commit(Change(borrower=woken(pruned(with_contact(borrower, contact), now), now)))
+                self._store.commit(
+                    Change(
+                        borrower=woken(pruned(with_contact(borrower, contact), now), now),
+                        unless_blocked=_point_of(borrower, channel, purpose),
+                    )
+                )
+            except Suppressed:
+                return Denied(Reason.OPTED_OUT, "suppression", None)
             except Conflict:
                 continue
             return Reserved(ref, until)
@@ -95,14 +108,46 @@ class Contacts:
         raise VersionConflict(borrower_id)
 
 
+def _loans_permit(about: tuple[Loan, ...], loan_ids: tuple[str, ...], now: datetime) -> Denied | None:
+    """What the loans themselves forbid: nobody is contacted about what is paid, on its way, or not ours."""
+    if len(about) < len(loan_ids):
+        return Denied(Reason.LOAN_NOT_OPEN, "loan_ids", None)
+    if not about:
+        return Denied(Reason.PAID, "loan.instalments", None)
+    if any(loan.pending for loan in about):
+        return Denied(Reason.PAYMENT_PENDING, "loan.pending", now + LOOK_AGAIN)
+    return None
+
+
+def _point_of(borrower: Borrower, channel: str, purpose: Purpose) -> tuple[str, Channel, Purpose] | None:
+    """The contact point a message of an outside system would go to, where the channel is one people opt out of."""
+    if channel not in set(Channel):
+        return None
+    party = addressee(borrower, purpose)
+    points = party.points if party is not None else ()
+    point = next((point for point in points if point.channel == channel), None)
+    return (point.point, point.channel, purpose) if point is not None else None
+
+
 def _permitted(
-    borrower: Borrower, rules: Rules | None, channel: str, purpose: Purpose, loan_ids: tuple[str, ...], now: datetime
+    borrower: Borrower, rules: Rules | None, channel: str, purpose: Purpose, about: tuple[Loan, ...], now: datetime
 ) -> datetime | Denied:
     if rules is None:
         return Denied(Reason.CONTENT_NOT_LIVE, "pack", None)
+    if not rules.policy.live:
+        return Denied(Reason.CONTENT_NOT_LIVE, "release", None)
+    for loan in about:
+        if is_stale(borrower, loan, rules.policy, now):
+            return Denied(Reason.STALE_BALANCE, "balance_max_age_hours", now + LOOK_AGAIN)
     party = addressee(borrower, purpose)
     if party is None:
         return Denied(Reason.NOT_A_PARTY, "party.may_hear", None)
+    if channel in set(Channel):
+        points = [point for point in party.points if point.channel == channel]
+        if not points:
+            return Denied(Reason.NO_CONTACT_POINT, "party.points", None)
+        if any({str(purpose), ALL_PURPOSES} & point.blocked for point in points):
+            return Denied(Reason.OPTED_OUT, "opt_out", None)
     held = holding(borrower, purpose, rules.policy, now)
     if held is not None:
         return Denied(held.reason, held.rule, held.at)
@@ -115,7 +160,7 @@ def _permitted(
         borrower.contacts,
         channel=channel,
         purpose=purpose,
-        loan_ids=loan_ids,
+        loan_ids=tuple(loan.loan_id for loan in about),
         zones=zones,
         now=now,
     )

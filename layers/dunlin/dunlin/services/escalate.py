@@ -14,7 +14,7 @@ from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
 from dunlin.domain.words import CaseOutcome, CaseStatus
 from dunlin.errors import Conflict, VersionConflict
-from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT
+from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT, put
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Escalations, Record, Store
 
@@ -57,7 +57,7 @@ class Escalate:
             rules = self._policies.rules_for(borrower, now)
             if rules is None:
                 ring_at = now + timedelta(days=1)
-                waiting = replace(case, rounds=case.rounds + 1, assessed_at=now, ring_at=ring_at, token=None)
+                waiting = replace(case, assessed_at=now, ring_at=ring_at, token=None)
                 after, changed = replace(borrower, case=waiting), False
                 messages: tuple[Message, ...] = ()
                 records: tuple[Record, ...] = ()
@@ -66,8 +66,10 @@ class Escalate:
                 applied = apply(borrower, decision.case_actions, rules.policy, now)
                 assessed_case = applied.borrower.case
                 assert assessed_case is not None
+                # A look that changes nothing is no round: a chatty feed must not hand the case to a person.
+                rounds = case.rounds + (1 if applied.changed else 0)
                 assessed_case = replace(
-                    assessed_case, rounds=case.rounds + 1, assessed_at=now, ring_at=decision.ring_at, token=None
+                    assessed_case, rounds=rounds, assessed_at=now, ring_at=decision.ring_at, token=None
                 )
                 after = replace(applied.borrower, case=assessed_case)
                 changed, messages = applied.changed, applied.messages
@@ -77,7 +79,8 @@ class Escalate:
                 after = woken(after, now if ended else decision.ring_at)
             after = woken(after, now + EXECUTION_SILENT)
             try:
-                self._store.commit(Change(borrower=after, quiet=not changed, new_messages=messages, records=records))
+                change = Change(borrower=after, quiet=not changed, new_messages=messages, records=records)
+                put(self._store, change, now)
             except Conflict:
                 continue
             assert after.case is not None

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dunlin.domain.apply import apply
+from dunlin.domain.apply import apply, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
-from dunlin.domain.words import CaseStatus
-from dunlin.errors import Conflict, DunlinError
+from dunlin.domain.message import Message
+from dunlin.domain.words import CaseStatus, MessageState
+from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Escalations, Store
 
@@ -65,8 +66,8 @@ class Evaluate:
             if borrower is not None:
                 later = replace(borrower, wake_at=self._clock() + FAILED_WAITS)
                 self._store.commit(Change(borrower=later, quiet=True))
-        except DunlinError:
-            return  # it comes again with the next wake
+        except Exception:  # even what cannot be read or written must not keep the others waiting
+            return
 
     def borrower(self, borrower_id: str) -> None:
         """Evaluate one borrower: nothing, if its wake has not come (an index can be behind)."""
@@ -97,7 +98,7 @@ class Evaluate:
         wake_at = min((max(moment, now + timedelta(minutes=1)) for moment in moments), default=None)
         after = replace(after, wake_at=now if opened else wake_at)
         if after != borrower or applied.messages:
-            self._store.commit(Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages))
+            put(self._store, Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages), now)
         return not opened
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
@@ -128,3 +129,38 @@ class Evaluate:
         following = replace(case, generation=case.generation + 1)
         self._escalations.start(borrower.borrower_id, following.episode, following.generation)
         return replace(borrower, case=following), now + EXECUTION_SILENT
+
+
+def put(store: Store, change: Change, now: datetime) -> None:
+    """Write a change that puts messages; an occasion that was put before is adopted as it stands.
+
+    That an occasion exists although the borrower does not know of it should not happen; if it does, the borrower
+    learns of it instead of failing for ever.
+
+    Raises:
+        VersionConflict, TransientError.
+    """
+    try:
+        store.commit(change)
+    except AlreadyRecorded:
+        if change.borrower is None:
+            raise
+        borrower = change.borrower
+        fresh: list[Message] = []
+        for message in change.new_messages:
+            known = store.message(message.borrower_id, message.key)
+            if known is None:
+                fresh.append(message)
+            else:
+                borrower = marked(borrower, known, now, status=_status_of(known), reason=known.reason)
+        if len(fresh) == len(change.new_messages):
+            raise
+        store.commit(replace(change, borrower=borrower, new_messages=tuple(fresh)))
+
+
+def _status_of(message: Message) -> str:
+    if message.is_stoppable:
+        return "requested"
+    if message.is_in_flight or message.state in (MessageState.DELIVERED, MessageState.UNKNOWN):
+        return "told"
+    return "unsent"

@@ -93,7 +93,12 @@ class ReceiveInbound:
         changed = False
         if meaning in (Meaning.OPT_OUT, Meaning.OPT_IN):
             changed = self._opt_outs.record(
-                point, Channel.SMS, opted_out=meaning is Meaning.OPT_OUT, at=text.received_at, record=record
+                point,
+                Channel.SMS,
+                opted_out=meaning is Meaning.OPT_OUT,
+                at=text.received_at,
+                by=text.inbound_id,
+                record=record,
             )
         else:
             try:
@@ -125,8 +130,8 @@ class ReceiveInbound:
         if stage is None:
             return True
         state = self._store.suppression(point)
-        if meaning is Meaning.OPT_OUT and state.changed_at != text.received_at:
-            return True  # it was opted out before: the one confirmation was the first
+        if meaning is Meaning.OPT_OUT and state.changed_by != text.inbound_id:
+            return True  # another text opted it out: the one confirmation is that text's
         for _ in range(ATTEMPTS):
             borrower = self._store.borrower(borrower_id)
             if borrower is None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dunlin.domain.apply import woken
-from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Loan, Party, StageMark
+from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, Loan, Party, StageMark
 from dunlin.domain.facts import BorrowerUpdated, CoreEvent, FeedCheckpoint, HoldLifted, HoldPlaced, LoanChanged
 from dunlin.domain.hours import local_date
 from dunlin.domain.policy import Conditions, Strategy
@@ -21,6 +21,8 @@ from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, R
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
 MOST_LOANS = 50
+MOST_INSTALMENTS = 24
+_MOST_LIFTED = 20
 
 
 class Ingested(StrEnum):
@@ -64,6 +66,20 @@ class Ingest:
                 continue
         raise VersionConflict(event.borrower_id)
 
+    def doubt(self, borrower_id: str) -> None:
+        """A fact about this borrower was refused: until a newer snapshot comes, its figures are not to be trusted."""
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            if borrower is None:
+                return
+            try:
+                now = self._clock()
+                self._store.commit(Change(borrower=woken(replace(borrower, doubted_at=now), now)))
+            except Conflict:
+                continue
+            return
+        raise VersionConflict(borrower_id)
+
     def _once(self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> Ingested:
         before = self._store.borrower(event.borrower_id)
         records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
@@ -81,12 +97,11 @@ class Ingest:
             case HoldPlaced():
                 if before is None:
                     raise NotFound("borrower_id")
-                others = tuple(hold for hold in before.holds if hold.hold_id != event.hold.hold_id)
-                after = replace(before, holds=(*others, event.hold))
+                after = placed(before, event.hold)
             case HoldLifted():
                 if before is None:
                     raise NotFound("borrower_id")
-                after = replace(before, holds=tuple(h for h in before.holds if h.hold_id != event.hold_id))
+                after = lifted(before, event.hold_id, event.occurred_at)
         changed = after != before
         # An older snapshot changes nothing, and is recorded all the same.
         target = woken(after, now) if changed else None
@@ -100,7 +115,9 @@ class Ingest:
         return Ingested.APPLIED if changed else Ingested.OLDER
 
     def _profile(self, before: Borrower | None, event: BorrowerUpdated) -> Borrower:
-        if self._content.policy(event.jurisdiction, event.occurred_at.date(), Conditions()) is None:
+        # A known borrower who moves to where nothing is reviewed must not stay under the old law: nothing is sent then.
+        unreviewed = self._content.policy(event.jurisdiction, event.occurred_at.date(), Conditions()) is None
+        if before is None and unreviewed:
             raise InvalidInput("borrower.jurisdiction", "has no reviewed pack: nothing may be sent there")
         if before is not None and event.sequence <= before.profile_sequence:
             return before
@@ -158,15 +175,39 @@ class Ingest:
         known = next((loan for loan in before.loans if loan.loan_id == event.loan.loan_id), None)
         if known is not None and event.loan.sequence <= known.sequence:
             return before
+        if any(contact.at > now + FUTURE_ALLOWED for contact in event.contacts):
+            raise InvalidInput("contacts.at", "is in the future")
         if known is None and len(before.loans) >= MOST_LOANS:
             raise InvalidInput("loan.loan_id", f"one borrower has at most {MOST_LOANS} loans")
-        loans = tuple(event.loan if loan.loan_id == event.loan.loan_id else loan for loan in before.loans)
-        after = replace(before, loans=loans if known is not None else (*before.loans, event.loan))
+        # The hot item keeps the instalments that can come up before the core tells us again, not thirty years of them.
+        told = replace(event.loan, instalments=event.loan.instalments[:MOST_INSTALMENTS])
+        loans = tuple(told if loan.loan_id == told.loan_id else loan for loan in before.loans)
+        after = replace(before, loans=loans if known is not None else (*before.loans, told))
         if event.imported:
             strategy = self._content.strategy(before.jurisdiction)
             if strategy is not None:
                 after = imported(after, event, strategy, now)
         return after
+
+
+def placed(borrower: Borrower, hold: Hold) -> Borrower:
+    """The borrower with this hold, unless a newer word about it is known: events come in any order."""
+    if any(hold_id == hold.hold_id and at >= hold.placed_at for hold_id, at in borrower.lifted):
+        return borrower
+    known = next((other for other in borrower.holds if other.hold_id == hold.hold_id), None)
+    if known is not None and known.placed_at > hold.placed_at:
+        return borrower
+    others = tuple(other for other in borrower.holds if other.hold_id != hold.hold_id)
+    return replace(borrower, holds=(*others, hold))
+
+
+def lifted(borrower: Borrower, hold_id: str, at: datetime) -> Borrower:
+    """The borrower without this hold, and with the memory of it: its placement may still be on the way."""
+    return replace(
+        borrower,
+        holds=tuple(hold for hold in borrower.holds if hold.hold_id != hold_id or hold.placed_at > at),
+        lifted=(*borrower.lifted, (hold_id, at))[-_MOST_LIFTED:],
+    )
 
 
 def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: datetime) -> Borrower:
@@ -195,7 +236,9 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
         open_case = borrower.case is not None and borrower.case.ended_at is None
         episode = borrower.episodes if open_case else borrower.episodes + 1
         for stage in strategy.stages:
-            if stage.kind == "referral" or stage.offset_days > days:
+            # Of the tiers, the one whose day is today is still to be said; the reminders of today were the incumbent's.
+            past = stage.offset_days <= days if stage.kind == "reminder" else stage.offset_days < days
+            if stage.kind == "referral" or not past:
                 continue
             mark = StageMark(
                 due_on, stage.stage_id, 0 if stage.kind == "reminder" else episode, "told", now, channel="import"

@@ -28,12 +28,19 @@ class OptOuts:
         self._clock = clock
 
     def record(
-        self, point: str, channel: Channel, *, opted_out: bool, at: datetime, record: PointRecord | None = None
+        self,
+        point: str,
+        channel: Channel,
+        *,
+        opted_out: bool,
+        at: datetime,
+        by: str,
+        record: PointRecord | None = None,
     ) -> bool:
-        """Opt a point out of (or in to) a whole channel, by a text received `at`.
+        """Opt a point out of (or in to) a whole channel, by the text `by` received `at`.
 
-        Returns whether the state changed by this text; a text older than the last change changes nothing, and so does
-        one that was recorded before.
+        The last text that was received prevails, whatever the order in which texts are processed; of two in one
+        instant, the opt-out. Returns whether the state changed by this text.
         """
         entry = f"{channel}#{ALL_PURPOSES}"
         for _ in range(ATTEMPTS):
@@ -43,9 +50,12 @@ class OptOuts:
                 if opted_out
                 else frozenset(known for known in state.blocked if not known.startswith(f"{channel}#"))
             )
-            older = state.changed_at is not None and at < state.changed_at
+            older = state.heard_at is not None and (at < state.heard_at or (at == state.heard_at and not opted_out))
             changes = blocked != state.blocked and not older
-            suppression = replace(state, blocked=blocked, changed_at=at) if changes else None
+            suppression = None
+            if not older:
+                changed_by = by if changes else state.changed_by
+                suppression = replace(state, blocked=blocked, heard_at=at, changed_by=changed_by)
             try:
                 self._store.commit(
                     Change(suppression=suppression, point_records=(record,) if record is not None else ())
@@ -59,7 +69,7 @@ class OptOuts:
 
     def record_from_provider(self, message: Message) -> None:
         """The provider's own list has this number: it is an opt-out like any other."""
-        self.record(message.point, message.channel, opted_out=True, at=self._clock())
+        self.record(message.point, message.channel, opted_out=True, at=self._clock(), by=message.ref)
         for borrower_id in self._store.borrowers_of(message.point):
             self.mirror(borrower_id, message.point)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -39,11 +40,25 @@ class Pace:
         self._content = content
         self._clock = clock
 
-    def lines(self) -> list[Paced]:
-        """Pace every line of the lender's profile; one that another run holds is left to it."""
-        return [paced for line in self._content.lender.lines if (paced := self._line(line)) is not None]
+    def lines(self, on_failure: Callable[[str, Exception], None]) -> list[Paced]:
+        """Pace every line of the lender's profile; one that another run holds is left to it.
 
-    def _line(self, line: Line) -> Paced | None:
+        A line or a message that fails is told to `on_failure` and never blocks another.
+        """
+        paced = []
+        for line in self._content.lender.lines:
+            try:
+                done = self._line(line, on_failure)
+            except Conflict:
+                continue  # another run has it
+            except Exception as error:  # the batch's edge: the other lines go on
+                on_failure(line.line_id, error)
+                continue
+            if done is not None:
+                paced.append(done)
+        return paced
+
+    def _line(self, line: Line, on_failure: Callable[[str, Exception], None]) -> Paced | None:
         now = self._clock()
         state = self._controls.line(line.line_id)
         if state.leased_until is not None and state.leased_until > now:
@@ -67,7 +82,12 @@ class Pace:
                 late += 1
             if tokens < queued.expected_parts or queued.not_before > now or queued.not_after <= now:
                 continue
-            if self._release(queued, now):
+            try:
+                moved = self._release(queued, now)
+            except Exception as error:  # one message that cannot be read stays where it is
+                on_failure(f"{queued.borrower_id}/{queued.key}", error)
+                continue
+            if moved:
                 tokens -= queued.expected_parts
                 ahead -= queued.expected_parts
                 released += 1

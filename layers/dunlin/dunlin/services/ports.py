@@ -37,13 +37,15 @@ class Record:
 class Suppression:
     """What a contact point has opted out of: `channel#purpose` or `channel#*`.
 
-    Written on condition that it still stands as it was read (`read_changed_at`).
+    `heard_at` is when the latest text about it was received, whether or not it changed anything; `changed_by` is the
+    text that made it what it is. Written on condition that it still stands as it was read (`read_heard_at`).
     """
 
     point: str
     blocked: frozenset[str] = frozenset()
-    changed_at: datetime | None = None
-    read_changed_at: datetime | None = None
+    heard_at: datetime | None = None
+    changed_by: str = ""
+    read_heard_at: datetime | None = None
 
     def forbids(self, channel: Channel, purpose: Purpose) -> bool:
         return f"{channel}#{purpose}" in self.blocked or f"{channel}#*" in self.blocked

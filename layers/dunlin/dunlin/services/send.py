@@ -82,8 +82,17 @@ class Send:
         borrower = self._store.borrower(borrower_id)
         if message is None or borrower is None or message.state is not MessageState.RESERVED or not message.may_retry:
             return None
-        now = self._clock()
-        if message.hand_over_by is None or now > message.hand_over_by:
+        now, hand_over_by = self._clock(), message.hand_over_by
+        if hand_over_by is None:
+            return None
+        try:
+            # Whoever takes the permission to retry is the only one to use it, be it to give up.
+            taken = replace(message, may_retry=False, attend_at=max(now, hand_over_by) + RETRY_AFTER)
+            self._store.commit(Change(moved_messages=(taken,)))
+        except Conflict:
+            return None
+        message = replace(taken, revision=taken.revision + 1)
+        if now > hand_over_by:
             self._give_up(message, message.reason)
             return MessageState.FAILED
         if borrower.version != message.rendered_version or self._forbidden(message):
@@ -95,13 +104,7 @@ class Send:
         if address is None or line is None:
             self._give_up(message, Reason.NO_CONTACT_POINT)
             return MessageState.FAILED
-        try:
-            # Whoever takes the permission to retry is the only one to use it.
-            taken = replace(message, may_retry=False, attend_at=message.hand_over_by + RETRY_AFTER)
-            self._store.commit(Change(moved_messages=(taken,)))
-        except Conflict:
-            return None
-        return self._call(replace(taken, revision=taken.revision + 1), address)
+        return self._call(message, address)
 
     def _forbidden(self, message: Message) -> bool:
         return message.stage != OPT_OUT_CONFIRMATION and self._opt_outs.forbids(message)
@@ -275,7 +278,7 @@ class Send:
 def reservation(borrower: Borrower, texted: Texted, now: datetime) -> tuple[Message, Borrower]:
     """The message RESERVED and the borrower with the contact counted, the stages told and the chain moved on."""
     message = texted.message
-    hand_over_by = now + HAND_OVER_WITHIN
+    hand_over_by = min(now + HAND_OVER_WITHIN, message.not_after)
     delivered_by = min(texted.ready.until, hand_over_by + LONGEST_DELIVERY)
     ttl_seconds = int((delivered_by - hand_over_by).total_seconds())
     felt_until = hand_over_by + timedelta(seconds=ttl_seconds)

@@ -92,11 +92,23 @@ class Settle:
             after = without_contact(after, message.ref)
         if message.state in _UNSENT or (message.state is MessageState.UNKNOWN and message.episode and lose_channel):
             after = marked(after, message, now, status="unsent", reason=message.reason, lose_channel=lose_channel)
+        if message.state is MessageState.DELIVERED:
+            # A report that corrects UNKNOWN: it was said after all, unless it has been said again already.
+            after = retold(after, message, now)
         if point_unusable:
             after = with_unusable(after, message.channel, message.point)
         if after == borrower:
             return None
         return woken(pruned(after, now), now)
+
+
+def retold(borrower: Borrower, message: Message, now: datetime) -> Borrower:
+    """The borrower with the stages that `message` was the last word on told after all."""
+    lost = any(
+        mark.mark_id in message.mark_ids and mark.message_key == message.key and mark.status in ("unsent", "waiting")
+        for mark in borrower.marks
+    )
+    return marked(borrower, message, now, status="told") if lost else borrower
 
 
 def with_unusable(borrower: Borrower, channel: Channel, point: str) -> Borrower:

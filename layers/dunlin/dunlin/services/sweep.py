@@ -56,6 +56,12 @@ class Sweep:
 
     def run(self, on_failure: Callable[[str, Exception], None]) -> Swept:
         """Attend to every message whose moment has come, then probe the ears."""
+        try:
+            return self._attend_all(on_failure)
+        finally:
+            self.probe()
+
+    def _attend_all(self, on_failure: Callable[[str, Exception], None]) -> Swept:
         attended = 0
         failed: list[str] = []
         for shard in ATTENTION_SHARDS:
@@ -69,7 +75,6 @@ class Sweep:
                     failed.append(f"{borrower_id}/{key}")
                     on_failure(f"{borrower_id}/{key}", error)
                     self._put_off(borrower_id, key)
-        self.probe()
         return Swept(attended, tuple(failed))
 
     def attend(self, borrower_id: str, key: str) -> None:
@@ -132,7 +137,7 @@ class Sweep:
             if message is not None and not message.is_terminal:
                 later = replace(message, attend_at=self._clock() + _FAILED_WAITS)
                 self._store.commit(Change(moved_messages=(later,)))
-        except Conflict:
+        except Exception:  # even what cannot be read or written must not keep the others waiting
             return
 
     # ── ears ─────────────────────────────────────────────────────────────────────────────────────────────────────────

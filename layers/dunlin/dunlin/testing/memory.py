@@ -116,7 +116,7 @@ class MemoryStore:
             self.point_records[kept.point, kept.item] = dict(kept.document)
         if change.suppression is not None:
             state = change.suppression
-            self.suppressions[state.point] = replace(state, read_changed_at=state.changed_at)
+            self.suppressions[state.point] = replace(state, read_heard_at=state.heard_at)
 
     def _check(self, change: Change) -> None:
         if change.unless_blocked is not None:
@@ -142,7 +142,7 @@ class MemoryStore:
                 raise AlreadyRecorded(kept.item)
         if change.suppression is not None:
             stored_state = self.suppression(change.suppression.point)
-            if stored_state.changed_at != change.suppression.read_changed_at:
+            if stored_state.heard_at != change.suppression.read_heard_at:
                 raise StateConflict("suppression")
 
 

@@ -114,7 +114,8 @@ class SuppressionItem(Model):
     point = UnicodeAttribute(hash_key=True)
     item = UnicodeAttribute(range_key=True)
     blocked = UnicodeSetAttribute(null=True)
-    changed_at = UnicodeAttribute(null=True)
+    heard_at = UnicodeAttribute(null=True)
+    changed_by = UnicodeAttribute(null=True)
     document = UnicodeAttribute(null=True)
     expires_at = TTLAttribute(null=True)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from botocore.exceptions import BotoCoreError
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PutError, PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -21,7 +21,15 @@ from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
 from dunlin.domain.shards import attention_shard_of, shard_of
 from dunlin.domain.words import MessageState
-from dunlin.errors import AlreadyRecorded, DunlinError, StateConflict, Suppressed, TransientError, VersionConflict
+from dunlin.errors import (
+    AlreadyRecorded,
+    DunlinError,
+    StateConflict,
+    Suppressed,
+    TransientError,
+    UnreadableItem,
+    VersionConflict,
+)
 from dunlin.services.ports import Change, QueuedMessage, Suppression
 
 HOT = "HOT"
@@ -56,6 +64,14 @@ def _messages() -> TypeAdapter[Message]:
 @lru_cache(maxsize=1)
 def _documents() -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(dict[str, Any])
+
+
+def _parsed(adapter: TypeAdapter[ItemT], document: str) -> ItemT:
+    """A stored document as ours. A validation error would print what is in it, so it is not let out."""
+    try:
+        return adapter.validate_json(document)
+    except ValidationError:
+        raise UnreadableItem("a stored document does not parse") from None
 
 
 def borrower_item(borrower: Borrower) -> BorrowerItem:
@@ -104,16 +120,16 @@ class DynamoStore:
 
     def borrower(self, borrower_id: str) -> Borrower | None:
         item = _read(lambda: BorrowerItem.get(borrower_id, HOT, consistent_read=True))
-        return _borrowers().validate_json(item.document) if item is not None else None
+        return _parsed(_borrowers(), item.document) if item is not None else None
 
     def message(self, borrower_id: str, key: str) -> Message | None:
         item = _read(lambda: MessageItem.get(borrower_id, key, consistent_read=True))
-        return _messages().validate_json(item.document) if item is not None else None
+        return _parsed(_messages(), item.document) if item is not None else None
 
     def conversation(self, borrower_id: str) -> Sequence[Message]:
         with translated():
             items = list(MessageItem.query(borrower_id, consistent_read=True))
-        messages = [_messages().validate_json(item.document) for item in items]
+        messages = [_parsed(_messages(), item.document) for item in items]
         return sorted(messages, key=lambda message: (message.requested_at, message.key))
 
     def awake(self, shard: str, now: datetime, limit: int) -> Sequence[str]:
@@ -143,8 +159,8 @@ class DynamoStore:
         item = _read(lambda: SuppressionItem.get(point, STATE, consistent_read=True))
         if item is None:
             return Suppression(point)
-        changed_at = parse_instant(item.changed_at) if item.changed_at else None
-        return Suppression(point, frozenset(item.blocked or ()), changed_at, changed_at)
+        heard_at = parse_instant(item.heard_at) if item.heard_at else None
+        return Suppression(point, frozenset(item.blocked or ()), heard_at, item.changed_by or "", heard_at)
 
     def link_point(self, point: str, borrower_id: str) -> None:
         with translated():
@@ -181,16 +197,22 @@ class DynamoStore:
             writes.append((written, BorrowerItem.item.does_not_exist(), AlreadyRecorded(record.item)))
         for kept in change.point_records:
             document = _documents().dump_json(dict(kept.document)).decode()
-            text = SuppressionItem(kept.point, kept.item, document=document)
+            text = SuppressionItem(kept.point, kept.item, document=document, expires_at=RETENTION)
             writes.append((text, SuppressionItem.item.does_not_exist(), AlreadyRecorded(kept.item)))
         if change.suppression is not None:
             state = change.suppression
-            changed_at = instant(state.changed_at) if state.changed_at is not None else None
-            number = SuppressionItem(state.point, STATE, blocked=set(state.blocked) or None, changed_at=changed_at)
+            heard_at = instant(state.heard_at) if state.heard_at is not None else None
+            number = SuppressionItem(
+                state.point,
+                STATE,
+                blocked=set(state.blocked) or None,
+                heard_at=heard_at,
+                changed_by=state.changed_by or None,
+            )
             unchanged = (
-                SuppressionItem.changed_at == instant(state.read_changed_at)
-                if state.read_changed_at is not None
-                else SuppressionItem.changed_at.does_not_exist()
+                SuppressionItem.heard_at == instant(state.read_heard_at)
+                if state.read_heard_at is not None
+                else SuppressionItem.heard_at.does_not_exist()
             )
             writes.append((number, unchanged, StateConflict("suppression")))
         if len(writes) == 1 and change.unless_blocked is None:
@@ -205,6 +227,8 @@ class DynamoStore:
             except PutError as failure:
                 if failure.cause_response_code == "ConditionalCheckFailedException":
                     raise error from None
+                if failure.cause_response_code == "TransactionConflictException":
+                    raise VersionConflict("another transaction holds the item") from None
                 raise
 
     def _transact(self, change: Change, writes: list[tuple[Model, Condition, DunlinError]]) -> None:

@@ -1,0 +1,32 @@
+"""One fact of the core, from whichever door it came: applied, or refused and remembered as a doubt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from dunlin.domain.facts import CoreEvent
+from dunlin.entry.core_events import parse_core_event
+from dunlin.errors import InvalidInput
+from dunlin.services.ingest import Ingest, Ingested
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
+
+
+def apply_fact(ingest: Ingest, document: object) -> tuple[CoreEvent, Ingested]:
+    """Parse and apply one event.
+
+    A fact that is refused about a borrower we can name (a payment, perhaps) leaves a doubt: what we believe of that
+    borrower is stale until the core's next snapshot.
+
+    Raises:
+        InvalidInput: naming the field. NotFound, VersionConflict, TransientError: not now.
+    """
+    try:
+        event = parse_core_event(document)
+        return event, ingest.receive(event)
+    except InvalidInput:
+        borrower_id = document.get("borrower_id") if isinstance(document, Mapping) else None
+        if isinstance(borrower_id, str) and _ID.fullmatch(borrower_id):
+            ingest.doubt(borrower_id)
+        raise

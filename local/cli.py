@@ -1,0 +1,203 @@
+"""The `dunlin` command: the whole system on one machine.
+
+Exit codes: 0 a good run, 1 a run in which something was found, 2 something was asked for that cannot be done.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+app = typer.Typer(
+    name="dunlin",
+    help="A lender's loan messages: the whole system on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+_STDOUT = Path("-")
+
+
+class FaultProfile(StrEnum):
+    """How the providers behave."""
+
+    NONE = "none"
+    LIGHT = "light"
+    HEAVY = "heavy"
+
+
+class ReplayJurisdiction(StrEnum):
+    """Whose rules the replayed accounts live under."""
+
+    CN = "CN"
+    US_NY = "US-NY"
+
+
+JsonOption = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the figures as JSON; - is standard output."),
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", dir_okay=False, help="Write a page to read, as HTML.")
+]
+EvidenceOption = Annotated[
+    Path | None, typer.Option("--evidence", metavar="DIR", file_okay=False, help="Keep what the auditor judged.")
+]
+
+
+@app.callback()
+def _dunlin() -> None:
+    """A lender's loan messages: the whole system on one machine."""
+
+
+@app.command()
+def demo(
+    borrowers: Annotated[int, typer.Option(min=1, max=100_000, help="How many borrowers.")] = 40,
+    days: Annotated[int, typer.Option(min=1, max=1000, help="How many days pass.")] = 90,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 1,
+    provider_faults: Annotated[
+        FaultProfile, typer.Option(help="What goes wrong at the providers.")
+    ] = FaultProfile.LIGHT,
+    json_file: JsonOption = None,
+    report: ReportOption = None,
+    evidence: EvidenceOption = None,
+) -> None:
+    """Let an invented portfolio live through its months, and judge everything that was sent."""
+    from dunlin.errors import ContentError
+
+    from local.commands.tables import show_summary
+    from local.demo import Demo, run_demo
+
+    console = _console(json_file)
+    try:
+        with _passing("Virtual time") as passed:
+            judged = run_demo(Demo(borrowers, days, seed, str(provider_faults), evidence), passed)
+        _write(judged.summary, judged.conversations, json_file, report)
+    except (OSError, ContentError) as error:
+        _cannot(str(error))
+    if not judged.content.live:
+        _warn(f"The content is not released ({judged.content.not_live_because}): nothing may be sent.")
+    show_summary(console, judged.summary, judged.broken)
+    _say_where(console, judged.evidence, report)
+    raise typer.Exit(1 if judged.broken else 0)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Accounts: six months of balances and payments.")],
+    accounts: Annotated[int, typer.Option(min=0, help="How many accounts also go through the whole pipeline.")] = 0,
+    jurisdiction: Annotated[
+        ReplayJurisdiction, typer.Option(help="Whose rules they live under.")
+    ] = ReplayJurisdiction.US_NY,
+    seed: Annotated[int, typer.Option(help="Of what the file leaves open.")] = 1,
+    json_file: JsonOption = None,
+    report: ReportOption = None,
+    evidence: EvidenceOption = None,
+) -> None:
+    """Decide real accounts, every one of them, and send to some of them in the embedded world."""
+    from dunlin.errors import ContentError
+
+    from local.commands.tables import show_decided, show_summary
+    from local.portfolio.replay import ReplayDataError
+    from local.replay import NothingToReplay, Replay, replay_summary, run_decisions, run_pipeline
+
+    console = _console(json_file)
+    plan = Replay(file, accounts, str(jurisdiction), seed, evidence)
+    judged = None
+    try:
+        with _passing("Deciding") as passed:
+            every, decided = run_decisions(plan, passed)
+        show_decided(console, decided)
+        if accounts:
+            with _passing("Virtual time") as passed:
+                judged = run_pipeline(plan, every, passed)
+        summary = replay_summary(plan, decided, judged)
+        _write(summary, judged.conversations if judged is not None else [], json_file, report)
+    except ReplayDataError as error:
+        _cannot(f"{file}: {error}")
+    except UnicodeDecodeError:
+        _cannot(f"{file}: is not UTF-8 text")
+    except csv.Error as error:
+        _cannot(f"{file}: is not CSV: {error}")
+    except NothingToReplay as error:
+        _cannot(f"{file}: {error}")
+    except (OSError, ContentError) as error:
+        _cannot(str(error))
+    if judged is not None:
+        show_summary(console, summary, judged.broken)
+        _say_where(console, judged.evidence, report)
+    raise typer.Exit(1 if judged is not None and judged.broken else 0)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+# ── Helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _console(json_file: Path | None) -> Console:
+    """Where tables go: not among the JSON."""
+    return Console(stderr=json_file == _STDOUT)
+
+
+@contextmanager
+def _passing(words: str) -> Iterator[Any]:
+    """A bar of virtual time, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[on]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=1.0, on="")
+
+        def passed(now: datetime, share: float) -> None:
+            bar.update(task, completed=min(share, 1.0), on=f"{now:%Y-%m-%d}")
+
+        yield passed
+
+
+def _write(
+    summary: Mapping[str, Any], conversations: Sequence[Mapping[str, Any]], json_file: Path | None, report: Path | None
+) -> None:
+    from local.report import write_report
+    from local.summary import dumped
+
+    if json_file == _STDOUT:
+        sys.stdout.write(dumped(summary))
+    elif json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(dumped(summary), encoding="utf-8")
+    if report is not None:
+        write_report(summary, conversations, report)
+
+
+def _say_where(console: Console, evidence: Path | None, report: Path | None) -> None:
+    if report is not None:
+        console.print(f"The page: {escape(str(report))}", soft_wrap=True)
+    if evidence is not None:
+        console.print(f"The evidence: {escape(str(evidence))}", soft_wrap=True)
+
+
+def _warn(problem: str) -> None:
+    Console(stderr=True).print(f"[yellow]{escape(problem)}[/]", soft_wrap=True)
+
+
+def _cannot(problem: str) -> NoReturn:
+    """Say what cannot be done, and stop."""
+    Console(stderr=True).print(f"[red]{escape(problem)}[/]", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The folder of evidence that a run leaves behind, in the auditor's format.
+
+Everything in it was recorded outside the application: by the providers, by the core, by the people who texted. Only
+the logs are the application's own, and the packs and strategies are the law it was given.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from local.simulator.record import Record
+from local.world import SentText
+
+PROVIDER = "provider.jsonl"
+CORE = "core.jsonl"
+INBOUND = "inbound.jsonl"
+LOGS = "logs"
+PACKS = "packs"
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND)
+
+
+class Feeder(Protocol):
+    """The part of a core that writes down what it told, and when."""
+
+    def write(self, path: Path) -> None: ...
+
+
+def open_folder(folder: Path, content: Path) -> Path:
+    """Make `folder` ready for a run: without an earlier run's evidence, with the rules of `content`. Gives the logs'.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    for pattern in _OURS:
+        for path in sorted(folder.glob(pattern)):
+            path.unlink()
+    logs, packs = folder / LOGS, folder / PACKS
+    for made in (logs, packs):
+        made.mkdir(parents=True, exist_ok=True)
+    for kind in ("packs", "strategies"):
+        for path in sorted((content / kind).glob("*.yaml")):
+            shutil.copyfile(path, packs / path.name)
+    return logs
+
+
+def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[SentText]) -> None:
+    """What the providers took, what the core told, and what people texted with what they meant by it."""
+    record.write_hand_overs(folder / PROVIDER)
+    core.write(folder / CORE)
+    meanings = {text.inbound_id: text.meaning for text in texts}
+    lines = [
+        {
+            "at": sent.at,
+            "inbound_id": sent.inbound_id,
+            "provider": sent.provider,
+            "from": sent.from_address,
+            "to": sent.to_address,
+            "text": sent.text,
+            "meaning": meanings[sent.inbound_id],
+        }
+        for sent in sorted(record.inbound, key=lambda sent: (datetime.fromisoformat(sent.at), sent.inbound_id))
+    ]
+    with (folder / INBOUND).open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")

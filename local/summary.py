@@ -1,0 +1,260 @@
+"""What a run came to, in figures: read from what is left when it is over."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dunlin.content import Content
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.decide import decide
+from dunlin.domain.hours import local_date
+from dunlin.domain.ledger import verify
+from dunlin.domain.message import Message, split_ref
+from dunlin.domain.policy import Conditions, Policy, Strategy
+from dunlin.domain.words import CaseOutcome, CaseStatus
+from pydantic import TypeAdapter
+
+from local.auditor import AuditReport
+from local.simulator.record import HandOverReceived
+from local.simulator.texts import encoding_and_parts
+from local.world import SentText, World
+
+#: A message that nobody attended to for this long after its moment is stuck.
+STUCK_AFTER = timedelta(minutes=15)
+#: How long the decisions are timed.
+TIMED_SECONDS = 0.5
+
+#: Keys that are measured in real time: everything else is the same for the same seed.
+MEASURED = ("wall_seconds", "decisions_per_second")
+
+_MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
+_BORROWERS: TypeAdapter[Borrower] = TypeAdapter(Borrower)
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was left when a world came to its end: the tables, the providers' record, the counts."""
+
+    start: datetime
+    end: datetime
+    borrowers: tuple[Borrower, ...]
+    cases: tuple[Mapping[str, Any], ...]
+    messages: tuple[Message, ...]
+    hand_overs: tuple[HandOverReceived, ...]
+    texts: tuple[SentText, ...]
+    facts: Sequence[Mapping[str, Any]]
+    calls: Mapping[str, int]
+    invocations: Mapping[str, int]
+    errors: Mapping[str, int]
+    refused_inputs: int
+    dead_letters: int
+    interpreter_failures: int
+    executions: Mapping[str, str]
+
+
+def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
+    """Read a world that has run, before it is closed. `facts`: the core's history."""
+    aws = world.aws
+    return Run(
+        start=world.start,
+        end=world.end,
+        borrowers=tuple(
+            sorted(
+                (_BORROWERS.validate_python(item) for item in world.documents("BorrowersTable", "HOT")),
+                key=lambda borrower: borrower.borrower_id,
+            )
+        ),
+        cases=tuple(
+            sorted(
+                world.documents("BorrowersTable", "CASE#"),
+                key=lambda case: (str(case["borrower_id"]), int(case["episode"])),
+            )
+        ),
+        messages=tuple(
+            sorted(
+                (_MESSAGES.validate_python(item) for item in world.documents("MessagesTable")),
+                key=lambda message: (message.requested_at, message.borrower_id, message.key),
+            )
+        ),
+        hand_overs=tuple(sorted(world.simulator.record.hand_overs, key=lambda given: (given.at, given.ref))),
+        texts=tuple(world.texts),
+        facts=facts,
+        calls=dict(aws.counters.calls),
+        invocations=dict(aws.counters.invocations),
+        errors=dict(aws.counters.errors),
+        refused_inputs=len(aws.queue_bodies("RefusedInputQueue")),
+        dead_letters=sum(aws.counters.dead_letters.values()),
+        interpreter_failures=len(aws.interpreter_failures),
+        executions=aws.executions("EscalationStateMachine"),
+    )
+
+
+def summarise(run: Run, audit: AuditReport) -> Summary:
+    """The figures of a run and of its audit, keys in a fixed order, JSON data only."""
+    accepted = [given for given in run.hand_overs if given.accepted]
+    messages = run.messages
+    return {
+        "messages": {
+            "total": len(messages),
+            "requested": sum(message.moves[0].state == "REQUESTED" for message in messages if message.moves),
+            "by_state": counted(str(message.state) for message in messages),
+            "by_stage": counted(message.stage for message in messages),
+            "by_reason": counted(str(message.reason) for message in messages),
+            "by_channel": counted(str(message.channel) for message in messages),
+        },
+        "hand_overs": {
+            "total": len(run.hand_overs),
+            "accepted": len(accepted),
+            "by_provider": counted(given.provider for given in run.hand_overs),
+            "by_answer": counted(given.answer for given in run.hand_overs),
+        },
+        "sms_parts": sum(encoding_and_parts(given.body)[1] for given in accepted if given.provider != "aws_ses"),
+        "duplicates": _twice(accepted) or audit.counters["duplicates"],
+        "violations": dict(audit.counters),
+        "stuck": sum(is_stuck(message, run.end) for message in messages),
+        "escalations": escalations(run),
+        "opt_outs": dict(audit.opt_outs),
+        "aws_calls": {"total": sum(run.calls.values()), "by_operation": ordered(run.calls)},
+        "invocations": ordered(run.invocations),
+        "handler_errors": ordered(run.errors),
+        "checked": dict(audit.checked),
+        "observations": dict(audit.observations),
+        "per_day": per_day(accepted, zones_of(run)),
+        "by_local_hour": by_local_hour(accepted, zones_of(run)),
+        "ledger": ledger(run),
+        "refused_inputs": run.refused_inputs,
+        "dead_letters": run.dead_letters,
+        "interpreter_failures": run.interpreter_failures,
+        "executions": counted(run.executions.values()),
+    }
+
+
+def broken(summary: Mapping[str, Any]) -> list[str]:
+    """What a run must not have, in words; empty for a run that kept every promise."""
+    found = [f"{kind}: {count} violations" for kind, count in summary["violations"].items() if count]
+    for key in ("duplicates", "stuck", "dead_letters", "interpreter_failures"):
+        if summary[key]:
+            found.append(f"{key.replace('_', ' ')}: {summary[key]}")
+    if summary["ledger"]["broken"]:
+        found.append(f"ledger: {summary['ledger']['broken']} broken chains")
+    return found
+
+
+# ── The parts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def counted(values: Iterable[str]) -> dict[str, int]:
+    """How often each value comes, most frequent first."""
+    return ordered(Counter(values))
+
+
+def ordered(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def is_stuck(message: Message, end: datetime) -> bool:
+    """Whether its moment passed without anybody looking at it."""
+    return not message.is_terminal and (message.attend_at is None or message.attend_at < end - STUCK_AFTER)
+
+
+def escalations(run: Run) -> dict[str, int]:
+    """How the episodes ended. `started` counts them on their own, so that a lost one is seen."""
+    outcomes = Counter(str(case["outcome"]) for case in run.cases)
+    still_open = sum(
+        borrower.case is not None and borrower.case.status is CaseStatus.OPEN for borrower in run.borrowers
+    )
+    return {
+        "started": sum(borrower.episodes for borrower in run.borrowers),
+        **{str(outcome): outcomes[outcome] for outcome in CaseOutcome},
+        "open": still_open,
+    }
+
+
+def zones_of(run: Run) -> dict[str, ZoneInfo]:
+    return {borrower.borrower_id: ZoneInfo(borrower.zone) for borrower in run.borrowers}
+
+
+def local_time(given: HandOverReceived, zones: Mapping[str, ZoneInfo]) -> datetime:
+    """When it was handed over, on the borrower's clock; UTC for a hand-over that names no borrower."""
+    try:
+        zone: ZoneInfo | None = zones.get(split_ref(given.ref)[0])
+    except ValueError:
+        zone = None
+    return datetime.fromisoformat(given.at).astimezone(zone or UTC)
+
+
+def stage_of(ref: str) -> str:
+    """The stage in a message's reference: `b-1/2026-03-10#tier_1#1#sms#0`, `b-1/reply#help#sms#…`."""
+    parts = ref.partition("/")[2].split("#")
+    return parts[1] if len(parts) > 1 else "unknown"
+
+
+def per_day(accepted: Iterable[HandOverReceived], zones: Mapping[str, ZoneInfo]) -> list[dict[str, Any]]:
+    """Accepted hand-overs by the borrower's local day, days without any left out."""
+    days: dict[str, Counter[str]] = {}
+    for given in accepted:
+        on = local_time(given, zones).date().isoformat()
+        days.setdefault(on, Counter())[stage_of(given.ref)] += 1
+    return [{"on": on, "stages": dict(sorted(days[on].items()))} for on in sorted(days)]
+
+
+def by_local_hour(accepted: Iterable[HandOverReceived], zones: Mapping[str, ZoneInfo]) -> dict[str, int]:
+    hours = Counter(local_time(given, zones).hour for given in accepted)
+    return {str(hour): hours[hour] for hour in sorted(hours)}
+
+
+def ledger(run: Run) -> dict[str, int]:
+    """The contact ledger's entries, and the borrowers whose chain does not hold."""
+    entries: dict[str, list[Message]] = {}
+    for message in run.messages:
+        if message.entry_hash:
+            entries.setdefault(message.borrower_id, []).append(message)
+    failed = sum(
+        verify(entries.get(borrower.borrower_id, ()), borrower.chain_head) is not None for borrower in run.borrowers
+    )
+    strangers = set(entries) - {borrower.borrower_id for borrower in run.borrowers}
+    return {"entries": sum(map(len, entries.values())), "broken": failed + len(strangers)}
+
+
+def _twice(accepted: Sequence[HandOverReceived]) -> int:
+    """Messages that a provider accepted more than once."""
+    return sum(count - 1 for count in Counter(given.ref for given in accepted).values() if count > 1)
+
+
+# ── Decisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def timed_decisions(
+    borrowers: Sequence[Borrower], content: Content, now: datetime, seconds: float = TIMED_SECONDS
+) -> float:
+    """Decisions a second over these borrowers, on one core; 0 when nobody has rules."""
+    prepared: list[tuple[Borrower, Strategy, Policy]] = []
+    conditions = Conditions(feed_complete_to=now)
+    for borrower in borrowers:
+        strategy = content.strategy(borrower.jurisdiction)
+        policy = content.policy(borrower.jurisdiction, local_date(now, borrower.zone), conditions)
+        if strategy is not None and policy is not None:
+            prepared.append((borrower, strategy, policy))
+    if not prepared:
+        return 0.0
+    made = 0
+    began = time.perf_counter()
+    while (took := time.perf_counter() - began) < seconds:
+        for borrower, strategy, policy in prepared:
+            decide(borrower, strategy, policy, now)
+        made += len(prepared)
+    return round(made / took, 1)
+
+
+def dumped(summary: Mapping[str, Any]) -> str:
+    """The summary as JSON text."""
+    return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
