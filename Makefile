@@ -47,13 +47,13 @@ demo: setup ## Ninety days of a portfolio on one machine; figures in build/demo.
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test: setup ## All tests, and the branches they cover
-	.venv/bin/python -m pytest -n auto --dist worksteal --cov --cov-branch --cov-fail-under=90
+	.venv/bin/python -m pytest -n auto --dist loadscope --cov --cov-branch --cov-fail-under=90
 
 check: setup ## The inner loop: style, types, the quick tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow'
+	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow'
 
 lint: setup ## Style, types, the template, the state machine, the lock
 	.venv/bin/ruff check .

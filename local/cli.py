@@ -82,10 +82,13 @@ def demo(
 
     console = _console(json_file)
     try:
+        _prepare(json_file, report)
         with _passing("Virtual time") as passed:
             judged = run_demo(Demo(borrowers, days, seed, str(provider_faults), evidence), passed)
         _write(judged.summary, judged.conversations, json_file, report)
-    except (OSError, ContentError) as error:
+    except OSError as error:
+        _cannot(_about_file(error))
+    except ContentError as error:
         _cannot(str(error))
     if not judged.content.live:
         _warn(f"The content is not released ({judged.content.not_live_because}): nothing may be sent.")
@@ -117,6 +120,7 @@ def replay(
     plan = Replay(file, accounts, str(jurisdiction), seed, evidence)
     judged = None
     try:
+        _prepare(json_file, report)
         with _passing("Deciding") as passed:
             every, decided = run_decisions(plan, passed)
         show_decided(console, decided)
@@ -133,7 +137,9 @@ def replay(
         _cannot(f"{file}: is not CSV: {error}")
     except NothingToReplay as error:
         _cannot(f"{file}: {error}")
-    except (OSError, ContentError) as error:
+    except OSError as error:
+        _cannot(_about_file(error))
+    except ContentError as error:
         _cannot(str(error))
     if judged is not None:
         show_summary(console, summary, judged.broken)
@@ -158,7 +164,9 @@ def _console(json_file: Path | None) -> Console:
 def _passing(words: str) -> Iterator[Any]:
     """A bar of virtual time, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[on]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(words, total=1.0, on="")
 
         def passed(now: datetime, share: float) -> None:
@@ -176,10 +184,25 @@ def _write(
     if json_file == _STDOUT:
         sys.stdout.write(dumped(summary))
     elif json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(dumped(summary), encoding="utf-8")
     if report is not None:
         write_report(summary, conversations, report)
+
+
+def _prepare(*files: Path | None) -> None:
+    """Find out now, not after the run, that a file cannot be written."""
+    for file in files:
+        if file is not None and file != _STDOUT:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8"):
+                pass
+
+
+def _about_file(error: OSError) -> str:
+    """What is wrong with which file; anything that is about no file is a fault of ours and goes on its way."""
+    if error.filename is None:
+        raise error
+    return f"{error.filename}: {error.strerror}"
 
 
 def _say_where(console: Console, evidence: Path | None, report: Path | None) -> None:

@@ -55,7 +55,9 @@ def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[S
     meanings = {text.inbound_id: text.meaning for text in texts}
     lines = [
         {
-            "at": sent.at,
+            # When it reached the lender's side: from then on it binds, and the five minutes of its confirmation run.
+            "at": sent.handed_on_at,
+            "texted_at": sent.at,
             "inbound_id": sent.inbound_id,
             "provider": sent.provider,
             "from": sent.from_address,
@@ -63,7 +65,7 @@ def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[S
             "text": sent.text,
             "meaning": meanings[sent.inbound_id],
         }
-        for sent in sorted(record.inbound, key=lambda sent: (datetime.fromisoformat(sent.at), sent.inbound_id))
+        for sent in sorted(record.inbound, key=lambda sent: (datetime.fromisoformat(sent.handed_on_at), sent.inbound_id))
     ]
     with (folder / INBOUND).open("w", encoding="utf-8") as file:
         for line in lines:

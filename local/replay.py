@@ -1,8 +1,8 @@
 """`dunlin replay`: real accounts through the decision that production makes, and some of them through everything.
 
-The first part is pure: each account's months are told as a core would have told them, and `decide` is asked at every
-moment at which something changed, at which a stage falls due, and at which it said itself that it wants to be asked
-again. What it requests counts as told at once. The second part runs accounts through the embedded world.
+The first part is pure: each account's months are told as a core would have told them, and `decide` is asked whenever
+something changed, and whenever it said itself that it wants to be asked again. What it requests counts as told at once.
+The second part runs accounts through the embedded world.
 """
 
 from __future__ import annotations
@@ -106,9 +106,13 @@ class NothingToReplay(ValueError):
 
 
 class Decider:
-    """Decides accounts, one after another, each from its first fact to its last moment."""
+    """Decides accounts, one after another, each from its first fact to its last moment.
 
-    def __init__(self, terms: ReplayTerms, content: Content) -> None:
+    `offsets`: days after a due date at which to ask besides. Where `decide` knows when it has to be asked, they change
+    nothing.
+    """
+
+    def __init__(self, terms: ReplayTerms, content: Content, offsets: Sequence[int] = ()) -> None:
         self._terms = terms
         self._content = content
         self._policies: dict[date, Policy] = {}
@@ -116,7 +120,7 @@ class Decider:
         if strategy is None or self._policy(terms.start) is None:
             raise NothingToReplay(f"the content has no rules for {terms.jurisdiction}")
         self._strategy: Strategy = strategy
-        self._offsets = tuple(stage.offset_days for stage in strategy.stages)
+        self._offsets = offsets
 
     def account(self, account: ReplayAccount, tally: Tally) -> None:
         """Let an account's months pass, and count what was decided."""
@@ -219,9 +223,10 @@ class _Life:
         for message in applied.messages:
             if message.state is MessageState.REQUESTED:
                 after = told(after, message, now)
-        if after.case is not None and after.case.status is CaseStatus.OPEN:
-            after = replace(after, case=replace(after.case, rounds=after.case.rounds + 1, assessed_at=now))
-        self._borrower = replace(after, version=after.version + 1, revision=after.revision + 1)
+        case = after.case
+        if case is not None and case.status is CaseStatus.OPEN:
+            case = replace(case, rounds=case.rounds + 1, assessed_at=now)
+        self._borrower = replace(after, case=case, version=after.version + 1, revision=after.revision + 1)
         return True
 
     def _count(self, actions: Sequence[Action], applied: Applied) -> None:

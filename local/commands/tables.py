@@ -66,7 +66,7 @@ def show_decided(console: Console, decided: Decided) -> None:
                     ],
                 ),
                 counts("Messages by stage", ((stage_words(k), n) for k, n in stages)),
-                counts("Waited", ((reason_words(k), n) for k, n in figures["waits"]["by_reason"].items())),
+                counts("Had to wait", ((plain(k), n) for k, n in figures["waits"]["by_reason"].items())),
                 counts("Not sent", ((reason_words(k), n) for k, n in figures["skips"]["by_reason"].items())),
                 counts("Cases", outcomes(figures["escalations"])),
             ]

@@ -57,7 +57,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A text that has reached a handset at `at`."""
+    """A text or an e-mail that has reached a person at `at`."""
 
     at: datetime
     provider: str
@@ -336,17 +336,17 @@ class Simulator:
             self._finance_numbers.add(order.from_address)
         if order.provider != EMAIL:
             self._last_message[(order.to_address, order.from_address)] = message_id
-            if fate.delivered_at is not None:
-                delivered = Delivered(
-                    fate.delivered_at,
-                    order.provider,
-                    order.from_address,
-                    order.to_address,
-                    order.body,
-                    order.ref,
-                    message_id,
-                )
-                self._push(fate.delivered_at, f"0{tie}", delivered)
+        if fate.delivered_at is not None:
+            delivered = Delivered(
+                fate.delivered_at,
+                order.provider,
+                order.from_address,
+                order.to_address,
+                order.body,
+                order.ref,
+                message_id,
+            )
+            self._push(fate.delivered_at, f"0{tie}", delivered)
         if draw.happens(faults.lost_report, *words, "lost"):
             fate = _Fate(fate.delivered_at, fate.settled_at, None)
         report_at = self._report_at(words, fate)

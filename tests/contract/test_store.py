@@ -171,7 +171,7 @@ class TestAllOrNothing:
             (replace(good, point_records=(PointRecord("point", "IN#1", {}),)), AlreadyRecorded),
             (replace(good, new_messages=(a_message(key="new"), a_message())), AlreadyRecorded),
             (replace(good, borrower=replace(borrower, revision=7)), VersionConflict),
-            (replace(good, suppression=Suppression("point", SMS_ALL, NOW, NOW)), StateConflict),
+            (replace(good, suppression=Suppression("point", SMS_ALL, NOW, "in-2", NOW)), StateConflict),
         ]
         for change, error in bad:
             with pytest.raises(error):
@@ -196,16 +196,16 @@ class TestAllOrNothing:
 
 class TestSuppressions:
     def test_written_on_what_was_read(self, store: Store) -> None:
-        first = replace(store.suppression("point"), blocked=SMS_ALL, changed_at=NOW)
+        first = replace(store.suppression("point"), blocked=SMS_ALL, heard_at=NOW, changed_by="in-1")
         store.commit(Change(suppression=first))
         state = store.suppression("point")
-        assert (state.blocked, state.changed_at, state.read_changed_at) == (SMS_ALL, NOW, NOW)
+        assert state == Suppression("point", SMS_ALL, NOW, "in-1", NOW)
         with pytest.raises(StateConflict):
             store.commit(Change(suppression=first))
         later = NOW + timedelta(microseconds=1)
-        store.commit(Change(suppression=replace(state, blocked=frozenset(), changed_at=later)))
+        store.commit(Change(suppression=replace(state, blocked=frozenset(), heard_at=later)))
         assert store.suppression("point").blocked == frozenset()
-        assert store.suppression("point").changed_at == later
+        assert store.suppression("point").heard_at == later
 
     @pytest.mark.parametrize(
         ("blocked", "purpose", "refused"),

@@ -167,7 +167,7 @@ def test_a_message_is_accepted_delivered_and_reported(clock: Clock, provider: st
         final_report=entry.final_report,
         final_report_at=entry.final_report_at,
     )
-    assert [each.ref for each in felt] == ([] if provider == "aws_ses" else [given.ref])
+    assert [each.ref for each in felt] == [given.ref]
     body = read(heard[-1])
     report = parse_report(body, clock.now)
     assert (report.ref, report.state, report.provider_message_id) == (

@@ -78,7 +78,6 @@ class TestOnce:
         with pytest.raises(VersionConflict):
             known.pay("p-2")
 
-    @pytest.mark.xfail(strict=True, reason="a lift that overtakes its placement leaves the hold for ever")
     def test_a_lift_that_overtakes_its_placement(self, known: House) -> None:
         placed_at = NOW - timedelta(minutes=2)
         known.tell("hold.lifted", hold={"hold_id": "h-1"}, occurred_at=NOW)

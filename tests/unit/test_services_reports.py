@@ -177,10 +177,6 @@ class TestTiers:
         tier.run_until(NOW + DAY)
         assert [order.address for order in tier.orders] == ["+12125550123", "jo@marram.example"]
 
-    @pytest.mark.xfail(
-        strict=True,
-        reason="settle teaches nothing when DELIVERED corrects UNKNOWN: the mark stays unsent and the tier is repeated",
-    )
     def test_a_correction_comes_before_it_is_said_again(self, tier: House) -> None:
         """Unknown in the evening, delivered in the night: in the morning the tier must not be said a second time."""
         message = tier.sent()

@@ -1,0 +1,228 @@
+"""The whole template in one process, prepared so that every file in `events/` finds what it speaks of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from dunlin.content.signing import sign
+from dunlin.domain.shards import WAKE_SHARDS
+from dunlin.entry import bootstrap
+
+from local.embedded import EmbeddedAws, VirtualClock
+from local.simulator import Simulator
+from local.simulator.faults import Faults
+from local.simulator.finance import FinanceKeys
+from tests.builders import CONTENT_DIR, NOW, ROOT, TODAY, loan_document, overdue_document, party_document
+
+EVENTS = ROOT / "events"
+REGION = "us-east-1"
+KEY = "2026-06-08#reminder_7#0#sms#0"
+#: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
+PLANTED = (
+    "2125550123",
+    "2125550144",
+    "2125550199",
+    "13800138000",
+    "Wilhelmina",
+    "Plantagenet",
+    "plantagenet.example",
+    "7391.57",
+    "7,391.57",
+)
+AMOUNT = "7391.57"
+
+
+@dataclass
+class Stack:
+    """The functions, and what can be seen of the world around them."""
+
+    aws: EmbeddedAws
+    logs: Path
+
+    def call(self, function: str, event: Mapping[str, Any]) -> Any:
+        return self.aws.invoke(logical_id(function), event)
+
+    def queued(self, queue: str) -> list[dict[str, Any]]:
+        return [json.loads(body) for body in self.aws.queue_bodies(queue)]
+
+    def message(self, borrower_id: str, key: str = KEY) -> dict[str, Any]:
+        for item in self.aws.items("MessagesTable"):
+            if (item["borrower_id"], item["key"]) == (borrower_id, key):
+                document: dict[str, Any] = json.loads(item["document"])
+                return document
+        raise AssertionError(f"no message {borrower_id}/{key}")
+
+    def borrower(self, borrower_id: str) -> dict[str, Any]:
+        for item in self.aws.items("BorrowersTable"):
+            if (item["borrower_id"], item["item"]) == (borrower_id, "HOT"):
+                document: dict[str, Any] = json.loads(item["document"])
+                return document
+        raise AssertionError(f"no borrower {borrower_id}")
+
+    def written(self) -> str:
+        """Everything that any function has logged."""
+        self.aws._stdout.sync()
+        self.aws._stderr.sync()
+        return "".join(path.read_text(encoding="utf-8") for path in sorted(self.logs.glob("*.log")))
+
+    # ── preparing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def know(self, borrower_id: str, phone: str = "+12125550123", *, days: int = 7, **loan: Any) -> None:
+        """A borrower with one loan that is due in `days` days."""
+        due_on = TODAY.fromordinal(TODAY.toordinal() + days)
+        party = party_document(name="Wilhelmina Plantagenet", phone=phone)
+        profile = {"sequence": 1, "jurisdiction": "US-NY", "time_zone": "America/New_York", "parties": [party]}
+        document = loan_document(due_on=due_on, outstanding=AMOUNT, **loan)
+        common = {"occurred_at": NOW.isoformat(), "borrower_id": borrower_id}
+        events = [
+            {"event_id": f"{borrower_id}-1", "type": "borrower.updated", "borrower": profile} | common,
+            {"event_id": f"{borrower_id}-2", "type": "loan.snapshot", "loan": document} | common,
+        ]
+        answer = self.call("ingest_events", queue_event(*(json.dumps({"detail": event}) for event in events)))
+        assert answer == {"batchItemFailures": []}
+
+    def evaluate(self) -> None:
+        for shard in WAKE_SHARDS:
+            self.call("evaluate_stages", queue_event(json.dumps({"shard": shard})))
+
+    def render(self, *borrowers: str) -> None:
+        self.call("render_message", stream_event(*borrowers))
+
+    def send(self, *borrowers: str) -> None:
+        self.call("send_message", stream_event(*borrowers))
+
+
+def logical_id(function: str) -> str:
+    return "".join(word.capitalize() for word in function.split("_")) + "Function"
+
+
+def queue_event(*bodies: str) -> dict[str, Any]:
+    records = [
+        {
+            "messageId": f"m-{number}",
+            "receiptHandle": "handle",
+            "body": body,
+            "attributes": {"SentTimestamp": str(int(NOW.timestamp() * 1000))},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
+            "awsRegion": REGION,
+        }
+        for number, body in enumerate(bodies)
+    ]
+    return {"Records": records}
+
+
+def stream_event(*borrowers: str) -> dict[str, Any]:
+    records = [
+        {
+            "eventID": f"e-{number}",
+            "eventName": "MODIFY",
+            "eventSource": "aws:dynamodb",
+            "dynamodb": {
+                "Keys": {"borrower_id": {"S": borrower_id}, "key": {"S": KEY}},
+                "SequenceNumber": str(number),
+            },
+        }
+        for number, borrower_id in enumerate(borrowers)
+    ]
+    return {"Records": records}
+
+
+def events_of(function: str) -> list[str]:
+    return sorted(path.stem for path in (EVENTS / function).glob("*.json"))
+
+
+def read_event(function: str, case: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((EVENTS / function / f"{case}.json").read_text(encoding="utf-8"))
+    return event
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped content, released: an edit that nobody signed yet is another test's business."""
+    import shutil
+
+    root = tmp_path_factory.mktemp("content")
+    shutil.copytree(CONTENT_DIR, root, dirs_exist_ok=True)
+    sign(root, "author@marram.example", "reviewer@marram.example", "approver@marram.example", TODAY)
+    return root
+
+
+@pytest.fixture(scope="module")
+def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    clock = VirtualClock(NOW)
+    logs = tmp_path_factory.mktemp("logs")
+    keys = FinanceKeys()
+    simulator = Simulator(
+        clock.now, 7, Faults(), on_delivered=lambda _: None, finance_keys=keys, finance_numbers=("106900000142",)
+    )
+    url = simulator.start()
+    aws = EmbeddedAws(
+        ROOT / "template.yaml",
+        clock=clock,
+        seed=7,
+        parameters={"Environment": "dev", "Traces": "false"},
+        environment={
+            "CONTENT_DIR": str(content),
+            "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
+            "AWS_ENDPOINT_URL_SESV2": url,
+        },
+        logs_dir=logs,
+        on_start=lambda: bootstrap.use_clock(clock.now),
+        region=REGION,
+    )
+    try:
+        with aws:
+            secret = {
+                "finance_sms": {
+                    "base_url": url,
+                    "key_id": keys.key_id,
+                    "secret": keys.secret,
+                    "webhook_token": keys.webhook_token,
+                    "webhook_secret": keys.webhook_secret,
+                }
+            }
+            boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+                SecretId=aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps(secret)
+            )
+            stack = Stack(aws, logs)
+            _prepare(stack)
+            yield stack
+    finally:
+        bootstrap.reset()
+        simulator.close()
+
+
+def _prepare(stack: Stack) -> None:
+    """Somebody at every step of the way."""
+    for borrower_id in ("b-known", "b-outside", "b-held"):
+        stack.know(borrower_id, "+12125550155", days=90)
+    hold = {
+        "event_id": "held",
+        "type": "hold.placed",
+        "occurred_at": NOW.isoformat(),
+        "borrower_id": "b-held",
+        "hold": {"hold_id": "h", "kind": "dispute", "source": "agent"},
+    }
+    stack.call("ingest_events", queue_event(json.dumps(hold)))
+    rendered = ["b-render", "b-render-2", "b-render-3", "b-render-4", "b-render-5"]
+    sending = ["b-send", "b-send-2"]
+    sent = ["b-sent", "b-sent-2"]
+    for borrower_id in (*rendered, *sending, *sent):
+        stack.know(borrower_id)
+    for borrower_id in ("b-opted-out", "b-send-3", "b-replies"):
+        stack.know(borrower_id, "+12125550144")
+    stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
+    stack.evaluate()
+    stack.call("pace_lines", {})
+    stack.render(*sending, *sent, "b-send-3")
+    stack.send(*sent)
+    # The second reminder of today is not for pacing to forget: one message waits for `pace_lines`, one shard for a wake.
+    stack.know("b-later", "+12125550177")

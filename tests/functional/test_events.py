@@ -1,0 +1,340 @@
+"""Every file in `events/` against its function: what it answers, what it refuses by name, and that no log tells on anybody."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local.embedded import FunctionError
+from tests.builders import ROOT
+from tests.functional.conftest import EVENTS, PLANTED, Stack, events_of, read_event
+
+Hook = Callable[[Stack], None]
+LINE = "4421584500000000017450"
+ITEM = "059f36b4-87a3-44ab-83d2-66197500000"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`failed`: identifiers to be tried again. `refused`: fields named in the queue of refused input."""
+
+    failed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    before: tuple[tuple[str, str], ...] = ()
+    then: Hook = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Http:
+    """A status, and values of the JSON body (or of its first result)."""
+
+    status: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+    queued: int = 0
+    refused: tuple[str, ...] = ()
+    before: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Values of the answer."""
+
+    values: Mapping[str, Any]
+    before: tuple[tuple[str, str], ...] = ()
+    then: Hook = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Raises:
+    """The function fails, and whoever called tries again; `says` is in the error's text."""
+
+    error: str
+    says: str
+    before: tuple[tuple[str, str], ...] = ()
+
+
+Expected = Batch | Http | Answer | Raises
+
+
+def state_is(borrower_id: str, *states: str) -> Hook:
+    def check(stack: Stack) -> None:
+        assert stack.message(borrower_id)["state"] in states
+
+    return check
+
+
+def reason_is(borrower_id: str, reason: str) -> Hook:
+    def check(stack: Stack) -> None:
+        message = stack.message(borrower_id)
+        assert (message["state"], message["reason"]) == ("SUPPRESSED", reason)
+
+    return check
+
+
+def unusable(borrower_id: str) -> Hook:
+    def check(stack: Stack) -> None:
+        assert stack.borrower(borrower_id)["parties"][0]["points"][0]["usable"] is False
+
+    return check
+
+
+def heard(text: str) -> Hook:
+    def check(stack: Stack) -> None:
+        assert text in stack.written()
+
+    return check
+
+
+def refused(field_name: str) -> Http:
+    return Http(400, {"error": "invalid_input", "field": field_name})
+
+
+STOP = (("receive_inbound", "stop"),)
+ASSESSED = (("assess_case", "first_round"),)
+RESERVED = (("serve_api", "reserve_allowed"),)
+
+EXPECTED: dict[tuple[str, str], Expected] = {
+    # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    **{
+        ("ingest_events", case): Batch()
+        for case in (
+            "bare_detail",
+            "borrower_updated",
+            "feed_checkpoint",
+            "hold_lifted",
+            "hold_placed",
+            "loan_snapshot",
+            "older",
+            "payment_applied",
+            "payment_pending",
+            "portfolio_imported",
+            "repeated",
+        )
+    },
+    ("ingest_events", "not_json"): Batch(refused=("body",)),
+    ("ingest_events", "not_an_object"): Batch(refused=("body",)),
+    ("ingest_events", "no_number"): Batch(refused=("body",)),
+    ("ingest_events", "large"): Batch(refused=("body",)),
+    ("ingest_events", "missing_amount"): Batch(refused=("payment.amount",)),
+    ("ingest_events", "missing_borrower"): Batch(refused=("borrower_id",)),
+    ("ingest_events", "negative_amount"): Batch(refused=("payment.amount",)),
+    ("ingest_events", "float_amount"): Batch(refused=("loan.instalments.0.outstanding",)),
+    ("ingest_events", "sum_does_not_add_up"): Batch(refused=("loan.overdue.total",)),
+    ("ingest_events", "unknown_type"): Batch(refused=("type",)),
+    ("ingest_events", "unknown_field"): Batch(refused=("loan.(unknown field)",)),
+    ("ingest_events", "phone_as_id"): Batch(refused=("borrower_id",)),
+    ("ingest_events", "not_a_number"): Batch(refused=("borrower.parties.0.phone",)),
+    ("ingest_events", "from_the_future"): Batch(refused=("occurred_at",)),
+    ("ingest_events", "no_reviewed_pack"): Batch(refused=("borrower.jurisdiction",)),
+    ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),
+    # ── the lender's API ─────────────────────────────────────────────────────────────────────────────────────────────
+    ("serve_api", "events_applied"): Http(202, {"refused": 0}),
+    ("serve_api", "events_in_base64"): Http(202, {"refused": 0}),
+    ("serve_api", "events_partly_refused"): Http(207, {"refused": 2}),
+    ("serve_api", "events_all_refused"): Http(400, {"refused": 1, "field": "loan.status"}),
+    ("serve_api", "events_none"): refused("events"),
+    ("serve_api", "events_too_many"): refused("events"),
+    ("serve_api", "events_not_a_list"): refused("events"),
+    ("serve_api", "events_missing"): refused("events"),
+    ("serve_api", "events_broken_base64"): refused("body"),
+    ("serve_api", "body_missing"): refused("body"),
+    ("serve_api", "body_not_json"): refused("body"),
+    ("serve_api", "body_not_an_object"): refused("body"),
+    ("serve_api", "body_large"): refused("body"),
+    ("serve_api", "reserve_allowed"): Http(200, {"allowed": True, "ref": "outside/r-1"}),
+    ("serve_api", "reserve_repeated"): Http(200, {"allowed": True, "ref": "outside/r-1"}, before=RESERVED),
+    ("serve_api", "reserve_denied"): Http(409, {"allowed": False, "reason": "hold", "rule": "hold.dispute"}),
+    ("serve_api", "reserve_unknown_borrower"): Http(404, {"error": "not_found", "field": "borrower_id"}),
+    ("serve_api", "reserve_unknown_channel"): refused("channel"),
+    ("serve_api", "reserve_unknown_field"): refused("(unknown field)"),
+    ("serve_api", "reserve_missing_field"): refused("purpose"),
+    ("serve_api", "reserve_phone_as_id"): refused("borrower_id"),
+    ("serve_api", "report_made"): Http(200, {"recorded": True}, before=RESERVED),
+    ("serve_api", "report_not_made"): Http(200, {"recorded": True}, before=RESERVED),
+    ("serve_api", "report_unknown"): Http(404, {"error": "not_found", "field": "ref"}),
+    ("serve_api", "report_unknown_borrower"): Http(404, {"error": "not_found", "field": "borrower_id"}),
+    ("serve_api", "report_of_our_own"): refused("ref"),
+    ("serve_api", "unknown_path"): Http(404),
+    # ── providers ────────────────────────────────────────────────────────────────────────────────────────────────────
+    ("receive_webhook", "reports"): Http(200, {"code": 0}, queued=1),
+    ("receive_webhook", "inbound"): Http(200, {"code": 0}, queued=1),
+    ("receive_webhook", "base64"): Http(200, {"code": 0}, queued=1),
+    ("receive_webhook", "empty"): Http(200, {"code": 0}),
+    ("receive_webhook", "partly_refused"): Http(
+        200, {"code": 0}, queued=1, refused=("[1].payload.success", "[2].payload.report_time", "[3].payload")
+    ),
+    ("receive_webhook", "not_an_array"): Http(200, {"code": 0}, refused=("body",)),
+    ("receive_webhook", "not_json"): Http(200, {"code": 0}, refused=("body",)),
+    **{("receive_webhook", case): Http(404, {"code": 1}) for case in ("wrong_token", "wrong_provider", "wrong_kind")},
+    **{
+        ("receive_webhook", case): Http(401, {"code": 1})
+        for case in ("forged", "no_signature", "too_old", "from_the_future")
+    },
+    ("receive_webhook", "broken_base64"): Http(400, {"code": 1}),
+    ("receive_report", "under_way"): Batch(),
+    ("receive_report", "delivered"): Batch(then=state_is("b-sent", "DELIVERED")),
+    ("receive_report", "repeated"): Batch(then=state_is("b-sent", "DELIVERED")),
+    ("receive_report", "late"): Batch(before=(("receive_report", "delivered"),), then=state_is("b-sent", "DELIVERED")),
+    ("receive_report", "invalid_number"): Batch(then=unusable("b-sent-2")),
+    ("receive_report", "probe"): Batch(),
+    ("receive_report", "unknown_message"): Batch(refused=("ref",)),
+    ("receive_report", "never_handed_over"): Batch(refused=("ref",)),
+    ("receive_report", "finance"): Batch(refused=("ref",)),
+    ("receive_report", "no_reference"): Batch(refused=("context.dunlin-message",)),
+    ("receive_report", "from_the_future"): Batch(refused=("eventTimestamp",)),
+    ("receive_report", "negative_price"): Batch(refused=("totalMessagePrice",)),
+    ("receive_report", "not_json"): Batch(refused=("body",)),
+    ("receive_report", "large"): Batch(refused=("body",)),
+    ("receive_report", "unknown_shape"): Batch(refused=("eventType",)),
+    ("receive_report", "mixed_batch"): Batch(refused=("provider",), then=state_is("b-sent", "DELIVERED")),
+    ("receive_inbound", "stop"): Batch(then=heard("opt-out recorded")),
+    ("receive_inbound", "stop_repeated"): Batch(before=STOP),
+    ("receive_inbound", "start"): Batch(before=STOP, then=heard("opt-in recorded")),
+    ("receive_inbound", "help"): Batch(then=heard("text received")),
+    **{("receive_inbound", case): Batch() for case in ("other", "stranger", "empty_text", "finance", "probe")},
+    ("receive_inbound", "missing_id"): Batch(refused=("inboundMessageId",)),
+    ("receive_inbound", "no_time"): Batch(refused=("attributes.SentTimestamp",)),
+    ("receive_inbound", "not_a_number"): Batch(refused=("originationNumber",)),
+    ("receive_inbound", "too_long"): Batch(refused=("messageBody",)),
+    ("receive_inbound", "large"): Batch(refused=("body",)),
+    ("receive_inbound", "not_json"): Batch(refused=("body",)),
+    ("receive_inbound", "mixed_batch"): Batch(refused=("body",)),
+    # ── schedules ────────────────────────────────────────────────────────────────────────────────────────────────────
+    **{
+        (function, case): Answer(dict.fromkeys(answers, None))
+        for function, answers in (
+            ("dispatch_wakes", ("woken",)),
+            ("pace_lines", ("released",)),
+            ("sweep_messages", ("attended", "failed")),
+        )
+        for case in ("scheduled", "repeated", "empty")
+    },
+    ("evaluate_stages", "wake"): Batch(),
+    ("evaluate_stages", "repeated"): Batch(),
+    ("evaluate_stages", "unknown_shard"): Raises("BatchProcessingError", "shard"),
+    ("evaluate_stages", "missing_shard"): Raises("BatchProcessingError", "shard"),
+    ("evaluate_stages", "shard_is_a_list"): Raises("BatchProcessingError", "shard"),
+    ("evaluate_stages", "not_json"): Raises("BatchProcessingError", "body"),
+    ("evaluate_stages", "large"): Raises("BatchProcessingError", "body"),
+    # ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    ("render_message", "due"): Batch(then=state_is("b-render", "RENDERED")),
+    ("render_message", "repeated"): Batch(then=state_is("b-render-2", "RENDERED")),
+    ("render_message", "opted_out"): Batch(before=STOP, then=reason_is("b-opted-out", "opted_out")),
+    ("render_message", "unknown_message"): Batch(),
+    ("render_message", "malformed_keys"): Batch(failed=(f"{LINE}000",)),
+    ("render_message", "missing_keys"): Batch(failed=(f"{LINE}000",)),
+    ("render_message", "mixed_batch"): Batch(failed=(f"{LINE}001",), then=state_is("b-render-4", "RENDERED")),
+    ("send_message", "rendered"): Batch(then=state_is("b-send", "SENT")),
+    ("send_message", "repeated"): Batch(then=state_is("b-send-2", "SENT")),
+    ("send_message", "opted_out"): Batch(before=STOP, then=reason_is("b-send-3", "opted_out")),
+    ("send_message", "not_rendered"): Batch(then=state_is("b-render-5", "DUE")),
+    ("send_message", "unknown_message"): Batch(),
+    ("send_message", "malformed_keys"): Batch(failed=(f"{LINE}000",)),
+    # ── escalation ───────────────────────────────────────────────────────────────────────────────────────────────────
+    ("assess_case", "first_round"): Answer({"next": "park", "version": 4}),
+    ("assess_case", "unknown_borrower"): Answer({"next": "end", "outcome": "closed"}),
+    ("assess_case", "old_generation"): Answer({"next": "end", "outcome": "closed"}),
+    ("assess_case", "missing_borrower"): Raises("InvalidInput", "borrower_id"),
+    ("assess_case", "negative_episode"): Raises("InvalidInput", "episode"),
+    ("assess_case", "episode_is_text"): Raises("InvalidInput", "episode"),
+    ("assess_case", "episode_is_true"): Raises("InvalidInput", "episode"),
+    ("assess_case", "empty"): Raises("InvalidInput", "borrower_id"),
+    ("park_case", "parked"): Answer({"parked": True}, before=ASSESSED),
+    ("park_case", "version_moved"): Answer({"parked": False}, before=ASSESSED),
+    ("park_case", "unknown_borrower"): Answer({"parked": False}),
+    ("park_case", "missing_token"): Raises("InvalidInput", "token"),
+    ("park_case", "empty_token"): Raises("InvalidInput", "token"),
+    ("park_case", "negative_version"): Raises("InvalidInput", "version"),
+    ("park_case", "version_is_a_float"): Raises("InvalidInput", "version"),
+}
+
+#: What a test shows and the application does not do yet.
+KNOWN: dict[tuple[str, str], str] = {
+    ("serve_api", "events_broken_base64"): "a body that is not the base64 it is said to be is not refused but fails",
+    ("receive_webhook", "broken_base64"): "InvalidInput of raw_body_of_event is not caught by the handler",
+}
+
+
+def parameters() -> list[Any]:
+    return [
+        pytest.param(
+            function,
+            case,
+            id=f"{function}-{case}",
+            marks=[pytest.mark.xfail(strict=True, reason=KNOWN[function, case])] if (function, case) in KNOWN else [],
+        )
+        for function, case in EXPECTED
+    ]
+
+
+def test_every_file_is_used_and_every_function_has_one() -> None:
+    functions = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert {path.name for path in EVENTS.iterdir()} == functions
+    files = {(function, case) for function in functions for case in events_of(function)}
+    assert files == set(EXPECTED)
+    assert all(path.suffix == ".json" for path in EVENTS.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(("function", "case"), parameters())
+def test_event(stack: Stack, function: str, case: str) -> None:
+    expected = EXPECTED[function, case]
+    for earlier in expected.before:
+        stack.call(earlier[0], read_event(*earlier))
+    kept = len(stack.queued("RefusedInputQueue"))
+    heard_before = len(stack.queued("ReportsQueue")) + len(stack.queued("InboundQueue"))
+    event = read_event(function, case)
+    if case == "body_large":
+        event["body"] += "x" * 1_000_000 + '"}'  # too large for a file that people read
+    match expected:
+        case Raises():
+            with pytest.raises(FunctionError) as raised:
+                stack.call(function, event)
+            cause = raised.value.__cause__
+            assert type(cause).__name__ == expected.error
+            assert expected.says in str(cause)
+            assert not any(planted in str(cause) for planted in PLANTED)
+        case Batch():
+            answer = stack.call(function, event)
+            assert answer == {"batchItemFailures": [{"itemIdentifier": name} for name in expected.failed]}
+            expected.then(stack)
+        case Http():
+            answer = stack.call(function, event)
+            check_http(answer, expected)
+            assert len(stack.queued("ReportsQueue")) + len(stack.queued("InboundQueue")) == (
+                heard_before + expected.queued
+            )
+        case Answer():
+            answer = stack.call(function, event)
+            assert set(expected.values) <= set(answer)
+            assert all(value is None or answer[name] == value for name, value in expected.values.items())
+            expected.then(stack)
+    refusals = stack.queued("RefusedInputQueue")[kept:]
+    assert tuple(refusal["field"] for refusal in refusals) == getattr(expected, "refused", ())
+    assert all(refusal["problem"] and refusal["raw"] for refusal in refusals)
+    logs = stack.written()
+    assert logs
+    for planted in (*PLANTED, base64.b64encode(PLANTED[0].encode()).decode()):
+        assert planted not in logs
+
+
+def check_http(answer: dict[str, Any], expected: Http) -> None:
+    assert answer["statusCode"] == expected.status
+    assert not any(planted in answer["body"] for planted in PLANTED)
+    body = json.loads(answer["body"])
+    first = body.get("results", [{}])[0]
+    for name, value in expected.body.items():
+        assert (body[name] if name in body else first[name]) == value
+
+
+def test_the_logs_say_what_was_done(stack: Stack) -> None:
+    """Ids, states and reasons: enough to follow a message without knowing anybody."""
+    stack.call("render_message", read_event("render_message", "due"))
+    lines = [json.loads(line) for line in stack.written().splitlines() if line.startswith("{")]
+    assert all(line["service"] == "dunlin" for line in lines if "level" in line)
+    assert any(line.get("borrower_id") == "b-render" and "key" in line for line in lines)
