@@ -43,6 +43,8 @@ class ReplayJurisdiction(StrEnum):
 
     CN = "CN"
     US_NY = "US-NY"
+    US_CA = "US-CA"
+    US_MA = "US-MA"
 
 
 JsonOption = Annotated[
@@ -145,6 +147,17 @@ def replay(
         show_summary(console, summary, judged.broken)
         _say_where(console, judged.evidence, report)
     raise typer.Exit(1 if judged is not None and judged.broken else 0)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def content(context: typer.Context) -> None:
+    """Check, read and release what the system may say."""
+    from local import content_command
+
+    content_command.app(args=context.args, prog_name="dunlin content")
 
 
 def main() -> None:

@@ -270,8 +270,10 @@ def told(borrower: Borrower, message: Message, now: datetime) -> Borrower:
 # ── All of them ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def decide_all(accounts: Sequence[ReplayAccount], terms: ReplayTerms, done: Progress | None = None) -> Decided:
-    """Decide every account, on all cores where it is worth it.
+def decide_all(
+    accounts: Sequence[ReplayAccount], terms: ReplayTerms, done: Progress | None = None, *, processes: int | None = None
+) -> Decided:
+    """Decide every account, on all cores where it is worth it or on as many `processes`.
 
     Raises:
         NothingToReplay: there is no account, or there are no rules for the jurisdiction.
@@ -280,7 +282,8 @@ def decide_all(accounts: Sequence[ReplayAccount], terms: ReplayTerms, done: Prog
     if not accounts:
         raise NothingToReplay("there is no account in it")
     Decider(terms, load_content(CONTENT))
-    processes = min(os.cpu_count() or 1, 8) if len(accounts) >= WORTH_PROCESSES else 1
+    if processes is None:
+        processes = min(os.cpu_count() or 1, 8) if len(accounts) >= WORTH_PROCESSES else 1
     began = perf_counter()
     tally = Tally()
     for part in _parts(accounts, terms, processes):

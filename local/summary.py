@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from local.auditor import AuditReport
 from local.simulator.record import HandOverReceived
+from local.simulator.simulator import EMAIL, SNS
 from local.simulator.texts import encoding_and_parts
 from local.world import SentText, World
 
@@ -33,6 +34,9 @@ TIMED_SECONDS = 0.5
 
 #: Keys that are measured in real time: everything else is the same for the same seed.
 MEASURED = ("wall_seconds", "decisions_per_second")
+
+#: Answers of the providers' record in plain words; the others are plain already.
+_FAULTS = {"ERROR": "server_error", "hold": "timed_out", "reset": "connection_reset", "OPTED_OUT": "opted_out_there"}
 
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
 _BORROWERS: TypeAdapter[Borrower] = TypeAdapter(Borrower)
@@ -117,7 +121,8 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
             "by_provider": counted(given.provider for given in run.hand_overs),
             "by_answer": counted(given.answer for given in run.hand_overs),
         },
-        "sms_parts": sum(encoding_and_parts(given.body)[1] for given in accepted if given.provider != "aws_ses"),
+        "provider_faults": provider_faults(run.hand_overs),
+        "sms_parts": sum(encoding_and_parts(given.body)[1] for given in accepted if given.provider != EMAIL),
         "duplicates": _twice(accepted) or audit.counters["duplicates"],
         "violations": dict(audit.counters),
         "stuck": sum(is_stuck(message, run.end) for message in messages),
@@ -223,6 +228,13 @@ def ledger(run: Run) -> dict[str, int]:
     )
     strangers = set(entries) - {borrower.borrower_id for borrower in run.borrowers}
     return {"entries": sum(map(len, entries.values())), "broken": failed + len(strangers)}
+
+
+def provider_faults(hand_overs: Iterable[HandOverReceived]) -> dict[str, int]:
+    """What went wrong at the providers, as they know it: answers that were none, and reports that never came."""
+    faults = Counter(_FAULTS.get(given.answer, given.answer.lower()) for given in hand_overs if given.answer != "OK")
+    unreported = sum(given.accepted and not given.final_report and given.provider != SNS for given in hand_overs)
+    return ordered({**faults, **({"lost_reports": unreported} if unreported else {})})
 
 
 def _twice(accepted: Sequence[HandOverReceived]) -> int:

@@ -161,18 +161,21 @@ class World:
 
     def run(self) -> None:
         """Let it all happen, from `start` to `end`."""
+        slots = self._slots()
         while True:
             now = self.clock.now()
             self._feed(self.core.due(now))
             self._hand_on(self.simulator.due(now))
-            due = {function for function, at in self._needed().items() if at <= now and self._is_slot(function, now)}
+            due = {function for function, slot in slots.items() if slot <= now}
             if due:
                 self.ticks += 1
                 self._fired_at.update(dict.fromkeys(due, now))
                 self.aws.tick(due)
             else:
                 self.aws.drain()
-            following = self._following()
+            slots = self._slots()
+            moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due(), *slots.values()]
+            following = min((moment for moment in moments if moment is not None), default=None)
             if following is None or following > self.end:
                 self.clock.advance_to(self.end)
                 return
@@ -180,10 +183,9 @@ class World:
             if self.progress is not None:
                 self.progress(self.clock.now())
 
-    def _following(self) -> datetime | None:
-        moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due()]
-        moments += [self._slot(function, at) for function, at in self._needed().items()]
-        return min((moment for moment in moments if moment is not None), default=None)
+    def _slots(self) -> dict[str, datetime]:
+        """When each schedule fires next, those that would find nothing left out."""
+        return {function: self._slot(function, needed_at) for function, needed_at in self._needed().items()}
 
     def _slot(self, function: str, needed_at: datetime) -> datetime:
         """The next full minute from `needed_at`, and after the schedule last fired."""
@@ -191,9 +193,6 @@ class World:
         earliest = max(needed_at, fired_at + timedelta(microseconds=1))
         aligned = earliest.replace(second=0, microsecond=0)
         return aligned if aligned == earliest else aligned + MINUTE
-
-    def _is_slot(self, function: str, now: datetime) -> bool:
-        return now.second == 0 and now.microsecond == 0 and self._fired_at.get(function) != now
 
     def _needed(self) -> dict[str, datetime]:
         """From when each schedule finds something: somebody to look at, a message to release, one to attend to."""

@@ -96,9 +96,7 @@ DAY = timedelta(days=1)
 @lru_cache(maxsize=1)
 def shipped_content() -> Content:
     """The content under `layers/content`, read once."""
-    return replace(
-        load_content(CONTENT_DIR), live=True, not_live_because="", _policies={}, _strategies={}, _words={}
-    )
+    return replace(load_content(CONTENT_DIR), live=True, not_live_because="", _policies={}, _strategies={}, _words={})
 
 
 def usd(amount: str) -> Money:
@@ -390,9 +388,9 @@ class Executions:
                 self.ended[name] = assessed.outcome
             else:
                 self.tokens += 1
-                token = f"token-{self.tokens}"
-                self.running[name] = token
-                self.escalate.park(*name, assessed.version, token)
+                doorbell = f"token-{self.tokens}"
+                self.running[name] = doorbell
+                self.escalate.park(*name, assessed.version, doorbell)
             return True
         return False
 
@@ -404,7 +402,9 @@ class Executions:
 class House:
     """All services on the in-memory ports, and hands to move them: what the schedules, streams and queues do."""
 
-    def __init__(self, now: datetime = NOW, content: Content | None = None, *, hears: bool = True, delivers: bool = True) -> None:
+    def __init__(
+        self, now: datetime = NOW, content: Content | None = None, *, hears: bool = True, delivers: bool = True
+    ) -> None:
         self.clock = FakeClock(now)
         self.hears = hears
         self.delivers = delivers

@@ -53,7 +53,9 @@ class Dynamo:
         dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.clear()
         for table in TABLES:
             properties = _resources()[table]["Properties"]
-            self.client.create_table(TableName=table, **{name: properties[name] for name in _WANTED if name in properties})
+            self.client.create_table(
+                TableName=table, **{name: properties[name] for name in _WANTED if name in properties}
+            )
 
 
 @pytest.fixture(scope="module")

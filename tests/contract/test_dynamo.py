@@ -150,9 +150,7 @@ def test_an_item_that_only_links_does_not_forbid(store: DynamoStore) -> None:
     """The condition is checked on an item that does not exist."""
     store.link_point("point", "b-1")
     store.commit(
-        Change(
-            borrower=a_borrower(a_loan(), revision=0), unless_blocked=("point", Channel.SMS, Purpose.COLLECTION)
-        )
+        Change(borrower=a_borrower(a_loan(), revision=0), unless_blocked=("point", Channel.SMS, Purpose.COLLECTION))
     )
     store.commit(Change(suppression=Suppression("point", frozenset({"sms#*"}), NOW)))
     assert SuppressionItem.get("point", "STATE").blocked == {"sms#*"}

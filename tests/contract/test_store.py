@@ -80,9 +80,7 @@ class TestReading:
         assert read(store) == replace(borrower, version=1, revision=1)
 
     def test_a_message_too(self, store: Store) -> None:
-        message = a_message(
-            body="Größe 12,50 €\n【签名】", price="0.01 USD"
-        )
+        message = a_message(body="Größe 12,50 €\n【签名】", price="0.01 USD")
         store.commit(Change(new_messages=(message,)))
         assert message_of(store) == replace(message, revision=1)
 
@@ -186,9 +184,7 @@ class TestAllOrNothing:
     def test_the_borrower_s_conflict_is_named_before_the_message_s(self, stored: Store) -> None:
         """Both moved: whoever reads again reads both."""
         with pytest.raises(VersionConflict):
-            stored.commit(
-                Change(borrower=replace(read(stored), revision=9), moved_messages=(a_message(revision=9),))
-            )
+            stored.commit(Change(borrower=replace(read(stored), revision=9), moved_messages=(a_message(revision=9),)))
 
     def test_an_empty_change_is_nothing(self, store: Store) -> None:
         store.commit(Change())
@@ -248,7 +244,8 @@ class TestSuppressions:
         store.link_point("other", "b-3")
         store.commit(
             Change(
-                suppression=Suppression("point", SMS_ALL, NOW), point_records=(PointRecord("point", "IN#BORROWER#9", {}),)
+                suppression=Suppression("point", SMS_ALL, NOW),
+                point_records=(PointRecord("point", "IN#BORROWER#9", {}),),
             )
         )
         assert list(store.borrowers_of("point")) == ["b-1", "b-2"]
@@ -283,9 +280,7 @@ class TestWhatIsQueued:
         hour = timedelta(hours=1)
         wanted = [("urgent", 0, 9), ("soon", 5, 1), ("later", 5, 2), ("last", 12, 0)]
         for key, priority, hours in reversed(wanted):
-            store.commit(
-                Change(new_messages=(a_message(key=key, priority=priority, not_after=NOW + hours * hour),))
-            )
+            store.commit(Change(new_messages=(a_message(key=key, priority=priority, not_after=NOW + hours * hour),)))
         store.commit(Change(new_messages=(a_message(key="elsewhere", line="other"),)))
         assert [queued.key for queued in store.queued("line", 10)] == ["urgent", "soon", "later", "last"]
         assert [queued.key for queued in store.queued("line", 2)] == ["urgent", "soon"]

@@ -27,6 +27,7 @@ KEY = "2026-06-08#reminder_7#0#sms#0"
 PLANTED = (
     "2125550123",
     "2125550144",
+    "2125550188",
     "2125550199",
     "13800138000",
     "Wilhelmina",
@@ -217,12 +218,13 @@ def _prepare(stack: Stack) -> None:
     sent = ["b-sent", "b-sent-2"]
     for borrower_id in (*rendered, *sending, *sent):
         stack.know(borrower_id)
-    for borrower_id in ("b-opted-out", "b-send-3", "b-replies"):
-        stack.know(borrower_id, "+12125550144")
+    for borrower_id in ("b-opted-out", "b-send-3"):
+        stack.know(borrower_id, "+12125550188")
+    stack.know("b-replies", "+12125550144")
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.evaluate()
     stack.call("pace_lines", {})
     stack.render(*sending, *sent, "b-send-3")
     stack.send(*sent)
-    # The second reminder of today is not for pacing to forget: one message waits for `pace_lines`, one shard for a wake.
+    # So that the schedules find something to do.
     stack.know("b-later", "+12125550177")

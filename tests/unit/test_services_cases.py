@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -65,7 +66,7 @@ class TestTheTiers:
         late.run_days(90)
         at = [m.reserved_at for m in late.messages() if m.reserved_at is not None]
         assert [stage for stage, _ in stages(late)] == ["tier_1", "tier_2", "tier_3"]
-        assert all(b - a >= timedelta(days=6, hours=20) for a, b in zip(at, at[1:], strict=False))
+        assert all(b - a >= timedelta(days=6, hours=20) for a, b in itertools.pairwise(at))
         assert late.executions.ended == {NAME: CaseOutcome.REFERRED}
 
     @pytest.mark.parametrize("days", [10, 40])
@@ -75,8 +76,8 @@ class TestTheTiers:
         house.clock.advance(timedelta(days=days))
         house.run_days(1)
         house.run_days(80)
-        days = [str(m.reserved_at)[:10] for m in house.messages() if m.reserved_at is not None]
-        assert len(set(days)) == len(days)
+        on_days = [str(m.reserved_at)[:10] for m in house.messages() if m.reserved_at is not None]
+        assert len(set(on_days)) == len(on_days)
         missed = [m for m in house.messages() if m.state is MessageState.SUPPRESSED]
         assert {m.reason for m in missed} <= {Reason.OVERTAKEN}
         house.check_ends()
@@ -120,9 +121,14 @@ class TestHowItEnds:
         late.minute()
         late.pay()
         late.minute()
-        late.tell("payment.returned", payment={"payment_id": "p-1", "amount": "120.50"}, loan=late.loan_now(
-            instalments=[{"number": 3, "due_on": str(LATE), "outstanding": "120.50"}], overdue=overdue_document("120.50")
-        ))
+        late.tell(
+            "payment.returned",
+            payment={"payment_id": "p-1", "amount": "120.50"},
+            loan=late.loan_now(
+                instalments=[{"number": 3, "due_on": str(LATE), "outstanding": "120.50"}],
+                overdue=overdue_document("120.50"),
+            ),
+        )
         late.run_until(NOW + timedelta(days=2))
         assert late.borrower().episodes == 2
         assert [m.key for m in late.messages() if m.reserved_at is not None][-1] == "2026-05-28#tier_1#2#sms#0"

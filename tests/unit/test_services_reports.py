@@ -53,7 +53,7 @@ def test_before_our_own_write(known: House) -> None:
         assert known.report(message, provider_message_id="")
         return Accepted("provider-9")
 
-    known.sender.hand_over = fast  # type: ignore[method-assign]
+    known.sender.hand_over = fast  # type: ignore[method-assign, assignment]
     assert known.send.send("b-1", message.key) is DELIVERED
     settled = known.message(message)
     assert (settled.state, settled.provider_message_id, settled.sent_at) == (DELIVERED, "provider-9", NOW)
@@ -66,7 +66,7 @@ def test_before_our_own_write_with_the_provider_s_id(known: House) -> None:
         assert known.report(message)
         return Accepted("provider-1")
 
-    known.sender.hand_over = fast  # type: ignore[method-assign]
+    known.sender.hand_over = fast  # type: ignore[method-assign, assignment]
     assert known.send.send("b-1", message.key) is DELIVERED
 
 

@@ -99,10 +99,10 @@ class TestNeverTwice:
         def dies(_: HandOver) -> HandOverResult:
             raise Died
 
-        known.sender.hand_over = dies  # type: ignore[method-assign]
+        known.sender.hand_over = dies  # type: ignore[method-assign, assignment]
         with pytest.raises(Died):
             known.send.send("b-1", message.key)
-        del known.sender.hand_over  # type: ignore[method-assign]
+        del known.sender.hand_over
         assert known.message(message).state is MessageState.RESERVED
         known.clock.advance(timedelta(minutes=2, seconds=59))
         known.sweep_up()
@@ -271,7 +271,7 @@ class TestRefused:
                 raise StateConflict("line")
             put(state)  # type: ignore[arg-type]
 
-        known.controls.put_line = busy  # type: ignore[method-assign, assignment]
+        known.controls.put_line = busy  # type: ignore[method-assign]
         known.answer(Refused(Reason.SPEND_LIMIT, stops_line=True))
         known.send.send("b-1", message.key)
         assert known.controls.line(message.line).stop_reason is Reason.SPEND_LIMIT

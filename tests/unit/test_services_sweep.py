@@ -177,7 +177,7 @@ class TestEars:
         def busy(_: Hearing) -> None:
             raise StateConflict("ear")
 
-        house.controls.put_hearing = busy  # type: ignore[method-assign]
+        house.controls.put_hearing = busy  # type: ignore[method-assign, assignment]
         heard(house.controls, "reports", house.ears.probes[0][1], NOW)
         house.controls.put_hearing = put  # type: ignore[method-assign]
         assert house.controls.hearing("reports").heard_at is None
