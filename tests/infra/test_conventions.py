@@ -281,10 +281,12 @@ def test_a_queue_hides_a_batch_six_times_as_long_as_its_reader_may_take(
 @pytest.mark.parametrize("topic", stack().of("AWS::SNS::Topic"))
 def test_a_topic_is_encrypted_and_takes_only_tls_from_this_account(topic: str) -> None:
     assert names(stack().properties(topic)["KmsMasterKeyId"]) == {"DataKey"}
-    denied, publisher = stack().properties(f"{topic}Policy")["PolicyDocument"]["Statement"]
+    denied, *publishers = stack().properties(f"{topic}Policy")["PolicyDocument"]["Statement"]
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    allowed = publisher["Fn::If"][1] if "Fn::If" in publisher else publisher
-    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert publishers
+    for publisher in publishers:
+        allowed = publisher["Fn::If"][1] if "Fn::If" in publisher else publisher
+        assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 # ── What is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
