@@ -312,7 +312,8 @@ class _Judge:
             if answers is not None and answers.meaning == "opt_out" and not case.reading.amounts:
                 if given.at <= answers.at + CONFIRM_WITHIN:
                     if answers.inbound_id not in confirmed:
-                        confirmed.add(answers.inbound_id)
+                        if given.accepted:  # one that was turned away confirmed nothing
+                            confirmed.add(answers.inbound_id)
                         return
                     self._find("opt_out", case, "a second confirmation of one opt-out")
                     return

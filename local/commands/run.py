@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Protocol
 
 from dunlin.content import Content, load_content
@@ -96,7 +96,7 @@ def run_and_judge(plan: Plan, progress: Progress | None = None) -> Judged:
         if progress is not None:
             progress(now, (now - plan.start).total_seconds() / whole)
 
-    folder = plan.evidence or Path(tempfile.mkdtemp(prefix="dunlin-evidence-"))
+    folder = plan.evidence or Path(mkdtemp(prefix="dunlin-evidence-"))
     keep = plan.evidence is not None
     try:
         logs = open_folder(folder, CONTENT)

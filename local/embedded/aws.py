@@ -268,7 +268,9 @@ class EmbeddedAws:
                 fault = self._before_call(CallInfo(function, service, operation, counters.calls[name], parameters))
             if fault is not None and not fault.after_effect:
                 raise fault.error
-            make = dynamodb.call if service == "dynamodb" else original
+            # A boto3 resource speaks plain Python and translates on botocore's way, so it has to go that way.
+            plain = client.meta.config.user_agent_extra == "Resource"
+            make = dynamodb.call if service == "dynamodb" and not plain else original
             answer = make(client, operation, parameters)
             if fault is not None:
                 raise fault.error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +178,7 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             "AWS_ENDPOINT_URL_SESV2": url,
         },
         logs_dir=logs,
-        on_start=lambda: bootstrap.use_clock(clock.now),
+        on_start=lambda: _begin(clock),
         region=REGION,
     )
     try:
@@ -199,6 +201,16 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     finally:
         bootstrap.reset()
         simulator.close()
+
+
+def _begin(clock: VirtualClock) -> None:
+    """Virtual time for the functions; and their logger, should an earlier test have made it, writes to this run."""
+    from dunlin.entry.observability import logger
+
+    bootstrap.use_clock(clock.now)
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stdout)
 
 
 def _prepare(stack: Stack) -> None:

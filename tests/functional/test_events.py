@@ -1,4 +1,4 @@
-"""Every file in `events/` against its function: its answer, what it refuses by name, and that no log tells on anybody."""
+"""Every file in `events/` against its function: its answer, what it refuses by name, and what no log may tell."""
 
 from __future__ import annotations
 

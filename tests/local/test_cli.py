@@ -27,10 +27,10 @@ def row(**cells: object) -> dict[str, object]:
     return usual | cells
 
 
-#: In time, two months late and cured, late from the start, never seen again, owing nothing.
+#: In time, a month late and cured, late from the start, never seen again, owing nothing.
 CLIENTS = (
     row(id=1),
-    row(id=2, pay_4=1, pay_3=2),
+    row(id=2, pay_4=1),
     row(id=3, pay_6=2, pay_5=3, pay_4=4, pay_3=5, pay_2=6, pay_0=7, default_payment_next_month=1),
     row(id=4, pay_0=1, pay_2=1, pay_3=1, default_payment_next_month=1),
     row(id=5, **{f"bill_amt{n}": 0 for n in range(1, 7)}, **{f"pay_amt{n}": 0 for n in range(1, 7)}),
@@ -75,7 +75,7 @@ class TestRefusals:
             ("id,limit_bal\n1,2\n", "row 1, column pay_6: the column is missing"),
             (",".join(COLUMNS) + "\n", "there is no account in it"),
             (",".join(COLUMNS) + "\n1,secret\n", "row 2, column limit_bal: must be a whole number"),
-            (",".join(COLUMNS) + "\n1,2\n", "row 2, column pay_6: the cell is missing"),
+            (",".join(COLUMNS) + "\n1,2\n", "row 2, column bill_amt6: the cell is missing"),
         ],
     )
     def test_a_file_that_says_something_else(self, tmp_path: Path, text: str, complaint: str) -> None:
@@ -203,7 +203,7 @@ def test_a_run_in_which_something_is_found_keeps_its_evidence_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "broken", lambda _summary: ["cap: 1 violations"])
-    monkeypatch.setattr(running.tempfile, "mkdtemp", lambda **_: str(tmp_path / "kept"))
+    monkeypatch.setattr("local.commands.run.mkdtemp", lambda **_: str(tmp_path / "kept"))
     result = dunlin("demo", "--borrowers", 1, "--days", 1, "--json", "-")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["borrowers"] == 1

@@ -1,9 +1,8 @@
-"""A small portfolio through its first weeks: everything is counted, judged and told, and the same seed says the same."""
+"""A small portfolio through its first weeks: all is counted, judged and told, and the same seed says the same."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judged(folder: Path) -> Iterator[Judged]:
+def judged(folder: Path) -> Judged:
     return run_demo(Demo(BORROWERS, DAYS, seed=3, evidence=folder))
 
 
