@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-
 from dunlin.adapters.renderer import Renderer
 from dunlin.content import check, json_schemas, load_content, sign
 from dunlin.content.lint import renderings
 from dunlin.errors import ContentError
+from rich.console import Console
+from rich.markup import escape
+
 from local.world import CONTENT
 
 app = typer.Typer(help="Check, read and release what the system may say.", no_args_is_help=True)

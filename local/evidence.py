@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from local.simulator.record import Record
+from local.simulator.record import InboundSent, Record
 from local.world import SentText
 
 PROVIDER = "provider.jsonl"
@@ -65,8 +65,12 @@ def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[S
             "text": sent.text,
             "meaning": meanings[sent.inbound_id],
         }
-        for sent in sorted(record.inbound, key=lambda sent: (datetime.fromisoformat(sent.handed_on_at), sent.inbound_id))
+        for sent in sorted(record.inbound, key=_arrival)
     ]
     with (folder / INBOUND).open("w", encoding="utf-8") as file:
         for line in lines:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _arrival(sent: InboundSent) -> tuple[datetime, str]:
+    return datetime.fromisoformat(sent.handed_on_at), sent.inbound_id
