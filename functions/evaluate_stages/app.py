@@ -20,6 +20,7 @@ LIMIT = 500
 
 
 def receive(record: SQSRecord) -> None:
+    metrics.add_metric(name="ShardWakes", unit=MetricUnit.Count, value=1)
     shard = json_object(record.body, 1_000).get("shard")
     if shard not in WAKE_SHARDS:
         raise InvalidInput("shard", "is not one of the wake shards")

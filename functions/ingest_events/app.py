@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -24,6 +25,7 @@ def receive(record: SQSRecord) -> None:
         event, result = apply_fact(runtime().ingest, body.get("detail", body))
         logger.info("core event", extra={"type": event.type, "event_id": event.event_id, "result": str(result)})
 
+    metrics.add_metric(name="CoreEvents", unit=MetricUnit.Count, value=1)
     refusing("core", runtime().refused_input, record.body, apply)
 
 

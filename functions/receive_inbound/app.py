@@ -37,6 +37,7 @@ def receive(record: SQSRecord) -> None:
         metrics.add_metric(name=f"Inbound_{received.meaning}", unit=MetricUnit.Count, value=1)
         return None
 
+    metrics.add_metric(name="Inbound", unit=MetricUnit.Count, value=1)
     refusing("inbound", runtime().refused_input, record.body, answer)
 
 

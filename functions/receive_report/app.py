@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -26,6 +27,7 @@ def receive(record: SQSRecord) -> None:
         logger.info("report", extra={"ref": report.ref, "state": report.state, "settled": settled})
         return None
 
+    metrics.add_metric(name="Reports", unit=MetricUnit.Count, value=1)
     refusing("reports", runtime().refused_input, record.body, settle)
 
 

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.adapters.webhooks import WebhookRequest, headers_of_event, raw_body_of_event, receive
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.errors import InvalidInput
+
+
+def _answer(status: int, body: str) -> dict[str, Any]:
+    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": body}
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    metrics.add_metric(name="WebhookCalls", unit=MetricUnit.Count, value=1)
     path = event.get("pathParameters") or {}
+    try:
+        raw = raw_body_of_event(event)
+    except InvalidInput as error:
+        logger.warning("input refused", extra={"source": "webhook", "field": error.field, "problem": error.problem})
+        return _answer(400, '{"code":400,"msg":"body"}')
     request = WebhookRequest(
         str(path.get("provider", "")),
         str(path.get("token", "")),
         str(path.get("kind", "")),
         headers_of_event(event),
-        raw_body_of_event(event),
+        raw,
     )
     answer = receive(request, runtime().webhook_secrets, runtime().clock())
     for body in answer.accepted:
@@ -28,4 +40,4 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     for refusal in answer.refusals:
         runtime().refused_input.keep(refusal)
     logger.info("webhook", extra={"status": answer.status, "accepted": len(answer.accepted), "problem": answer.problem})
-    return {"statusCode": answer.status, "headers": {"Content-Type": "application/json"}, "body": answer.body}
+    return _answer(answer.status, answer.body)

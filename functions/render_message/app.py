@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,6 +16,7 @@ processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire
 
 
 def receive(record: DynamoDBRecord) -> None:
+    metrics.add_metric(name="RenderRecords", unit=MetricUnit.Count, value=1)
     borrower_id, key = message_keys(record)
     state = runtime().render.render(borrower_id, key)
     logger.info("render", extra={"borrower_id": borrower_id, "key": key, "state": state})

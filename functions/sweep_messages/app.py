@@ -20,5 +20,6 @@ def failed(ref: str, error: Exception) -> None:
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     swept = runtime().sweep.run(failed)
+    metrics.add_metric(name="MessagesAttended", unit=MetricUnit.Count, value=swept.attended)
     logger.info("swept", extra={"attended": swept.attended, "failed": list(swept.failed)})
     return {"attended": swept.attended, "failed": len(swept.failed)}

@@ -297,10 +297,7 @@ class TestWhatIsQueued:
         stored.commit(Change(moved_messages=(replace(message_of(stored), state=MessageState.DUE),)))
         assert list(stored.queued("line", 10)) == []
 
-    def test_one_occasion_of_two_borrowers(self, store: Store, kind: str, request: pytest.FixtureRequest) -> None:
-        if kind == "memory":
-            reason = "MemoryStore.queued compares messages when priority, deadline and key are the same"
-            request.applymarker(pytest.mark.xfail(strict=True, raises=TypeError, reason=reason))
+    def test_one_occasion_of_two_borrowers(self, store: Store) -> None:
         for borrower_id in ("b-1", "b-2"):
             store.commit(Change(new_messages=(a_message(borrower_id=borrower_id),)))
         assert {queued.borrower_id for queued in store.queued("line", 10)} == {"b-1", "b-2"}

@@ -259,12 +259,6 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("park_case", "version_is_a_float"): Raises("InvalidInput", "version"),
 }
 
-#: What a test shows and the application does not do yet.
-KNOWN: dict[tuple[str, str], str] = {
-    ("serve_api", "events_broken_base64"): "a body that is not the base64 it is said to be is not refused but fails",
-    ("receive_webhook", "broken_base64"): "InvalidInput of raw_body_of_event is not caught by the handler",
-}
-
 
 def parameters() -> list[Any]:
     return [
@@ -272,7 +266,6 @@ def parameters() -> list[Any]:
             function,
             case,
             id=f"{function}-{case}",
-            marks=[pytest.mark.xfail(strict=True, reason=KNOWN[function, case])] if (function, case) in KNOWN else [],
         )
         for function, case in EXPECTED
     ]

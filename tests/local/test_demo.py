@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dunlin.content import Content
+from dunlin.content.loader import load_content
 
 from local.auditor import audit
 from local.commands.run import Judged, line_of
@@ -19,6 +24,25 @@ from local.report import render_report
 from local.summary import MEASURED, dumped
 
 BORROWERS, DAYS = 12, 24
+
+
+@contextmanager
+def released_content() -> Iterator[None]:
+    """The shipped content, taken as live whatever its release says: an edit under review is not what is tested here."""
+
+    def live(root: Path) -> Content:
+        return replace(load_content(root), live=True, not_live_because="")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dunlin.content.loader.load_content", live)
+        patch.setattr("local.commands.run.load_content", live)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _released() -> Iterator[None]:
+    with released_content():
+        yield
 
 
 @pytest.fixture(scope="module")

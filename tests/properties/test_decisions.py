@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from dunlin.domain.apply import apply, pruned
 from dunlin.domain.borrower import Borrower, StageMark
 from dunlin.domain.decide import Decision, EndCase, OpenCase, Request, Skip, Wait, decide
@@ -15,7 +14,7 @@ from dunlin.domain.words import CaseStatus, LoanStatus, PartyRole, Purpose, Reas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import DAY, NOW, a_borrower, a_loan, a_policy, a_strategy
+from tests.builders import NOW, a_policy, a_strategy
 from tests.properties.strategies import borrowers, moments
 
 POLICY = a_policy(conditions=Conditions(feed_complete_to=NOW + timedelta(days=365)))
@@ -123,15 +122,6 @@ def test_an_opted_out_person_is_asked_nothing(borrower: Borrower, now: datetime)
     )
     decision = judged(blocked, now)
     assert not any(isinstance(action, Request) for action in (*decision.actions, *decision.case_actions))
-
-
-@pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="an as_of at the beginning of time is accepted and overflows in a zone"
-)
-def test_an_as_of_at_the_beginning_of_time() -> None:
-    """The door takes `0001-01-01T00:00:00Z`; every decision about this borrower fails from then on."""
-    at = datetime.min.replace(tzinfo=NOW.tzinfo)
-    judged(a_borrower(a_loan(due_on=NOW.date() + 2 * DAY, as_of=at)), NOW)
 
 
 def test_marks_name_their_stage() -> None:

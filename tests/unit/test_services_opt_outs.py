@@ -243,7 +243,6 @@ class TestBackIn:
     def test_start_from_somebody_who_never_left(self, known: House) -> None:
         assert not known.text("START").changed
 
-    @pytest.mark.xfail(strict=True, reason="review does not ask whether an opt-out still stands before confirming it")
     def test_no_confirmation_of_an_opt_out_that_was_taken_back(self, known: House) -> None:
         known.text("STOP")
         known.clock.advance(timedelta(seconds=20))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import StateConflict
 from dunlin.services.ports import LineState
@@ -151,11 +150,6 @@ def test_a_message_that_moved_meanwhile(house: House) -> None:
     assert house.pace_lines()[0].released == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the second put_line of a run is not guarded: a stop written meanwhile fails the run for all other lines, "
-    "and the tokens that were used are forgotten",
-)
 def test_a_line_that_is_stopped_while_it_is_paced(house: House) -> None:
     waiting(house, 1)
     put, puts = house.controls.put_line, []
@@ -172,9 +166,6 @@ def test_a_line_that_is_stopped_while_it_is_paced(house: House) -> None:
     assert house.controls.line(LINE).tokens < 48
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="MemoryStore.queued compares messages when key and deadline are the same"
-)
 def test_two_borrowers_with_one_deadline(house: House) -> None:
     house.know("b-1", loan_document(due_on=TODAY + timedelta(days=7)))
     house.know("b-2", loan_document(due_on=TODAY + timedelta(days=7)))

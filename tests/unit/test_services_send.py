@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from dunlin.domain.message import Figure
 from dunlin.domain.words import MessageState, Purpose, Reason
-from dunlin.errors import ContentError, ContentOutdated, FiguresMismatch, StateConflict, VersionConflict
+from dunlin.errors import InvalidInput, ContentError, ContentOutdated, FiguresMismatch, StateConflict, VersionConflict
 from dunlin.services.contacts import Reserved
 from dunlin.services.ports import (
     Accepted,
@@ -626,18 +626,11 @@ class TestWords:
         late.send_rendered()
         assert (late.message(message).reason, late.message(message).rule) == (Reason.FACTS_CHANGED, "loan_ids")
 
-    @pytest.mark.xfail(
-        strict=True, reason="_offer drops loans of another currency with the same due date without a word"
-    )
-    def test_two_currencies_on_one_day_are_both_told(self, house: House) -> None:
-        house.know(
-            "b-1",
-            loan_document("l-1", due_on=SOON, outstanding="100.10"),
-            loan_document("l-2", due_on=SOON, outstanding="20.02", currency="EUR"),
-        )
-        house.run_days(8)
-        told = {loan_id for message in house.messages() for loan_id in message.loan_ids}
-        assert told == {"l-1", "l-2"}
+    def test_a_second_currency_is_refused_by_name(self, house: House) -> None:
+        house.know("b-1", loan_document("l-1", due_on=SOON, outstanding="100.10"))
+        with pytest.raises(InvalidInput, match=r"loan\.currency"):
+            house.know("b-1", loan_document("l-2", due_on=SOON, outstanding="20.02", currency="EUR"))
+        assert [loan.loan_id for loan in house.borrower().loans] == ["l-1"]
 
     def test_a_text_that_lies_is_not_sent(self, known: House) -> None:
         message = known.due()

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-#: What SQS takes (256 kB) less room for the fields around it.
-_MOST_RAW = 200_000
+#: What SQS takes (256 kB) less room for the fields around it, counted as it is sent: escaped.
+_MOST_RAW_BYTES = 200_000
 
 
 def _code(error: ClientError) -> str:
@@ -74,6 +74,13 @@ class SqsOutbox:
             raise TransientError(f"{kind} queue: {type(error).__name__}") from None
 
 
+def _fitting(raw: str) -> str:
+    """As much of `raw` as fits into a message once it is escaped. The hash beside it is of all of it."""
+    while (size := len(json.dumps(raw))) > _MOST_RAW_BYTES:
+        raw = raw[: len(raw) * _MOST_RAW_BYTES // size]
+    return raw
+
+
 class SqsRefusedInput:
     """Input that can never be accepted, kept (encrypted) beside the field that was wrong."""
 
@@ -86,7 +93,7 @@ class SqsRefusedInput:
             "source": refusal.source,
             "field": refusal.field,
             "problem": refusal.problem,
-            "raw": refusal.raw[:_MOST_RAW],
+            "raw": _fitting(refusal.raw),
             "raw_sha256": hashlib.sha256(refusal.raw.encode()).hexdigest(),
         }
         try:

@@ -39,7 +39,8 @@ def entry_hash(previous: str, message: Message) -> str:
 
 def verify(messages: Iterable[Message], head: str) -> str | None:
     """Follow the chain from the first entry to `head`; None when whole, else the ref (or head) where it breaks."""
-    by_previous = {message.previous_hash: message for message in messages if message.entry_hash}
+    entries = [message for message in messages if message.entry_hash]
+    by_previous = {message.previous_hash: message for message in entries}
     seen = 0
     current = ""
     while current in by_previous:
@@ -48,6 +49,6 @@ def verify(messages: Iterable[Message], head: str) -> str | None:
             return message.ref
         current = message.entry_hash
         seen += 1
-    if current != head or seen != len(by_previous):
+    if current != head or seen != len(entries):
         return head or "head"
     return None

@@ -118,6 +118,8 @@ def _review_reply(
 ) -> Ready | Stop:
     """An answer to the person's own text: no cap, no hours; an opt-out stops it, its own confirmation excepted."""
     if message.stage == OPT_OUT_CONFIRMATION:
+        if not point.blocked:
+            return Stop(Reason.FACTS_CHANGED, "opt_out")  # taken back since: it would no longer be true
         # Handed over in time, it may be felt a moment later, never an hour.
         return Ready(party, point, None, message.not_after + timedelta(minutes=1))
     answer = permit(borrower, party, point, (), Purpose.REPLY, strategy, policy, now)

@@ -50,7 +50,11 @@ def _answer(status: int, body: dict[str, Any]) -> Response[str]:
 
 
 def _body() -> dict[str, Any]:
-    return dict(json_object(app.current_event.decoded_body or "", _MOST_BODY))
+    try:
+        raw = app.current_event.decoded_body or ""
+    except ValueError:  # base64 that is none, or bytes that are no text
+        raise InvalidInput("body", "must be UTF-8, in base64 where the event says so") from None
+    return dict(json_object(raw, _MOST_BODY))
 
 
 @app.exception_handler(InvalidInput)  # type: ignore[untyped-decorator]

@@ -20,6 +20,8 @@ from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, R
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
+#: A balance this old is no balance; dates at the beginning of time overflow in a zone.
+PAST_ALLOWED = timedelta(days=20 * 366)
 MOST_LOANS = 50
 MOST_INSTALMENTS = 24
 _MOST_LIFTED = 20
@@ -91,6 +93,8 @@ class Ingest:
                     raise NotFound("borrower_id")
                 if event.loan.as_of > now + FUTURE_ALLOWED:
                     raise InvalidInput("loan.as_of", "is in the future")
+                if event.loan.as_of < now - PAST_ALLOWED:
+                    raise InvalidInput("loan.as_of", "is too long ago")
                 after = self._loan(before, event, now)
                 if event.payment is not None:
                     records.append(_payment(event, now))
@@ -177,6 +181,13 @@ class Ingest:
             return before
         if any(contact.at > now + FUTURE_ALLOWED for contact in event.contacts):
             raise InvalidInput("contacts.at", "is in the future")
+        if any(
+            loan.currency != event.loan.currency and loan.status is LoanStatus.OPEN
+            for loan in before.loans
+            if loan.loan_id != event.loan.loan_id
+        ):
+            # Amounts of two currencies make no total, and one message speaks for all loans of a due date.
+            raise InvalidInput("loan.currency", "differs from the borrower's other open loans")
         if known is None and len(before.loans) >= MOST_LOANS:
             raise InvalidInput("loan.loan_id", f"one borrower has at most {MOST_LOANS} loans")
         # The hot item keeps the instalments that can come up before the core tells us again, not thirty years of them.

@@ -11,6 +11,7 @@ from dunlin.domain.message import Move
 from dunlin.domain.policy import Line
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import Conflict, StateConflict
+from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.ports import Change, Clock, Content, Controls, LineState, QueuedMessage, Store
 
 #: Longer than a run, shorter than the schedule's interval: two pacers of one line never overlap.
@@ -91,9 +92,19 @@ class Pace:
                 tokens -= queued.expected_parts
                 ahead -= queued.expected_parts
                 released += 1
-        leased = self._controls.line(line.line_id)
-        self._controls.put_line(replace(leased, leased_until=None, tokens=tokens, filled_at=now))
+        self._hand_back(line.line_id, tokens, now)
         return Paced(line.line_id, released, len(waiting) - released, late)
+
+    def _hand_back(self, line: str, tokens: float, now: datetime) -> None:
+        """End the lease and write down what was used, whatever else was written to the line meanwhile (a stop)."""
+        for _ in range(ATTEMPTS):
+            leased = self._controls.line(line)
+            try:
+                self._controls.put_line(replace(leased, leased_until=None, tokens=tokens, filled_at=now))
+            except StateConflict:
+                continue
+            return
+        raise StateConflict(f"line#{line}")
 
     def _release(self, queued: QueuedMessage, now: datetime) -> bool:
         message = self._store.message(queued.borrower_id, queued.key)

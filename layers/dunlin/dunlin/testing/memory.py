@@ -72,13 +72,13 @@ class MemoryStore:
 
     def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
         waiting = sorted(
-            (message.priority, message.not_after, message.key, message)
+            (message.priority, message.not_after, message.key, message.borrower_id)
             for message in self.messages.values()
             if message.state is MessageState.REQUESTED and message.line == line
         )
         return [
             QueuedMessage(m.borrower_id, m.key, m.not_before, m.not_after, m.expected_parts)
-            for _, _, _, m in waiting[:limit]
+            for m in (self.messages[borrower_id, key] for _, _, key, borrower_id in waiting[:limit])
         ]
 
     def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pynamodb.exceptions import PutError
 
 from dunlin.adapters.dynamo.models import ControlItem
-from dunlin.adapters.dynamo.store import translated
+from dunlin.adapters.dynamo.store import cause_code, translated
 from dunlin.errors import StateConflict
 from dunlin.services.ports import EARS, FeedState, Hearing, LineState, Survey
 
@@ -87,6 +87,6 @@ class DynamoControls:
             try:
                 item.save(condition=condition)
             except PutError as failure:
-                if failure.cause_response_code == "ConditionalCheckFailedException":
+                if cause_code(failure) == "ConditionalCheckFailedException":
                     raise StateConflict(control) from None
                 raise

@@ -225,9 +225,10 @@ class DynamoStore:
             try:
                 item.save(condition=condition)
             except PutError as failure:
-                if failure.cause_response_code == "ConditionalCheckFailedException":
+                code = cause_code(failure)
+                if code == "ConditionalCheckFailedException":
                     raise error from None
-                if failure.cause_response_code == "TransactionConflictException":
+                if code == "TransactionConflictException":
                     raise VersionConflict("another transaction holds the item") from None
                 raise
 
@@ -260,7 +261,7 @@ def _raise_cancelled(failure: TransactWriteError, errors: list[DunlinError], *, 
     for reason, error in zip(reasons, ordered, strict=False):
         if reason is not None and reason.code == "ConditionalCheckFailed":
             raise error from None
-    if failure.cause_response_code in _CONFLICT_CODES or any(
+    if cause_code(failure) in _CONFLICT_CODES or any(
         reason is not None and reason.code in _CONFLICT_CODES for reason in reasons
     ):
         raise VersionConflict("another transaction holds one of the items") from None
@@ -277,6 +278,12 @@ def _revised(message: Message) -> Message:
     return replace(message, revision=message.revision + 1)
 
 
+def cause_code(failure: PynamoDBException) -> str:
+    """The error code behind a failure; empty where there was no answer (PynamoDB asks a time-out for its response)."""
+    response = getattr(failure.cause, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
 class translated:  # noqa: N801  (a context manager, used like a function)
     """Storage errors become ours: their messages can carry keys, so the cause is not chained."""
 
@@ -285,7 +292,7 @@ class translated:  # noqa: N801  (a context manager, used like a function)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, PynamoDBException):
-            raise TransientError(f"storage: {error.cause_response_code or type(error).__name__}") from None
+            raise TransientError(f"storage: {cause_code(error) or type(error).__name__}") from None
         if isinstance(error, BotoCoreError):
             raise TransientError(f"storage: {type(error).__name__}") from None
 
