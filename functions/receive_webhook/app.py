@@ -26,7 +26,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         raw = raw_body_of_event(event)
     except InvalidInput as error:
         logger.warning("input refused", extra={"source": "webhook", "field": error.field, "problem": error.problem})
-        return _answer(400, '{"code":400,"msg":"body"}')
+        return _answer(400, '{"code":1,"msg":"body"}')
     request = WebhookRequest(
         str(path.get("provider", "")),
         str(path.get("token", "")),

@@ -560,7 +560,7 @@ class _Judge:
             self._find("content", case, f"forbidden wording: {label}")
         if given.channel == "sms" and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
-        if case.answers is None and not has_opt_out_line(given.body):
+        if case.answers is None and not has_opt_out_line(given.body, by_call=given.channel == "email"):
             self._find("content", case, "the text does not say how to stop")
 
     # ── Twice ────────────────────────────────────────────────────────────────────────────────────────────────────────

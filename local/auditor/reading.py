@@ -120,6 +120,8 @@ _OPT_OUT_LINE = re.compile(
     r"\bunsubscribe\b|退订|拒收|(?:回复?|发送)\s?[\"“「]?(?:TD|T|N|R)(?![A-Za-z])",
     re.IGNORECASE,
 )
+#: By e-mail a call will do: a number, and that it ends the messages, in one sentence.
+_OPT_OUT_CALL = re.compile(r"\bcall\b[^.。\n]*\d[^.。\n]*\bstop\b|致电[^.。\n]*\d[^.。\n]*停止", re.IGNORECASE)
 _IDENTITY_ZH = re.compile(r"^\s*【[^】\s][^】]{0,29}】")
 _IDENTITY_EN = re.compile(
     r"^\s*(?:【[^】\s][^】]{0,29}】|\[[^\]\s][^\]]{0,29}\]|[A-Z][\w&'’.\- ]{1,39}:\s)|"
@@ -240,8 +242,9 @@ def forbidden_words(text: str) -> tuple[str, ...]:
     return tuple(label for label, pattern in _FORBIDDEN if pattern.search(text))
 
 
-def has_opt_out_line(text: str) -> bool:
-    return _OPT_OUT_LINE.search(text) is not None
+def has_opt_out_line(text: str, *, by_call: bool = False) -> bool:
+    """Whether the text says how to stop such texts: by an answer or, where `by_call` may do, on the telephone."""
+    return _OPT_OUT_LINE.search(text) is not None or (by_call and _OPT_OUT_CALL.search(text) is not None)
 
 
 def has_identity(text: str, names: Iterable[str] = ()) -> bool:

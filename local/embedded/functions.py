@@ -41,7 +41,8 @@ class LogRouter(io.TextIOBase):
     """Stands in for stdout and stderr. What is written while a function runs goes to that function's file.
 
     Loggers keep the stream they were created with, and the layer's logger is shared by all functions of the process,
-    so the decision is made at each write and not at each redirection.
+    so the decision is made at each write and not at each redirection. A logger made in an earlier run of the process
+    still writes to that run's router, which hands on to the one in place.
     """
 
     def __init__(self, outside: TextIO, directory: Path | None) -> None:
@@ -55,6 +56,9 @@ class LogRouter(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if self.function is None:
+            in_place = sys.stdout
+            if isinstance(in_place, LogRouter) and in_place.function is not None:
+                return in_place.write(text)
             return len(text) if self.outside.closed else self.outside.write(text)
         if self._directory is None:
             return len(text)

@@ -15,6 +15,7 @@ from dunlin.content import Content
 from dunlin.content.loader import load_content
 
 from local.auditor import audit
+from local.auditor.reading import has_opt_out_line
 from local.commands.run import Judged, line_of
 from local.conversations import local_words, money
 from local.demo import TITLES, Demo, interests, run_demo
@@ -149,6 +150,21 @@ def test_what_was_written_down_before_is_not_evidence(tmp_path: Path) -> None:
     assert not (tmp_path / "logs" / "OldFunction.log").exists()
     assert not (tmp_path / "packs" / "old.yaml").exists()
     assert (tmp_path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "answered", "called"),
+    [
+        ("Reply STOP to opt out.", True, True),
+        ("If you do not want e-mails like this, call 800-555-0142 and say so: they stop at once.", False, True),
+        ("如不希望再收到此类邮件，请致电400-000-0142告知，我们会立即停止发送。", False, True),
+        ("Call 800-555-0142 if today is difficult. We will not stop reminding you.", False, False),
+        ("Please call us, and it will stop.", False, False),
+    ],
+)
+def test_an_email_may_offer_a_call_where_a_text_must_offer_an_answer(text: str, answered: bool, called: bool) -> None:
+    assert has_opt_out_line(text) is answered
+    assert has_opt_out_line(text, by_call=True) is called
 
 
 def test_every_title_belongs_to_somebody() -> None:
