@@ -132,12 +132,11 @@ def test_the_same_seed_says_the_same(judged: Judged, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("faults", ["none", "heavy"])
-def test_it_keeps_its_promises_on_other_days_too(faults: str) -> None:
-    judged = run_demo(Demo(SCRIPTED.index(Cohort.STOP_THEN_START) + 1, 35, seed=5, faults=faults))
+def test_it_keeps_its_promises_when_providers_are_at_their_worst() -> None:
+    judged = run_demo(Demo(SCRIPTED.index(Cohort.STOP_THEN_START) + 1, 25, seed=5, faults="heavy"))
     assert judged.broken == []
     assert judged.evidence is None
-    assert bool(judged.summary["provider_faults"]) is (faults == "heavy")
+    assert judged.summary["provider_faults"]
 
 
 def test_what_was_written_down_before_is_not_evidence(tmp_path: Path) -> None:
