@@ -33,8 +33,8 @@ REGION = "us-east-1"
 MINUTE = timedelta(minutes=1)
 PROBE_EVERY = timedelta(hours=6)
 #: Real seconds a sender waits for a provider on the loopback interface, and the simulator's "time-out" beyond that.
-READ_TIMEOUT = 0.5
-HOLD_SECONDS = 0.65
+READ_TIMEOUT = 1.0
+HOLD_SECONDS = 1.2
 EVENT_SOURCE = "lender.core"
 _HOT = DynamoType({"S": "HOT"})
 

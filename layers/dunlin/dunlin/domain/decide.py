@@ -409,8 +409,10 @@ def _escalate(
                 return now + timedelta(days=1)
             case Wait():
                 actions.append(action)
-                # A condition of ours may take long to end: every look is a round, and rounds are counted.
-                return min(max(action.until, now + LOOK_AGAIN * 6), now + timedelta(days=7))
+                # A cap, a window or a hold ends when it says; a condition of ours may take long, and a look costs a round.
+                exact = action.reason in (Reason.CAP, Reason.QUIET_HOURS, Reason.HOLD)
+                again_at = action.until if exact else max(action.until, now + LOOK_AGAIN * 6)
+                return min(again_at, now + timedelta(days=7))
             case Skip():
                 actions.append(action)
                 opted_out = action.reason is Reason.OPTED_OUT
