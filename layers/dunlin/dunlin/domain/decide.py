@@ -409,7 +409,7 @@ def _escalate(
                 return now + timedelta(days=1)
             case Wait():
                 actions.append(action)
-                # A cap, a window or a hold ends when it says; a condition of ours may take long, and a look costs a round.
+                # A cap, a window or a hold ends when it says; a condition of ours may take long, and looks add up.
                 exact = action.reason in (Reason.CAP, Reason.QUIET_HOURS, Reason.HOLD)
                 again_at = action.until if exact else max(action.until, now + LOOK_AGAIN * 6)
                 return min(again_at, now + timedelta(days=7))
