@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from dunlin.domain.message import Figure
 from dunlin.domain.words import MessageState, Purpose, Reason
-from dunlin.errors import InvalidInput, ContentError, ContentOutdated, FiguresMismatch, StateConflict, VersionConflict
+from dunlin.errors import ContentError, ContentOutdated, FiguresMismatch, InvalidInput, StateConflict, VersionConflict
 from dunlin.services.contacts import Reserved
 from dunlin.services.ports import (
     Accepted,
