@@ -158,7 +158,7 @@ class TestDecisions:
         assert figures[0] == figures[1]
 
     def test_processes_count_the_same(self, tmp_path: Path) -> None:
-        many = list(read_accounts(written(tmp_path, *(row(id=n, pay_3=n % 3, pay_2=n % 4) for n in range(1, 601)))))
+        many = list(read_accounts(written(tmp_path, *(row(id=n, pay_3=n % 3, pay_2=n % 4) for n in range(1, 241)))))
         alone, together = (decide_all(many, TERMS, processes=count) for count in (1, 2))
         assert replace(alone, seconds=0.0, processes=0) == replace(together, seconds=0.0, processes=0)
 
