@@ -24,7 +24,7 @@ from local.portfolio.generate import generate
 from local.report import render_report
 from local.summary import MEASURED, dumped
 
-BORROWERS, DAYS = 12, 24
+BORROWERS, DAYS = 12, 18
 
 
 @contextmanager
