@@ -20,6 +20,7 @@ from typing import Any, Final
 from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message, Queue, SQSBackend
 
+from local.embedded.errors import FunctionError
 from local.embedded.patching import Patches
 from local.embedded.patterns import matches
 
@@ -116,7 +117,7 @@ class QueuePoller:
         event = {"Records": [self._record(message) for message in batch]}
         try:
             answer = self._invoke(self.mapping.function, event)
-        except Exception:
+        except FunctionError:  # the handler's failure; one of ours stops the run
             self._on_batch_failure(self.mapping.function)
             return True
         failed = self._failed(answer, batch)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from local.embedded.dynamodb import SHARDS, Change
+from local.embedded.errors import FunctionError
 from local.embedded.patterns import matches
 
 #: Lambda's own back-off is not documented; a second, doubled up to a minute, keeps retries apart in virtual time.
@@ -80,7 +81,7 @@ class StreamPoller:
         records = [{**change.record, "eventSourceARN": self.mapping.stream_arn} for change in batch.changes]
         try:
             answer = self._invoke(self.mapping.function, {"Records": records})
-        except Exception:
+        except FunctionError:  # the handler's failure; one of ours stops the run
             self._failed(shard, batch)
             return True
         if self.mapping.partial_failures:

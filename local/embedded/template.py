@@ -37,10 +37,9 @@ def _construct_tag(loader: _CfnLoader, suffix: str, node: yaml.Node) -> Any:
             value = value.split(".", 1)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    elif isinstance(node, yaml.MappingNode):
+    else:
+        assert isinstance(node, yaml.MappingNode), "a node is a scalar, a sequence or a mapping"
         value = loader.construct_mapping(node, deep=True)
-    else:  # pragma: no cover - PyYAML knows no fourth kind of node
-        raise TemplateError(f"unknown node under !{suffix}")
     return {name: value}
 
 

@@ -186,7 +186,7 @@ class Reading:
             case "templates":
                 self._read_template(name, text)
             case _:
-                pass  # models: part of the version, read by whoever scores with them
+                return  # models: part of the version, read by whoever scores with them
 
     def _parse(self, name: str, text: str, model: type[M], first_line: int = 1) -> tuple[Document, M | None]:
         document = parse_document(name, text, first_line)
