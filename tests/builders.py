@@ -44,6 +44,7 @@ from dunlin.domain.policy import (
     Stage,
     Strategy,
 )
+from dunlin.domain.recipients import EVERYONE, Recipients
 from dunlin.domain.words import (
     Channel,
     HoldKind,
@@ -52,18 +53,28 @@ from dunlin.domain.words import (
     PartyRole,
     Purpose,
     Reason,
+    SendingMode,
 )
 from dunlin.entry.core_events import parse_core_event
 from dunlin.services.contacts import Contacts
 from dunlin.services.dispatch import Dispatch
 from dunlin.services.escalate import Assessed, Escalate
 from dunlin.services.evaluate import Evaluate
+from dunlin.services.feed import Feed
 from dunlin.services.inbound import Meaning, Received, ReceiveInbound
 from dunlin.services.ingest import Ingest, Ingested
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace, Paced
 from dunlin.services.policies import Policies
-from dunlin.services.ports import DeliveryReport, HandOver, HandOverResult, InboundText, QueuedMessage, Sender
+from dunlin.services.ports import (
+    DeliveryReport,
+    HandOver,
+    HandOverResult,
+    InboundText,
+    QueuedMessage,
+    Sender,
+    Survey,
+)
 from dunlin.services.render import Compose, Render
 from dunlin.services.reports import ReceiveReport
 from dunlin.services.send import Send
@@ -399,18 +410,39 @@ class Executions:
         self.running.clear()
 
 
+class HouseControls(MemoryControls):
+    """The in-memory controls of a house whose sweep runs every minute: it hears as long as it is said to."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self._house = house
+
+    def survey(self, lines: Sequence[str], today: date) -> Survey:
+        survey = super().survey(lines, today)
+        if not self._house.hears:
+            return survey
+        return replace(survey, hearings=tuple(replace(each, sent_at=self._house.now) for each in survey.hearings))
+
+
 class House:
     """All services on the in-memory ports, and hands to move them: what the schedules, streams and queues do."""
 
     def __init__(
-        self, now: datetime = NOW, content: Content | None = None, *, hears: bool = True, delivers: bool = True
+        self,
+        now: datetime = NOW,
+        content: Content | None = None,
+        *,
+        hears: bool = True,
+        delivers: bool = True,
+        recipients: Recipients = EVERYONE,
+        mode: SendingMode = SendingMode.LIVE,
     ) -> None:
         self.clock = FakeClock(now)
         self.hears = hears
         self.delivers = delivers
         self.content = content if content is not None else shipped_content()
         self.store = HouseStore()
-        self.controls = MemoryControls()
+        self.controls = HouseControls(self)
         self.sender = FakeSender()
         self.ears = FakeEars()
         self.wakes = FakeWakeQueue()
@@ -429,12 +461,23 @@ class House:
         self.evaluate = Evaluate(store, self.policies, self.executions, clock)
         self.escalate = Escalate(store, self.policies, self.executions, clock)
         self.executions.escalate = self.escalate
-        self.pace = Pace(store, self.controls, self.content, clock)
-        self.compose = Compose(self.policies, Renderer(self.content), self.content)
+        self.pace = Pace(store, self.controls, self.content, self.settle, clock)
+        self.compose = Compose(self.policies, Renderer(self.content), self.content, recipients)
         self.render = Render(store, self.compose, self.settle, clock)
-        self.send = Send(store, self.controls, self.compose, self.settle, self.opt_outs, senders, clock)
+        self.send = Send(
+            store,
+            self.controls,
+            self.compose,
+            self.settle,
+            self.opt_outs,
+            senders,
+            clock,
+            recipients=recipients,
+            mode=mode,
+        )
         self.reports = ReceiveReport(store, self.settle)
         self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self.understand, clock)
+        self.feed = Feed(self.controls, clock)
         self.sweep = Sweep(store, self.controls, self.render, self.send, self.settle, self.ears, clock)
 
     def understand(self, text: str, locale: str | None) -> Meaning:
@@ -458,6 +501,7 @@ class House:
         return self.ingest.receive(parse_core_event(document | carried))
 
     def checkpoint(self, complete_to: datetime | None = None) -> None:
+        """A checkpoint that counts: nothing that was sent before it is still on its way."""
         document = {
             "event_id": f"checkpoint-{self.now.timestamp()}",
             "type": "feed.checkpoint",
@@ -465,6 +509,8 @@ class House:
             "complete_to": (complete_to or self.now).isoformat(),
         }
         self.ingest.receive(parse_core_event(document))
+        feed = self.controls.feed()
+        self.controls.put_feed(replace(feed, complete_to=feed.announced_to, claims=()))
 
     def know(
         self,

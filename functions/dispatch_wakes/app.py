@@ -7,12 +7,10 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.observability import door, metrics
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     woken = runtime().dispatch.dispatch()
     metrics.add_metric(name="ShardsWoken", unit=MetricUnit.Count, value=woken)

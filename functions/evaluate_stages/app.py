@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
+from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.domain.shards import WAKE_SHARDS
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
-from dunlin.entry.records import json_object
+from dunlin.entry.observability import door, logger, metrics
+from dunlin.entry.records import each_record, json_object
 from dunlin.errors import InvalidInput
 
 processor = SqsFifoPartialProcessor()
@@ -33,8 +33,6 @@ def failed(borrower_id: str, error: Exception) -> None:
     metrics.add_metric(name="EvaluationFailed", unit=MetricUnit.Count, value=1)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event, receive, processor, context)
+    return each_record(event, receive, processor, context)

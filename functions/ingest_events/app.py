@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.core_events import MOST_BYTES
 from dunlin.entry.facts import apply_fact
-from dunlin.entry.observability import logger, metrics, tracer
-from dunlin.entry.records import json_object, refusing
+from dunlin.entry.observability import door, logger, metrics
+from dunlin.entry.records import each_record, json_object, refusing
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -29,8 +29,6 @@ def receive(record: SQSRecord) -> None:
     refusing("core", runtime().refused_input, record.body, apply)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event, receive, processor, context)
+    return each_record(event, receive, processor, context)

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.observability import door, logger, metrics
 
 
 def failed(what: str, error: Exception) -> None:
@@ -15,9 +15,7 @@ def failed(what: str, error: Exception) -> None:
     metrics.add_metric(name="PacingFailed", unit=MetricUnit.Count, value=1)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     paced = runtime().pace.lines(failed)
     for line in paced:

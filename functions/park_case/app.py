@@ -8,12 +8,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.cases import case_of, token_of, version_of
-from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.observability import door, logger, metrics
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric(name="CasesParked", unit=MetricUnit.Count, value=1)
     case = case_of(event)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.adapters.reports import parse_inbound, read_body
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
-from dunlin.entry.records import received_at, refusing
+from dunlin.entry.observability import door, logger, metrics
+from dunlin.entry.records import each_record, received_at, refusing
 from dunlin.services.inbound import Meaning
 from dunlin.services.sweep import heard
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-FIXED = {Meaning.OPT_OUT: "opt-out recorded", Meaning.OPT_IN: "opt-in recorded"}
+FIXED = {
+    Meaning.OPT_OUT: "opt-out recorded",
+    Meaning.OPT_OUT_ALL: "opt-out recorded",
+    Meaning.OPT_IN: "opt-in recorded",
+}
 
 
 def receive(record: SQSRecord) -> None:
@@ -41,8 +45,6 @@ def receive(record: SQSRecord) -> None:
     refusing("inbound", runtime().refused_input, record.body, answer)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event, receive, processor, context)
+    return each_record(event, receive, processor, context)

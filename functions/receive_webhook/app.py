@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.adapters.webhooks import WebhookRequest, headers_of_event, raw_body_of_event, receive
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.observability import door, logger, metrics
 from dunlin.errors import InvalidInput
 
 
@@ -16,9 +16,7 @@ def _answer(status: int, body: str) -> dict[str, Any]:
     return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": body}
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric(name="WebhookCalls", unit=MetricUnit.Count, value=1)
     path = event.get("pathParameters") or {}

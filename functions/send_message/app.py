@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
-from dunlin.entry.records import message_keys
+from dunlin.entry.observability import door, logger, metrics
+from dunlin.entry.records import each_record, message_keys
 
 processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
 
@@ -22,8 +22,6 @@ def receive(record: DynamoDBRecord) -> None:
     logger.info("send", extra={"borrower_id": borrower_id, "key": key, "state": state})
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event, receive, processor, context)
+    return each_record(event, receive, processor, context)

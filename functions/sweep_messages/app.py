@@ -1,4 +1,4 @@
-"""Every minute: move on whatever stood too long, and prove that we still hear."""
+"""Every minute: move on whatever stood too long, prove that we still hear, and that the core's facts are applied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.observability import logger, metrics, tracer
+from dunlin.entry.observability import door, logger, metrics
 
 
 def failed(ref: str, error: Exception) -> None:
@@ -15,11 +15,20 @@ def failed(ref: str, error: Exception) -> None:
     metrics.add_metric(name="AttentionFailed", unit=MetricUnit.Count, value=1)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
-@logger.inject_lambda_context(clear_state=True)
+def watch() -> None:
+    feed = runtime().feed.watch(runtime().intake)
+    metrics.add_metric(name="FeedGap", unit=MetricUnit.Count, value=int(feed.state.gap_since is not None))
+    if feed.state.gap_since is not None:
+        logger.warning("feed gap", extra={"gap_since": feed.state.gap_since.isoformat(), "dead": feed.backlog.dead})
+
+
+@door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    swept = runtime().sweep.run(failed)
+    try:
+        # First, so that the sweep sends nothing on figures that are known to have a gap.
+        watch()
+    finally:
+        swept = runtime().sweep.run(failed)
     metrics.add_metric(name="MessagesAttended", unit=MetricUnit.Count, value=swept.attended)
     logger.info("swept", extra={"attended": swept.attended, "failed": list(swept.failed)})
     return {"attended": swept.attended, "failed": len(swept.failed)}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from dunlin.domain.words import Reason
 from dunlin.errors import StateConflict
-from dunlin.services.ports import EARS, Controls, Hearing, LineState, Survey
+from dunlin.services.ports import EARS, Controls, FeedClaim, FeedState, Hearing, LineState, Survey
 
-from tests.builders import NOW
+from tests.builders import MINUTE, NOW, TODAY
 
 
 def test_nothing_is_known(controls: Controls) -> None:
     assert controls.line("line") == LineState("line")
     assert controls.hearing("reports") == Hearing("reports")
-    assert controls.survey(["a", "b"]) == Survey(
+    assert controls.survey(["a", "b"], TODAY) == Survey(
         None, tuple(Hearing(ear) for ear in EARS), (LineState("a"), LineState("b"))
     )
 
@@ -47,17 +47,40 @@ def test_an_ear_is_written_on_what_was_read(controls: Controls) -> None:
     assert controls.hearing("inbound") == Hearing("inbound")
 
 
-def test_the_checkpoint_only_moves_forward(controls: Controls) -> None:
-    for minutes, expected in ((0, 0), (5, 5), (3, 5), (5, 5), (6, 6)):
-        controls.advance_feed(NOW + timedelta(minutes=minutes))
-        assert controls.survey([]).feed_complete_to == NOW + timedelta(minutes=expected)
+def test_the_feed_is_written_on_what_was_read(controls: Controls) -> None:
+    assert controls.feed() == FeedState()
+    state = FeedState(
+        0,
+        NOW,
+        (FeedClaim(NOW + MINUTE, NOW), FeedClaim(NOW + 2 * MINUTE, NOW + MINUTE)),
+        NOW - MINUTE,
+        NOW - 2 * MINUTE,
+        NOW - 3 * MINUTE,
+        NOW - 4 * MINUTE,
+        NOW - 5 * MINUTE,
+    )
+    controls.put_feed(state)
+    assert controls.feed() == replace(state, revision=1)
+    with pytest.raises(StateConflict):
+        controls.put_feed(state)
+    controls.put_feed(replace(state, revision=1, claims=(), gap_since=None))
+    assert controls.feed() == replace(state, revision=2, claims=(), gap_since=None)
+
+
+@pytest.mark.parametrize("gap_since", [None, NOW])
+def test_a_checkpoint_does_not_count_in_a_gap(controls: Controls, gap_since: datetime | None) -> None:
+    claim = FeedClaim(NOW + MINUTE, NOW)
+    controls.put_feed(FeedState(complete_to=NOW, claims=(claim,), gap_since=gap_since))
+    survey = controls.survey([], TODAY)
+    assert survey.feed_complete_to == (NOW if gap_since is None else None)
+    assert survey.feed_announced_to == NOW + MINUTE
 
 
 def test_a_survey_sees_everything_in_one_read(controls: Controls) -> None:
     controls.put_line(LineState("b", stopped_until=NOW))
     controls.put_hearing(Hearing("inbound", sent_at=NOW))
-    controls.advance_feed(NOW)
-    survey = controls.survey(["a", "b"])
+    controls.put_feed(FeedState(complete_to=NOW))
+    survey = controls.survey(["a", "b"], TODAY)
     assert survey.feed_complete_to == NOW
     assert [hearing.sent_at for hearing in survey.hearings] == [None, NOW]
     assert [line.stopped_until for line in survey.lines] == [None, NOW]

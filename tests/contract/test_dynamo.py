@@ -17,10 +17,10 @@ from dunlin.adapters.dynamo.controls import DynamoControls
 from dunlin.adapters.dynamo.models import BorrowerItem, ControlItem, MessageItem, SuppressionItem, bind
 from dunlin.adapters.dynamo.store import RETENTION, DynamoStore, instant, parse_instant
 from dunlin.domain.words import Channel, Purpose
-from dunlin.errors import DunlinError, StateConflict, TransientError, VersionConflict
+from dunlin.errors import DunlinError, TransientError, VersionConflict
 from dunlin.services.ports import Change, Record, Suppression
 
-from tests.builders import NOW, a_borrower, a_loan, a_message
+from tests.builders import NOW, TODAY, a_borrower, a_loan, a_message
 from tests.contract.conftest import REGION, Dynamo, bind_tables
 
 pytestmark = pytest.mark.usefixtures("dynamo")
@@ -76,7 +76,7 @@ def test_whatever_storage_answers_is_transient_and_says_nothing(
         lambda: store.borrowers_of("point"),
         lambda: store.commit(Change(new_messages=(a_message(),))),
         lambda: store.commit(two),
-        lambda: controls.survey(["line"]),
+        lambda: controls.survey(["line"], TODAY),
         lambda: controls.line("line"),
         lambda: controls.put_line(controls._line("line", None)),
     ]
@@ -105,16 +105,6 @@ def test_a_cancellation_for_another_reason(store: DynamoStore) -> None:
     error = client_error("TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons)
     with answering(error), pytest.raises(TransientError):
         store.commit(Change(borrower=a_borrower(a_loan()), new_messages=(a_message(),)))
-
-
-def test_the_checkpoint_gives_up_when_others_keep_writing() -> None:
-    controls = DynamoControls()
-
-    def conflicts(*_: object) -> None:
-        raise StateConflict("feed")
-
-    with mock.patch.object(controls, "_put", conflicts), pytest.raises(StateConflict):
-        controls.advance_feed(NOW)
 
 
 def test_what_is_kept_besides_the_document(store: DynamoStore) -> None:

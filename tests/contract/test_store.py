@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from dunlin.domain.borrower import Borrower
+from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.message import Message
+from dunlin.domain.preferences import Word
 from dunlin.domain.shards import ATTENTION_SHARDS, attention_shard_of, shard_of
 from dunlin.domain.words import Channel, MessageState, Purpose
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
-from dunlin.services.ports import Change, PointRecord, Record, Store, Suppression
+from dunlin.services.ports import Change, Felt, PointRecord, Record, Store, Suppression
 
 from tests.builders import (
     NOW,
@@ -169,7 +170,7 @@ class TestAllOrNothing:
             (replace(good, point_records=(PointRecord("point", "IN#1", {}),)), AlreadyRecorded),
             (replace(good, new_messages=(a_message(key="new"), a_message())), AlreadyRecorded),
             (replace(good, borrower=replace(borrower, revision=7)), VersionConflict),
-            (replace(good, suppression=Suppression("point", SMS_ALL, NOW, "in-2", NOW)), StateConflict),
+            (replace(good, suppression=Suppression("point", SMS_ALL, NOW, "in-2", revision=3)), StateConflict),
         ]
         for change, error in bad:
             with pytest.raises(error):
@@ -192,16 +193,30 @@ class TestAllOrNothing:
 
 class TestSuppressions:
     def test_written_on_what_was_read(self, store: Store) -> None:
-        first = replace(store.suppression("point"), blocked=SMS_ALL, heard_at=NOW, changed_by="in-1")
+        words = (
+            Word(Channel.SMS, "*", True, NOW, "in-1"),
+            Word(Channel.EMAIL, "marketing", False, NOW + timedelta(microseconds=1), "o-1"),
+        )
+        first = replace(store.suppression("point"), blocked=SMS_ALL, heard_at=NOW, changed_by="in-1", words=words)
         store.commit(Change(suppression=first))
         state = store.suppression("point")
-        assert state == Suppression("point", SMS_ALL, NOW, "in-1", NOW)
+        assert state == Suppression("point", SMS_ALL, NOW, "in-1", words, 1)
         with pytest.raises(StateConflict):
             store.commit(Change(suppression=first))
         later = NOW + timedelta(microseconds=1)
         store.commit(Change(suppression=replace(state, blocked=frozenset(), heard_at=later)))
         assert store.suppression("point").blocked == frozenset()
         assert store.suppression("point").heard_at == later
+
+    def test_two_words_of_one_instant_do_not_undo_each_other(self, store: Store) -> None:
+        """They were heard at the same time, so only the count of writes tells that the other came between."""
+        first = replace(store.suppression("point"), heard_at=NOW, changed_by="in-1")
+        store.commit(Change(suppression=first))
+        state = store.suppression("point")
+        store.commit(Change(suppression=replace(state, blocked=frozenset({"sms#servicing"}))))
+        with pytest.raises(StateConflict):
+            store.commit(Change(suppression=replace(state, blocked=frozenset({"sms#collection"}))))
+        assert store.suppression("point").blocked == {"sms#servicing"}
 
     @pytest.mark.parametrize(
         ("blocked", "purpose", "refused"),
@@ -249,6 +264,90 @@ class TestSuppressions:
             )
         )
         assert list(store.borrowers_of("point")) == ["b-1", "b-2"]
+
+
+class TestFelt:
+    """What was felt at a contact point: written as it was read, beside the opt-out and apart from it."""
+
+    def there(self, *refs: str) -> tuple[Contact, ...]:
+        return tuple(a_contact(ref=ref, loan_ids=(), felt_until=NOW + timedelta(hours=1)) for ref in refs)
+
+    def test_written_on_what_was_read(self, store: Store) -> None:
+        assert store.felt("point") == Felt("point")
+        first = Felt("point", self.there("b-1/a"))
+        store.commit(Change(felt=(first,)))
+        assert store.felt("point") == replace(first, revision=1)
+        for stale in (first, replace(first, revision=2)):
+            with pytest.raises(StateConflict):
+                store.commit(Change(felt=(stale,)))
+        emptied = replace(store.felt("point"), contacts=())
+        store.commit(Change(felt=(emptied,)))
+        assert store.felt("point") == Felt("point", (), 2)
+        with pytest.raises(StateConflict):  # what was released does not begin again at the beginning
+            store.commit(Change(felt=(first,)))
+        assert store.felt("other") == Felt("other")
+
+    def test_of_two_borrowers_at_one_moment_one_is_first(self, stored: Store) -> None:
+        stored.commit(Change(borrower=fresh(borrower_id="b-2")))
+        as_read = stored.felt("point")
+        one, other = (
+            Change(
+                borrower=replace(read(stored, borrower_id), chain_head="reserved"),
+                felt=(replace(as_read, contacts=self.there(f"{borrower_id}/k")),),
+                unless_blocked=("point", Channel.SMS, Purpose.COLLECTION),
+            )
+            for borrower_id in ("b-1", "b-2")
+        )
+        stored.commit(one)
+        with pytest.raises(StateConflict):
+            stored.commit(other)
+        assert read(stored, "b-2").chain_head == ""
+        assert [contact.ref for contact in stored.felt("point").contacts] == ["b-1/k"]
+
+    @pytest.mark.parametrize("moved", [True, False])
+    def test_as_it_was_read(self, stored: Store, moved: bool) -> None:
+        """The other points of the same person are looked at, and not written."""
+        as_read = stored.felt("email"), stored.felt("second")
+        if moved:
+            stored.commit(Change(felt=(replace(as_read[1], contacts=self.there("b-2/k")),)))
+        change = Change(borrower=read(stored), felt=(Felt("point", self.there("b-1/k")),), felt_as_read=as_read)
+        if moved:
+            with pytest.raises(StateConflict):
+                stored.commit(change)
+            assert read(stored).revision == 1
+            assert stored.felt("point") == Felt("point")
+        else:
+            stored.commit(change)
+            assert read(stored).revision == 2
+            assert stored.felt("point").revision == 1
+            assert (stored.felt("email"), stored.felt("second")) == as_read
+
+    def test_an_opt_out_loses_nothing_and_takes_nothing(self, stored: Store) -> None:
+        """Read before, written after, in both orders: neither has to wait for the other."""
+        opt_out = replace(stored.suppression("point"), blocked=SMS_ALL, heard_at=NOW, changed_by="in-1")
+        felt = replace(stored.felt("point"), contacts=self.there("b-1/k"))
+        stored.commit(Change(felt=(felt,)))
+        again = replace(stored.felt("point"), contacts=self.there("b-1/k", "b-1/l"))
+        stored.commit(Change(suppression=opt_out))
+        assert [contact.ref for contact in stored.felt("point").contacts] == ["b-1/k"]
+        with pytest.raises(Suppressed):
+            stored.commit(Change(felt=(again,), unless_blocked=("point", Channel.SMS, Purpose.COLLECTION)))
+        stored.commit(Change(felt=(again,)))  # a release asks nobody
+        assert stored.suppression("point").blocked == SMS_ALL
+        assert list(stored.borrowers_of("point")) == []
+
+    def test_the_opt_out_is_named_first(self, stored: Store) -> None:
+        stored.commit(Change(suppression=Suppression("point", SMS_ALL, NOW)))
+        stale = Felt("point", revision=7)
+        with pytest.raises(Suppressed):
+            stored.commit(
+                Change(
+                    borrower=replace(read(stored), revision=9),
+                    unless_blocked=("point", Channel.SMS, Purpose.COLLECTION),
+                    felt=(stale,),
+                    felt_as_read=(replace(stale, point="email"),),
+                )
+            )
 
 
 class TestWho:

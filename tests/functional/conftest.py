@@ -28,6 +28,7 @@ KEY = "2026-06-08#reminder_7#0#sms#0"
 #: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
 PLANTED = (
     "2125550123",
+    "21255501",
     "2125550144",
     "2125550188",
     "2125550199",
@@ -171,7 +172,7 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         ROOT / "template.yaml",
         clock=clock,
         seed=7,
-        parameters={"Environment": "dev", "Traces": "false"},
+        parameters={"Environment": "dev", "Traces": "false", "SendingMode": "live"},
         environment={
             "CONTENT_DIR": str(content),
             "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
@@ -195,6 +196,10 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             boto3.client("secretsmanager", region_name=REGION).put_secret_value(
                 SecretId=aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps(secret)
             )
+            boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+                SecretId=aws.template.physical_name("RecipientsSecret"),
+                SecretString=json.dumps({"recipients": ["+1212555*"]}),
+            )
             stack = Stack(aws, logs)
             _prepare(stack)
             yield stack
@@ -214,9 +219,11 @@ def _begin(clock: VirtualClock) -> None:
 
 
 def _prepare(stack: Stack) -> None:
-    """Somebody at every step of the way."""
+    """Somebody at every step of the way, and a sweep that has just proved that we hear."""
+    stack.call("sweep_messages", {})
     for borrower_id in ("b-known", "b-outside", "b-held"):
         stack.know(borrower_id, "+12125550155", days=90)
+    stack.know("b-outside-2", "+12125550133", days=90)
     hold = {
         "event_id": "held",
         "type": "hold.placed",
@@ -228,8 +235,9 @@ def _prepare(stack: Stack) -> None:
     rendered = ["b-render", "b-render-2", "b-render-3", "b-render-4", "b-render-5"]
     sending = ["b-send", "b-send-2"]
     sent = ["b-sent", "b-sent-2"]
-    for borrower_id in (*rendered, *sending, *sent):
-        stack.know(borrower_id)
+    for number, borrower_id in enumerate((*rendered, *sending, *sent)):
+        # A telephone of their own: one that several share rings once a day for all of them together.
+        stack.know(borrower_id, f"+121255501{number:02d}")
     for borrower_id in ("b-opted-out", "b-send-3"):
         stack.know(borrower_id, "+12125550188")
     stack.know("b-replies", "+12125550144")

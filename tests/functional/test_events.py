@@ -41,6 +41,7 @@ class Http:
     queued: int = 0
     refused: tuple[str, ...] = ()
     before: tuple[tuple[str, str], ...] = ()
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ STOP = (("receive_inbound", "stop"),)
 STOP_IN_WORDS = (("receive_inbound", "stop_in_words"),)
 ASSESSED = (("assess_case", "first_round"),)
 RESERVED = (("serve_api", "reserve_allowed"),)
+PAUSED = (("serve_api", "pause_everything"),)
 
 EXPECTED: dict[tuple[str, str], Expected] = {
     # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,6 +112,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
             "bare_detail",
             "borrower_updated",
             "feed_checkpoint",
+            "hold_about_one_loan",
             "hold_lifted",
             "hold_placed",
             "loan_snapshot",
@@ -117,9 +120,14 @@ EXPECTED: dict[tuple[str, str], Expected] = {
             "payment_applied",
             "payment_pending",
             "portfolio_imported",
+            "preferences_changed",
             "repeated",
         )
     },
+    ("ingest_events", "hold_placed_by_nobody"): Batch(refused=("hold.source",)),
+    ("ingest_events", "hold_placed_by_whom_it_may_not"): Batch(refused=("hold.source",)),
+    ("ingest_events", "hold_that_lasts_too_long"): Batch(refused=("hold.until",)),
+    ("ingest_events", "preference_without_a_point"): Batch(refused=("preference",)),
     ("ingest_events", "not_json"): Batch(refused=("body",)),
     ("ingest_events", "not_an_object"): Batch(refused=("body",)),
     ("ingest_events", "no_number"): Batch(refused=("body",)),
@@ -152,18 +160,39 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("serve_api", "body_not_an_object"): refused("body"),
     ("serve_api", "body_large"): refused("body"),
     ("serve_api", "reserve_allowed"): Http(200, {"allowed": True, "ref": "outside/r-1"}),
+    ("serve_api", "reserve_letter"): Http(200, {"allowed": True, "ref": "outside/r-1"}),
     ("serve_api", "reserve_repeated"): Http(200, {"allowed": True, "ref": "outside/r-1"}, before=RESERVED),
     ("serve_api", "reserve_denied"): Http(409, {"allowed": False, "reason": "hold", "rule": "hold.dispute"}),
+    ("serve_api", "reserve_not_a_party"): Http(409, {"allowed": False, "reason": "not_a_party"}),
+    ("serve_api", "opt_out_purpose"): Http(200, {"changed": True}),
+    ("serve_api", "opt_out_number"): Http(200, {"changed": True}),
+    ("serve_api", "opt_in_number"): Http(200, {"changed": False}),
+    ("serve_api", "opt_out_from_the_future"): refused("received_at"),
+    ("serve_api", "opt_out_not_a_number"): refused("preference.phone"),
+    ("serve_api", "opt_out_everything_of_nobody"): refused("borrower_id"),
+    ("serve_api", "opt_out_purpose_without_one"): refused("preference"),
+    ("serve_api", "opt_out_unknown_party"): refused("party_id"),
+    ("serve_api", "opt_out_unknown_borrower"): Http(404, {"error": "not_found", "field": "borrower_id"}),
     ("serve_api", "reserve_unknown_borrower"): Http(404, {"error": "not_found", "field": "borrower_id"}),
     ("serve_api", "reserve_unknown_channel"): refused("channel"),
     ("serve_api", "reserve_unknown_field"): refused("(unknown field)"),
     ("serve_api", "reserve_missing_field"): refused("purpose"),
     ("serve_api", "reserve_phone_as_id"): refused("borrower_id"),
     ("serve_api", "report_made"): Http(200, {"recorded": True}, before=RESERVED),
-    ("serve_api", "report_not_made"): Http(200, {"recorded": True}, before=RESERVED),
+    ("serve_api", "report_not_made"): Http(200, {"recorded": True}, before=(("serve_api", "reserve_letter"),)),
     ("serve_api", "report_unknown"): Http(404, {"error": "not_found", "field": "ref"}),
     ("serve_api", "report_unknown_borrower"): Http(404, {"error": "not_found", "field": "borrower_id"}),
     ("serve_api", "report_of_our_own"): refused("ref"),
+    ("serve_api", "pause_everything"): Http(200, {"scope": "everything", "by": "s-104", "until": None}),
+    ("serve_api", "pause_line_until"): Http(200, {"name": "cn-email", "until": "2099-01-01T00:00:00+00:00"}),
+    ("serve_api", "pause_over_already"): refused("until"),
+    ("serve_api", "pause_unknown_brand"): refused("name"),
+    ("serve_api", "pause_unknown_scope"): refused("scope"),
+    ("serve_api", "pause_by_nobody"): refused("by"),
+    ("serve_api", "pauses_listed"): Http(200, before=PAUSED, says="A wrong figure was seen"),
+    ("serve_api", "resume_everything"): Http(200, {"resumed": True}, before=PAUSED),
+    ("serve_api", "resume_not_in_force"): Http(404, {"error": "not_found", "field": "name"}),
+    ("serve_api", "opt_out_everything"): Http(200, {"changed": True}),  # last: b-outside-2 is contacted above
     ("serve_api", "unknown_path"): Http(404),
     # ── providers ────────────────────────────────────────────────────────────────────────────────────────────────────
     ("receive_webhook", "reports"): Http(200, {"code": 0}, queued=1),
@@ -222,11 +251,11 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     },
     ("evaluate_stages", "wake"): Batch(),
     ("evaluate_stages", "repeated"): Batch(),
-    ("evaluate_stages", "unknown_shard"): Raises("BatchProcessingError", "shard"),
-    ("evaluate_stages", "missing_shard"): Raises("BatchProcessingError", "shard"),
-    ("evaluate_stages", "shard_is_a_list"): Raises("BatchProcessingError", "shard"),
-    ("evaluate_stages", "not_json"): Raises("BatchProcessingError", "body"),
-    ("evaluate_stages", "large"): Raises("BatchProcessingError", "body"),
+    ("evaluate_stages", "unknown_shard"): Raises("BatchFailed", "shard"),
+    ("evaluate_stages", "missing_shard"): Raises("BatchFailed", "shard"),
+    ("evaluate_stages", "shard_is_a_list"): Raises("BatchFailed", "shard"),
+    ("evaluate_stages", "not_json"): Raises("BatchFailed", "body"),
+    ("evaluate_stages", "large"): Raises("BatchFailed", "body"),
     # ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────
     ("render_message", "due"): Batch(then=state_is("b-render", "RENDERED")),
     ("render_message", "repeated"): Batch(then=state_is("b-render-2", "RENDERED")),
@@ -326,6 +355,7 @@ def check_http(answer: dict[str, Any], expected: Http) -> None:
     assert not any(planted in answer["body"] for planted in PLANTED)
     body = json.loads(answer["body"])
     first = body.get("results", [{}])[0]
+    assert expected.says in answer["body"]
     for name, value in expected.body.items():
         assert (body[name] if name in body else first[name]) == value
 

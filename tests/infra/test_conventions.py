@@ -76,7 +76,7 @@ def test_triggers_are_those_of_the_architecture_page() -> None:
                 f"{event['Properties']['Method']} {event['Properties']['Path']}"
                 for event in FUNCTIONS[name].events.values()
             }
-            assert routes == set(re.findall(r"`(POST [^`]+)`", trigger))
+            assert routes == set(re.findall(r"`((?:GET|POST) [^`]+)`", trigger))
         else:
             assert trigger.startswith("Step Functions task")
             assert not kinds

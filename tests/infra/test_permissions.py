@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
+from dunlin.services import feed
 
 from tests.infra.stack import ROOT, Function, Statement, names, stack, statements
 
@@ -33,7 +35,13 @@ QUEUE_VARIABLES = {
     "INBOUND_QUEUE_URL": "InboundQueue",
     "REFUSED_INPUT_QUEUE_URL": "RefusedInputQueue",
 }
-SECRET_VARIABLES = {"POINT_KEY_SECRET": "PointKeySecret", "PROVIDERS_SECRET": "ProvidersSecret"}
+SECRET_VARIABLES = {
+    "POINT_KEY_SECRET": "PointKeySecret",
+    "PROVIDERS_SECRET": "ProvidersSecret",
+    "RECIPIENTS_SECRET": "RecipientsSecret",
+}
+#: Who words a message or hands it over asks whether its recipient may be reached.
+JUDGES = {"render_message", "send_message", "sweep_messages"}
 SENDERS = {"send_message", "sweep_messages"}
 
 
@@ -116,10 +124,67 @@ def test_a_queue_may_be_read_only_by_its_reader(function: Function) -> None:
     assert read == names(sources)
 
 
+def test_the_sweep_counts_the_core_s_facts_and_does_not_read_them() -> None:
+    for function in FUNCTIONS.values():
+        named = "CORE_EVENTS_DEAD_LETTER_QUEUE_URL" in function.environment
+        assert named == (function.name == "sweep_messages")
+        assert function.may("sqs:GetQueueAttributes", "CoreEventsDeadLetterQueue") == named
+        assert not function.may("sqs:ReceiveMessage", "CoreEventsDeadLetterQueue")
+    assert FUNCTIONS["sweep_messages"].may("sqs:GetQueueAttributes", "CoreEventsQueue")
+    assert not FUNCTIONS["sweep_messages"].may("sqs:ReceiveMessage", "CoreEventsQueue")
+
+
+def test_the_watch_knows_how_long_a_fact_is_tried() -> None:
+    queue = stack().properties("CoreEventsQueue")
+    assert feed.ATTEMPT_HIDES.total_seconds() == queue["VisibilityTimeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == feed.MOST_ATTEMPTS
+
+
 @each_function
 def test_a_secret_may_be_read_exactly_where_it_is_named(function: Function) -> None:
     for name, secret in SECRET_VARIABLES.items():
         assert function.may("secretsmanager:GetSecretValue", secret) == (name in function.environment), name
+
+
+@each_function
+def test_only_who_judges_a_message_knows_the_list_of_recipients(function: Function) -> None:
+    assert ("RECIPIENTS_SECRET" in function.environment) == (function.name in JUDGES)
+    assert ("SENDING_MODE" in function.environment) == (function.name in SENDERS)
+
+
+def test_production_has_no_list_of_recipients() -> None:
+    secret = stack().resources["RecipientsSecret"]
+    assert secret["Condition"] == "OutsideProduction"
+    assert names(secret["Properties"]["KmsKeyId"]) == {"DataKey"}
+    assert json.loads(secret["Properties"]["SecretString"]) == {"recipients": []}, "until it is filled in: nobody"
+    listed = {"Fn::If": ["OutsideProduction", {"Ref": "RecipientsSecret"}, {"Ref": "AWS::NoValue"}]}
+    for name in JUDGES:
+        assert FUNCTIONS[name].environment["RECIPIENTS_SECRET"] == listed
+    assert raw_conditions("ReadRecipients") == ["OutsideProduction"] * len(JUDGES)
+
+
+def test_in_shadow_nobody_has_the_right_to_send() -> None:
+    conditions = stack().document["Conditions"]
+    for sid, condition in (
+        ("SendTexts", "SendsTexts"),
+        ("SendServiceTexts", "SendsServiceTexts"),
+        ("SendEmail", "SendsEmail"),
+    ):
+        assert raw_conditions(sid) == [condition] * len(SENDERS)
+        assert {"Condition": "IsLive"} in conditions[condition]["Fn::And"]
+    assert conditions["IsLive"] == {"Fn::Equals": [{"Ref": "SendingMode"}, "live"]}
+    assert stack().parameters["SendingMode"]["Default"] == "shadow", "nobody is written to by default"
+
+
+def raw_conditions(sid: str) -> list[str]:
+    """The conditions under which a statement of that name exists, in every role that has it."""
+    return [
+        statement["Fn::If"][0]
+        for role in stack().of("AWS::IAM::Role").values()
+        for policy in role["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement and statement["Fn::If"][1].get("Sid") == sid
+    ]
 
 
 @each_function

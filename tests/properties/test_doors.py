@@ -98,13 +98,15 @@ def documents() -> list[dict[str, Any]]:
         pending=[{"payment_id": "p", "amount": "1.00", "received_at": "2026-06-01T15:00:00Z"}],
     )
     own = common | {"borrower_id": "b-1"}
+    preference = {"scope": "purpose", "opted_out": True, "phone": "+12125550123", "purpose": "collection"}
     contact = {"at": "2026-06-01T15:00:00Z", "channel": "call", "purpose": "collection"}
     return [
         own | {"type": "borrower.updated", "borrower": profile},
         own | {"type": "loan.snapshot", "loan": loan},
         own | {"type": "payment.applied", "loan": loan, "payment": {"payment_id": "p", "amount": "1.00"}},
-        own | {"type": "hold.placed", "hold": {"hold_id": "h", "kind": "dispute", "source": "s"}},
-        own | {"type": "hold.lifted", "hold": {"hold_id": "h"}},
+        own | {"type": "hold.placed", "hold": {"hold_id": "h", "kind": "dispute", "source": "staff", "loan_id": "l-1"}},
+        own | {"type": "hold.lifted", "hold": {"hold_id": "h", "by": "staff"}},
+        own | {"type": "preferences.changed", "preference": preference},
         own | {"type": "portfolio.imported", "loan": loan, "contacts": [contact]},
         common | {"type": "feed.checkpoint", "complete_to": "2026-06-01T15:00:00Z"},
     ]

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from dunlin.content import Content, ContentErrors, check, content_version, json_
 from dunlin.content.document import parse_document
 from dunlin.content.schema import ALL_CAPACITIES
 from dunlin.domain.policy import Conditions, Pack
-from dunlin.domain.words import Channel, HoldKind, Purpose
+from dunlin.domain.words import Channel, HoldKind, Purpose, StopSource, UnderStop
 from dunlin.errors import ContentError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +35,9 @@ def content() -> Content:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT, tmp_path / "content"))
+
+
+STOPS = "stops/base.yaml"
 
 
 @pytest.fixture
@@ -149,6 +152,46 @@ def test_holds_stop_what_they_must(content: Content, jurisdiction: str, capacity
         assert Purpose.SERVICING not in stops[HoldKind(kind)]
     for purposes in stops.values():
         assert not purposes & {Purpose.REPLY, Purpose.MANDATORY}
+
+
+def test_a_kind_has_one_row(root: Path, edit: Edit) -> None:
+    edit(STOPS, "kind: plan", "kind: promise")
+    assert ["a kind is there twice" in problem.text for problem in check(root)] == [True]
+
+
+def test_without_a_table_there_is_no_content(root: Path) -> None:
+    (root / STOPS).unlink()
+    assert [str(problem) for problem in check(root)] == ["stops/base.yaml:1: stops: there is no table of stops"]
+
+
+def test_a_pack_adds_to_the_table_and_takes_nothing_away(root: Path, edit: Edit) -> None:
+    edit(
+        "packs/us-ny.yaml",
+        "signed:",
+        """holds:
+  - kinds: [disaster]
+    stops: [servicing]
+    escalation: ends
+    lifted_by: [expiry, compliance, court]
+    default_days: 60
+    longest_days: 120
+    source: {reference: "A law", confidence: M}
+  - kinds: [bankruptcy]
+    stops: [collection]
+    escalation: goes_on
+    source: {reference: "A law", confidence: M}
+signed:""",
+    )
+    content = load_content(root)
+    base, own = content.hold_rules("US-MA", TODAY), content.hold_rules("US-NY", TODAY)
+    disaster = own[HoldKind.DISASTER]
+    assert disaster.stops == {Purpose.SERVICING, Purpose.COLLECTION, Purpose.MARKETING}
+    assert disaster.escalation is UnderStop.ENDS
+    assert disaster.lifted_by == {StopSource.EXPIRY, StopSource.COMPLIANCE}
+    assert (disaster.default_for, disaster.longest_for) == (timedelta(days=60), timedelta(days=120))
+    assert own[HoldKind.BANKRUPTCY] == base[HoldKind.BANKRUPTCY]
+    assert base[HoldKind.DISASTER].longest_for == timedelta(days=365)
+    assert content.hold_rules("TW", TODAY).keys() == set(HoldKind)  # nobody reviewed it: a stop is a stop
 
 
 @pytest.mark.parametrize("jurisdiction", SENDABLE)
@@ -288,10 +331,39 @@ def test_words_exist_and_texts_do(content: Content) -> None:
             "packs/cn.yaml",
             "stops: [collection, marketing]",
             "stops: [reply]",
-            "kinds: [promise, plan]",
+            "kinds: [time_barred]",
             "holds[0]",
             "cannot stop an answer",
         ),
+        (
+            STOPS,
+            "stops: [collection, marketing]",
+            "stops: [reply]",
+            "kind: promise",
+            "stops[0]",
+            "cannot stop an answer",
+        ),
+        (STOPS, "kind: plan", "kind: sold", "kind: sold", "stops[1]", "only `sold` follows"),
+        (STOPS, "placed_by: [core, staff]", "placed_by: [expiry]", "kind: plan", "stops[1]", "only end a stop"),
+        (
+            STOPS,
+            "stops: [collection, marketing]",
+            "stops: [marketing]",
+            "kind: promise",
+            "stops[0]",
+            "no stop to a case",
+        ),
+        (STOPS, "default_days: 7", "default_days: 32", "kind: promise", "stops[0]", "at most longest_days"),
+        (STOPS, "    default_days: 7\n", "", "kind: promise", "stops[0]", "must be set"),
+        (
+            STOPS,
+            "lifted_by: [expiry, payment",
+            "lifted_by: [payment",
+            "kind: promise",
+            "stops[0]",
+            "only what expiry lifts",
+        ),
+        (STOPS, "escalation: waits", "escalation: rests", "escalation: rests", "stops[0].escalation", "'waits'"),
         ("packs/cn.yaml", "basis: rolling", "basis: calendar", "id: cn-own-weekly", "caps[1]", "one day"),
         (
             "packs/cn.yaml",
@@ -554,11 +626,27 @@ def test_a_template_without_a_header(root: Path) -> None:
         ),
         ("lenders/sample.yaml", "brand: Marram\n", "brand: Marram™\n", "templates/", "GSM-7"),
         (
+            STOPS,
+            "kind: minor\n",
+            "kind: minor\n    capacity: [creditor]\n",
+            STOPS,
+            "says nothing of minor for a servicer",
+        ),
+        (STOPS, "kind: sold\n", "kind: sold\n    capacity: [creditor]\n", STOPS, "says nothing of sold for a servicer"),
+        (STOPS, "lifted_by: [compliance]", "lifted_by: []", STOPS, "nothing ends time_barred in CN"),
+        (
             "packs/cn.yaml",
-            "kinds: [deceased, bereavement, minor]",
-            "kinds: [deceased, bereavement]",
-            "packs/cn.yaml",
-            "says nothing of minor",
+            "kinds: [time_barred]\n",
+            "kinds: [time_barred]\n    lifted_by: [court]\n",
+            STOPS,
+            "nothing ends time_barred in CN, and it does not say why",
+        ),
+        (
+            "packs/us.yaml",
+            "kinds: [dispute]\n",
+            "kinds: [disaster]\n    longest_days: 30\n",
+            "packs/us-ny.yaml",
+            "disaster lasts longer by itself than it may",
         ),
         (
             "packs/cn.yaml",
@@ -668,7 +756,7 @@ def test_the_version_tells_any_two_contents_apart(tmp_path_factory: pytest.TempP
 
 def test_schemas_are_published_and_closed() -> None:
     schemas = json_schemas()
-    assert schemas.keys() == {"pack", "strategy", "lender", "template", "words", "zones", "release"}
+    assert schemas.keys() == {"pack", "stops", "strategy", "lender", "template", "words", "zones", "release"}
     for schema in schemas.values():
         assert schema["additionalProperties"] is False
         json.dumps(schema)

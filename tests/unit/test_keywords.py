@@ -21,7 +21,7 @@ def content() -> Content:
 @pytest.mark.parametrize(
     "text",
     [
-        "STOP", "stop", " Stop! ", "STOP.", "Stop. Thank you", "stop pls", "Please stop", "STOP ALL", "stopall",
+        "STOP", "stop", " Stop! ", "STOP.", "Stop. Thank you", "stop pls", "Please stop", "stop all this",
         "S T O P", "s.t.o.p", "STOP STOP STOP", "Stop!!! 🛑", "stop now please", "just stop it", "STOP THIS",
         "I said stop", "ok stop", "stop texts", "stop. I already paid you", "I paid on Monday. STOP",
         "QUIT", "END", "end.", "Cancel", "REVOKE", "remove", "remove me", "UNSUBSCRIBE", "unsubscribe please",
@@ -39,6 +39,28 @@ def content() -> Content:
 )  # fmt: skip
 def test_english_opt_outs(content: Content, text: str) -> None:
     assert read_keyword(text, content.words("en-US")) is Keyword.OPT_OUT
+
+
+@pytest.mark.parametrize(
+    "text", ["STOPALL", "Stop all", "stop-all please", "STOP ALL. Thank you", "opt out of everything"]
+)
+def test_english_opt_outs_of_everything(content: Content, text: str) -> None:
+    for locale in ("en-US", "zh-CN", None):
+        assert read_keyword(text, content.words(locale)) is Keyword.OPT_OUT_ALL
+
+
+@pytest.mark.parametrize("text", ["全部退订", "请全部退订", "退订全部，谢谢", "【全部退订】"])
+def test_chinese_opt_outs_of_everything(content: Content, text: str) -> None:
+    for locale in ("en-US", "zh-CN", None):
+        assert read_keyword(text, content.words(locale)) is Keyword.OPT_OUT_ALL
+
+
+@pytest.mark.parametrize(
+    "text", ["stop all this talk about fees", "don't stop all payments", "all stop signs", "不要全部退订", "全部还清了"]
+)
+def test_nobody_opts_out_of_everything_by_accident(content: Content, text: str) -> None:
+    for locale in ("en-US", "zh-CN", None):
+        assert read_keyword(text, content.words(locale)) is not Keyword.OPT_OUT_ALL
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from dunlin.domain.borrower import Borrower, Party
-from dunlin.domain.permit import Allowed, Later, Never, addressee, holding, is_stale, line_for, permit, zones_of
+from dunlin.domain.parties import addressee
+from dunlin.domain.permit import Allowed, Later, Never, holding, is_stale, line_for, permit, zones_of
 from dunlin.domain.policy import Conditions, HoldRule, HoursRule
 from dunlin.domain.words import Channel, HoldKind, PartyRole, Purpose, Reason
 

@@ -317,8 +317,16 @@ def test_a_short_code_and_a_number_without_its_plus() -> None:
 
 def test_a_finance_text() -> None:
     assert parse_inbound(finance("inbound"), NOW) == InboundText(
-        "1234567890", "finance_sms", "+8613800138000", "10690001", "退订", NOW
+        "n499602d2", "finance_sms", "+8613800138000", "10690001", "退订", NOW
     )
+
+
+def test_a_number_for_an_id_is_written_so_that_no_log_takes_it_for_a_phone() -> None:
+    """Different numbers have different names, and the provider's can be read back from it."""
+    names = {parse_inbound(finance("inbound", sequence_id=n), NOW).inbound_id for n in (0, 1, 10**29, "8613800138000")}
+    assert len(names) == 4
+    assert {int(name.removeprefix("n"), 16) for name in names} == {0, 1, 10**29, 8613800138000}
+    assert parse_inbound(finance("inbound", sequence_id="A-17"), NOW).inbound_id == "A-17"
 
 
 @pytest.mark.parametrize("phone", ["13800138000", "8613800138000", "+8613800138000", "008613800138000"])

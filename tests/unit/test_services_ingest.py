@@ -112,7 +112,7 @@ class TestRefused:
     def test_clocks_differ_a_little(self, known: House) -> None:
         known.checkpoint(NOW + timedelta(minutes=5))
         known.checkpoint(NOW)
-        assert known.controls.complete_to == NOW + timedelta(minutes=5)
+        assert known.controls.feed().announced_to == NOW + timedelta(minutes=5)
 
     def test_nobody_reviewed_the_place(self, house: House) -> None:
         with pytest.raises(InvalidInput, match=r"borrower\.jurisdiction"):

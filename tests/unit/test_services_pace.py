@@ -171,3 +171,16 @@ def test_two_borrowers_with_one_deadline(house: House) -> None:
     house.know("b-2", loan_document(due_on=TODAY + timedelta(days=7)))
     house.wake()
     assert len(MemoryStore.queued(house.store, LINE, 10)) == 2
+
+
+def test_a_text_longer_than_the_bucket_waits_for_a_full_one_and_is_paid_for(house: House) -> None:
+    """A slow line and a long text: late rather than never, and no faster on the whole."""
+    lender = house.content.lender
+    slow = tuple(replace(line, parts_per_second=1 / 60) if line.line_id == LINE else line for line in lender.lines)
+    house = House(NOW, replace(house.content, lender=replace(lender, lines=slow)))
+    waiting(house, 4, expected_parts=3)
+    released = []
+    for _ in range(8):
+        released.append(sum(paced.released for paced in house.pace_lines()))
+        house.clock.advance(MINUTE)
+    assert released == [1, 0, 0, 1, 0, 0, 1, 0]

@@ -113,6 +113,20 @@ def test_a_failure_is_tried_again_on_the_other_channel(house: House) -> None:
     assert house.orders[1].ref == "b-1/2026-06-08#reminder_7#0#email#1"
 
 
+def test_a_complaint_after_the_delivery_ends_what_goes_to_the_address(known: House) -> None:
+    message = known.sent()
+    assert known.report(message)
+    version = known.borrower().version
+    for _ in range(2):
+        assert not known.report(message, DELIVERED, reason=Reason.SPAM, point_unusable=True)
+    settled = known.message(message)
+    assert (settled.state, settled.reason) == (DELIVERED, Reason.DELIVERED)
+    borrower = known.borrower()
+    points = [point for party in borrower.parties for point in party.points]
+    assert [point.usable for point in points] == [point.point != message.point for point in points]
+    assert borrower.version == version + 1  # decisions made before it do not stand, and once is enough
+
+
 def test_a_text_that_came_too_late_says_nothing_against_the_channel(known: House) -> None:
     message = known.sent()
     assert known.report(message, FAILED, reason=Reason.TTL_EXPIRED)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from dunlin.domain.message import Figure
+from dunlin.domain.recipients import EVERYONE
 from dunlin.domain.words import MessageState, Purpose, Reason
 from dunlin.errors import ContentError, ContentOutdated, FiguresMismatch, InvalidInput, StateConflict, VersionConflict
 from dunlin.services.contacts import Reserved
@@ -562,12 +563,15 @@ class TestQuietHours:
 class TestWhoIsTold:
     """Promise 6."""
 
-    @pytest.mark.parametrize("role", ["co_borrower", "guarantor"])
-    def test_nobody_else(self, house: House, role: str) -> None:
+    @pytest.mark.parametrize(
+        ("role", "heard"), [("co_borrower", ["tier_1", "tier_2", "tier_3"]), ("guarantor", ["tier_3"])]
+    )
+    def test_further_parties_hear_what_the_strategy_tells_them(self, house: House, role: str, heard: list[str]) -> None:
         other = party_document(party_id="p-2", role=role, name="Al Roe", phone="+12125550124")
         house.know("b-1", loan_document(due_on=SOON), parties=[party_document(), other])
         house.run_days(60)
-        assert {order.address for order in house.orders} == {"+12125550123"}
+        assert {order.address for order in house.orders} == {"+12125550123", "+12125550124"}
+        assert [m.stage for m in house.messages() if m.party_id == "p-2"] == heard
 
     def test_the_representative_and_then_not_the_borrower(self, house: House) -> None:
         lawyer = party_document(party_id="p-2", role="representative", name="A Counsel", phone="+12125550124")
@@ -664,7 +668,7 @@ class TestWords:
 
     @staticmethod
     def _with(house: House, renderer: object) -> Render:
-        compose = Compose(house.policies, renderer, house.content)  # type: ignore[arg-type]
+        compose = Compose(house.policies, renderer, house.content, EVERYONE)  # type: ignore[arg-type]
         return Render(house.store, compose, house.settle, house.clock)
 
     def test_a_release_this_function_does_not_know(self, known: House) -> None:

@@ -13,7 +13,9 @@
     ├── TransientError          storage or provider is not reachable now; the batch's retry is the right answer
     ├── ContentOutdated         this function's content is older than the message's: retry, never send under another
     ├── UnreadableItem          a stored document does not parse under this version of the code
-    └── FiguresMismatch         the figures read back from a text are not the ledger's: it must not be sent
+    ├── FiguresMismatch         the figures read back from a text are not the ledger's: it must not be sent
+    ├── BatchFailed             every record of a batch failed: the whole batch is tried again
+    └── Unexpected              something nobody foresaw: tells the type's name, since its own message may tell anything
 
 Results are not errors: an opt-out, a cap, a hold or a quiet hour is a decision with a reason.
 """
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 __all__ = [
     "AlreadyRecorded",
+    "BatchFailed",
     "ConfigurationError",
     "Conflict",
     "ContentError",
@@ -33,6 +36,7 @@ __all__ = [
     "StateConflict",
     "Suppressed",
     "TransientError",
+    "Unexpected",
     "UnreadableItem",
     "VersionConflict",
 ]
@@ -107,3 +111,11 @@ class FiguresMismatch(DunlinError):
     def __init__(self, field: str) -> None:
         super().__init__(f"{field}: the text does not carry the figure it was rendered from")
         self.field = field
+
+
+class BatchFailed(DunlinError):
+    """Every record of a batch failed. Names the records' errors."""
+
+
+class Unexpected(DunlinError):
+    """An error that is not Dunlin's. Its message is the original type's name and nothing else."""

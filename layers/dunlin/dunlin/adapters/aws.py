@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dunlin.domain.words import Channel
 from dunlin.errors import ConfigurationError, TransientError
-from dunlin.services.ports import Refusal
+from dunlin.services.ports import Backlog, Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_stepfunctions import SFNClient
 
 #: What SQS takes (256 kB) less room for the fields around it, counted as it is sent: escaped.
@@ -24,7 +26,9 @@ _MOST_RAW_BYTES = 200_000
 
 
 def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+    """AWS's code of the error, where it looks like one: it goes into our own error's message."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code if re.fullmatch(r"[A-Za-z.]{1,80}", code) else "unknown"
 
 
 class SqsWakeQueue:
@@ -58,6 +62,33 @@ class SqsEars:
             self._client.send_message(QueueUrl=self._urls[ear], MessageBody=json.dumps({"probe": probe}))
         except (ClientError, BotoCoreError) as error:
             raise TransientError(f"{ear} queue: {type(error).__name__}") from None
+
+
+class SqsIntake:
+    """The queue of the core's facts, and the one where those end that were given up."""
+
+    def __init__(self, client: SQSClient, url: str, dead_letter_url: str) -> None:
+        self._client = client
+        self._url = url
+        self._dead_letter_url = dead_letter_url
+
+    def backlog(self) -> Backlog:
+        # The source first: what is given up in between is then seen where it went.
+        waiting, in_flight = self._counts(self._url)
+        return Backlog(waiting, in_flight, sum(self._counts(self._dead_letter_url)))
+
+    def _counts(self, url: str) -> tuple[int, int]:
+        names: list[QueueAttributeNameType] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
+        try:
+            found = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"core events queue: {type(error).__name__}") from None
+        visible, delayed, hidden = (int(found[name]) for name in names)
+        return visible + delayed, hidden
 
 
 class SqsOutbox:

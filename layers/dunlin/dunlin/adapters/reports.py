@@ -336,6 +336,9 @@ def _finance_inbound(payload: Mapping[str, object], received_at: datetime) -> In
         inbound_id = str(sequence)
     else:
         inbound_id = _identifier(payload, "sequence_id", "payload.")
+    if inbound_id.isdecimal():
+        # Ids are logged and are part of keys: as a bare number it could not be told from somebody's phone.
+        inbound_id = f"n{int(inbound_id):x}"
     sent_at = _china_time(payload, "send_time")
     if sent_at > received_at + MAX_AHEAD:
         raise InvalidInput("payload.send_time", "is in the future")

@@ -26,7 +26,7 @@ from dunlin.content.samples import TODAY, samples
 from dunlin.content.schema import ALL_CAPACITIES, ContentRuleModel
 from dunlin.domain.policy import Line, Stage, Strategy
 from dunlin.domain.segments import Encoding
-from dunlin.domain.words import Channel, HoldKind, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
 from dunlin.services.ports import Rendered, RenderRequest
 
@@ -66,6 +66,7 @@ def check(root: Path) -> list[Problem]:
         return [Problem(error.where, error.field, error.problem) for error in mistakes.errors]
     return [
         *_check_zones(content),
+        *_check_stops(content),
         *_check_packs(content),
         *_check_strategies(content),
         *_check_texts(content),
@@ -91,6 +92,24 @@ def _check_zones(content: Content) -> Iterator[Problem]:
             yield Problem("zones:1", "zones", f"{name} is not a time zone")
 
 
+_STOPS_FILE = "stops/base.yaml:1"
+
+
+def _check_stops(content: Content) -> Iterator[Problem]:
+    """Every kind of hold has its row, for every capacity, and something ends it unless there is a reason."""
+    for capacity in sorted(ALL_CAPACITIES):
+        known = {row.kind for row in content.stops if row.binds(capacity, date.max)}
+        for kind in sorted({*HoldKind, LoanStatus.SOLD} - known):
+            yield Problem(_STOPS_FILE, "stops", f"says nothing of {kind} for a {capacity}")
+        for code in _sendable(content):
+            for rule in content.hold_rules_for(code, date.max, capacity):
+                row = next(row for row in content.stops if row.kind is rule.kind)
+                if not rule.lifted_by and row.for_ever_because is None:
+                    yield Problem(_STOPS_FILE, "stops", f"nothing ends {rule.kind} in {code}, and it does not say why")
+                if rule.longest_for is not None and (rule.default_for is None or rule.default_for > rule.longest_for):
+                    yield Problem(_pack_file(code), "holds", f"{rule.kind} lasts longer by itself than it may")
+
+
 def _check_packs(content: Content) -> Iterator[Problem]:
     for code in _sendable(content):
         where = _pack_file(code)
@@ -104,9 +123,6 @@ def _check_packs(content: Content) -> Iterator[Problem]:
             pack = content.pack(code, date.max, capacity)
             if pack is None:
                 continue  # the loader has said which setting is missing
-            held = {rule.kind for rule in pack.holds}
-            for kind in sorted(set(HoldKind) - held):
-                yield Problem(where, "holds", f"says nothing of {kind} for a {capacity}")
             for purpose in (Purpose.SERVICING, Purpose.COLLECTION):
                 bound = any(purpose in rule.purposes for rule in pack.hours)
                 if not bound and (strategy is None or purpose not in strategy.hours.purposes):

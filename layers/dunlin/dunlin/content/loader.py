@@ -21,6 +21,7 @@ from dunlin.content.schema import (
     NamedRule,
     PackModel,
     ReleasesModel,
+    StopsModel,
     StrategyModel,
     TemplateHeader,
     WordListModel,
@@ -36,6 +37,7 @@ from dunlin.errors import ContentError
 #: the content lands in /opt among other layers.
 CONTENT_KINDS: Mapping[str, str] = {
     "packs": "*.yaml",
+    "stops": "base.yaml",
     "strategies": "*.yaml",
     "lenders": "*.yaml",
     "templates": "*/*.j2",
@@ -52,6 +54,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each kind of file, for editors and reviews."""
     models: dict[str, type[BaseModel]] = {
         "pack": PackModel,
+        "stops": StopsModel,
         "strategy": StrategyModel,
         "lender": LenderModel,
         "template": TemplateHeader,
@@ -123,6 +126,7 @@ def load_content(root: Path) -> Content:
         not_live_because=why_not,
         lender=lender_of(reading.lenders[0][1]),
         packs=dict(reading.packs),
+        stops=reading.stops.stops,
         strategies=reading.strategies(),
         templates=dict(reading.templates),
         keyword_words={locale: _keyword_words(words) for locale, words in reading.words.items()},
@@ -150,6 +154,7 @@ class Reading:
     errors: list[ContentError] = field(default_factory=list)
     packs: dict[str, PackModel] = field(default_factory=dict)
     pack_documents: dict[str, Document] = field(default_factory=dict)
+    stops: StopsModel = field(default_factory=lambda: StopsModel(stops=()))
     strategy_files: list[tuple[Document, StrategyModel]] = field(default_factory=list)
     lenders: list[tuple[Document, LenderModel]] = field(default_factory=list)
     templates: dict[tuple[str, str, Channel], Template] = field(default_factory=dict)
@@ -165,6 +170,8 @@ class Reading:
                 if pack is not None and self._is_named(document, "jurisdiction", pack.jurisdiction.lower(), stem):
                     self.packs[pack.jurisdiction] = pack
                     self.pack_documents[pack.jurisdiction] = document
+            case "stops":
+                self.stops = self._parse(name, text, StopsModel)[1] or self.stops
             case "strategies":
                 document, strategy = self._parse(name, text, StrategyModel)
                 if strategy is not None and self._is_named(document, "id", strategy.id, stem):
@@ -230,6 +237,8 @@ class Reading:
             self.errors.append(ContentError("lenders:1", ".", f"there are {len(self.lenders)} profiles; there is one"))
         if not self.packs:
             self.errors.append(ContentError("packs:1", ".", "there is no pack"))
+        if not self.stops.stops:
+            self.errors.append(ContentError("stops/base.yaml:1", "stops", "there is no table of stops"))
         if not self.words:
             self.errors.append(ContentError("words:1", ".", "there are no words"))
         for code in self.packs:
@@ -289,6 +298,7 @@ def _keyword_words(model: WordsModel) -> KeywordWords:
         help=_word_list(model.help),
         courtesies=frozenset(model.courtesies),
         fillers=frozenset(model.fillers),
+        opt_out_all=_word_list(model.opt_out_all),
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from dunlin.content.resolve import covers, resolve_pack
-from dunlin.content.schema import Capacity, PackModel, TemplateHeader, VariableType
+from dunlin.content.resolve import covers, hold_rules, lineage, resolve_pack
+from dunlin.content.schema import STRICTEST, Capacity, PackModel, StopModel, TemplateHeader, VariableType
 from dunlin.domain.keywords import KeywordWords
-from dunlin.domain.policy import Conditions, Lender, Line, Pack, Policy, Strategy
-from dunlin.domain.words import Channel, Purpose
+from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, Pack, Policy, Strategy
+from dunlin.domain.words import Channel, HoldKind, Purpose
 from dunlin.errors import ContentError
 
 LenderTexts = Mapping[str, str]
@@ -68,6 +68,7 @@ class Content:
     not_live_because: str
     lender: Lender
     packs: Mapping[str, PackModel]
+    stops: tuple[StopModel, ...]
     strategies: tuple[tuple[frozenset[str], Strategy], ...]
     templates: Mapping[tuple[str, str, Channel], Template]
     keyword_words: Mapping[str, KeywordWords]
@@ -77,6 +78,9 @@ class Content:
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[str, Strategy | None] = field(default_factory=dict, repr=False, compare=False)
     _words: dict[str, KeywordWords] = field(default_factory=dict, repr=False, compare=False)
+    _hold_rules: dict[tuple[str, date], Mapping[HoldKind, HoldRule]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __repr__(self) -> str:
         return f"Content(version={self.version!r}, number={self.number}, live={self.live})"
@@ -101,7 +105,22 @@ class Content:
 
     def pack(self, jurisdiction: str, today: date, capacity: Capacity | None = None) -> Pack | None:
         """A jurisdiction's rules for one capacity; without one, the strictest. None: nobody reviewed it."""
-        return resolve_pack(self.packs, jurisdiction, today, capacity)
+        return resolve_pack(self.packs, self.stops, jurisdiction, today, capacity)
+
+    def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
+        """The table of stops for a jurisdiction: the bare table where no pack is reviewed, since a stop is a stop."""
+        key = (jurisdiction, today)
+        if key not in self._hold_rules:
+            if len(self._hold_rules) >= _MOST_POLICIES:
+                self._hold_rules.clear()
+            rules = self.hold_rules_for(jurisdiction, today, _capacity(self.lender.capacity) or STRICTEST)
+            self._hold_rules[key] = {rule.kind: rule for rule in rules}
+        return self._hold_rules[key]
+
+    def hold_rules_for(self, jurisdiction: str, today: date, capacity: Capacity) -> tuple[HoldRule, ...]:
+        """The same for a capacity that may not be the lender's."""
+        family = tuple(lineage(self.packs, jurisdiction)) if jurisdiction in self.packs else ()
+        return hold_rules(self.stops, family, capacity, today)
 
     def strategy(self, jurisdiction: str) -> Strategy | None:
         """The contact strategy of the closest of `US-NY`, `US`; None: there is none."""
@@ -181,7 +200,7 @@ class Content:
         return version == self.version or version in self.released
 
     def _build_policy(self, jurisdiction: str, today: date) -> Policy | None:
-        pack = resolve_pack(self.packs, jurisdiction, today, _capacity(self.lender.capacity))
+        pack = resolve_pack(self.packs, self.stops, jurisdiction, today, _capacity(self.lender.capacity))
         if pack is None:
             return None
         locales = self.packs[jurisdiction].locales
@@ -215,6 +234,7 @@ def without_whole(words: KeywordWords) -> KeywordWords:
         opt_out=replace(words.opt_out, whole=frozenset()),
         opt_in=replace(words.opt_in, whole=frozenset()),
         help=replace(words.help, whole=frozenset()),
+        opt_out_all=replace(words.opt_out_all, whole=frozenset()),
     )
 
 

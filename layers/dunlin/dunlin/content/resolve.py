@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 
 from dunlin.content.schema import (
     STRICTEST,
     Capacity,
+    HoldModel,
     HoursModel,
     LenderModel,
     PackModel,
     SettingModel,
     SettingsModel,
     SourceModel,
+    StopModel,
     StrategyModel,
 )
 from dunlin.domain.policy import CapRule, HoldRule, HoursRule, Lender, Line, Pack, Source, Stage, Strategy
-from dunlin.domain.words import HoldKind, Purpose
+from dunlin.domain.words import HoldKind, StopSource, UnderStop
 
 #: Where no setting binds the capacity asked for. The shortest that still works, never the most convenient.
 _NEVER_SIGNED = date.min
@@ -52,8 +54,61 @@ def missing_settings(packs: Mapping[str, PackModel], jurisdiction: str, capacity
     return [name for name in SettingsModel.model_fields if setting(packs, jurisdiction, name, capacity, today) is None]
 
 
+def hold_rules(
+    stops: Iterable[StopModel], family: Sequence[PackModel], capacity: Capacity, today: date
+) -> tuple[HoldRule, ...]:
+    """The rows of the table, each with what the packs of `family` (the closest first) add to it.
+
+    More is stopped, the stronger effect prevails, fewer may lift; of the days, the closest pack's.
+    """
+    return tuple(
+        _hold_rule(row, [hold for pack in family for hold in pack.holds if row.kind in hold.kinds], capacity, today)
+        for row in sorted(stops, key=lambda row: row.kind)
+        if isinstance(row.kind, HoldKind) and row.binds(capacity, today)
+    )
+
+
+_STRENGTH = (UnderStop.GOES_ON, UnderStop.WAITS, UnderStop.ENDS)
+
+
+def _hold_rule(row: StopModel, added: Sequence[HoldModel], capacity: Capacity, today: date) -> HoldRule:
+    assert isinstance(row.kind, HoldKind)
+    purposes, effect, lifted_by = row.stops, row.escalation, row.lifted_by
+    default_days: int | None = None
+    longest_days: int | None = None
+    for hold in added:
+        if not hold.binds(capacity, today):
+            continue
+        purposes |= hold.stops
+        if hold.escalation is not None:
+            effect = max(effect, hold.escalation, key=_STRENGTH.index)
+        if hold.lifted_by is not None:
+            lifted_by &= hold.lifted_by
+        default_days = default_days if default_days is not None else hold.default_days
+        longest_days = longest_days if longest_days is not None else hold.longest_days
+    if StopSource.EXPIRY in lifted_by:
+        default_days = default_days if default_days is not None else row.default_days
+        longest_days = longest_days if longest_days is not None else row.longest_days
+    else:
+        default_days = longest_days = None
+    return HoldRule(
+        kind=row.kind,
+        stops=purposes,
+        escalation=effect,
+        placed_by=row.placed_by,
+        lifted_by=lifted_by,
+        narrows=frozenset(row.narrows),
+        default_for=timedelta(days=default_days) if default_days is not None else None,
+        longest_for=timedelta(days=longest_days) if longest_days is not None else None,
+    )
+
+
 def resolve_pack(
-    packs: Mapping[str, PackModel], jurisdiction: str, today: date, capacity: Capacity | None = None
+    packs: Mapping[str, PackModel],
+    stops: Iterable[StopModel],
+    jurisdiction: str,
+    today: date,
+    capacity: Capacity | None = None,
 ) -> Pack | None:
     """The rules for exactly this jurisdiction: a state is never sent to under its country's pack.
 
@@ -65,12 +120,6 @@ def resolve_pack(
         return None
     asked = capacity or STRICTEST
     family = tuple(lineage(packs, jurisdiction))
-    stops: dict[HoldKind, frozenset[Purpose]] = {}
-    for pack in family:
-        for hold in pack.holds:
-            if hold.binds(asked, today):
-                for kind in hold.kinds:
-                    stops[kind] = stops.get(kind, frozenset()) | hold.stops
     values = {}
     for name in SettingsModel.model_fields:
         found = setting(packs, jurisdiction, name, asked, today)
@@ -96,7 +145,7 @@ def resolve_pack(
             for rule in pack.caps
             if rule.binds(asked, today)
         ),
-        holds=tuple(HoldRule(kind, stops[kind]) for kind in sorted(stops)),
+        holds=hold_rules(stops, family, asked, today),
         consent_needed=frozenset(
             purpose
             for pack in family
@@ -136,6 +185,7 @@ def strategy_of(model: StrategyModel) -> Strategy:
                 template=stage.template or "",
                 channels=stage.channels,
                 priority=stage.priority,
+                to=stage.to,
             )
             for stage in model.stages
         ),
@@ -165,9 +215,12 @@ def lender_of(model: LenderModel) -> Lender:
                 configuration_set=line.configuration_set,
                 max_price=line.max_price,
                 registrations=tuple(sorted(line.registrations.items())),
+                brand=line.brand or model.id,
             )
             for line in model.lines
         ),
         texts={locale: texts.model_dump() for locale, texts in model.texts.items()},
         core_heartbeat_max_minutes=model.core_heartbeat_max_minutes,
+        ceiling=model.ceilings.every_template,
+        ceilings=tuple(sorted(model.ceilings.templates.items())),
     )

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from dunlin.domain.words import Channel, HoldKind, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource, UnderStop
 
 Capacity = Literal["creditor", "servicer", "collector"]
 #: Asked without a capacity, the strictest is meant.
@@ -153,14 +153,74 @@ class CapModel(NamedRule):
         return self
 
 
+Days = Annotated[StrictInt, Field(ge=1, le=3660)]
+#: Nobody has to say these: they end a stop and never begin one.
+ONLY_END = frozenset({StopSource.EXPIRY, StopSource.PAYMENT})
+
+
+def _leave_what_the_borrower_asked(stops: frozenset[Purpose]) -> None:
+    if stops & {Purpose.REPLY, Purpose.MANDATORY}:
+        raise ValueError("a hold cannot stop an answer to the borrower, nor a notice that a law requires")
+
+
 class HoldModel(Rule):
+    """What a pack's law adds to rows of the table: more purposes, a stronger effect, fewer who may lift, other days."""
+
     kinds: Annotated[frozenset[HoldKind], AfterValidator(_not_empty)]
     stops: Purposes
+    escalation: UnderStop | None = None
+    lifted_by: frozenset[StopSource] | None = None
+    default_days: Days | None = None
+    longest_days: Days | None = None
 
     @model_validator(mode="after")
-    def _leave_what_the_borrower_asked(self) -> Self:
-        if self.stops & {Purpose.REPLY, Purpose.MANDATORY}:
-            raise ValueError("a hold cannot stop an answer to the borrower, nor a notice that a law requires")
+    def _agree_with_itself(self) -> Self:
+        _leave_what_the_borrower_asked(self.stops)
+        return self
+
+
+class StopModel(Rule):
+    """One row of the table of stops."""
+
+    kind: HoldKind | Literal[LoanStatus.SOLD]
+    #: `loan_status`: nobody places it, it is the core's own status of the loan.
+    follows: Literal["hold", "loan_status"] = "hold"
+    stops: Purposes
+    escalation: UnderStop
+    narrows: frozenset[Literal["loan", "party", "point"]] = frozenset()
+    placed_by: Annotated[frozenset[StopSource], AfterValidator(_not_empty)]
+    lifted_by: frozenset[StopSource]
+    default_days: Days | None = None
+    longest_days: Days | None = None
+    #: Why nothing ends it, where nothing does.
+    for_ever_because: Text | None = None
+
+    @model_validator(mode="after")
+    def _agree_with_itself(self) -> Self:
+        if (self.follows == "loan_status") != (self.kind == LoanStatus.SOLD):
+            raise ValueError("kind: a hold is placed, and only `sold` follows the loan's status")
+        if self.follows == "hold":
+            _leave_what_the_borrower_asked(self.stops)
+        if self.placed_by & ONLY_END:
+            raise ValueError("placed_by: expiry and payment only end a stop")
+        if self.escalation is not UnderStop.GOES_ON and Purpose.COLLECTION not in self.stops:
+            raise ValueError("escalation: what collection may go on through is no stop to a case")
+        expires = StopSource.EXPIRY in self.lifted_by
+        if not expires and (self.default_days is not None or self.longest_days is not None):
+            raise ValueError("default_days, longest_days: only what expiry lifts has an end")
+        if self.longest_days is not None and (self.default_days is None or self.default_days > self.longest_days):
+            raise ValueError("default_days: must be set, and at most longest_days")
+        return self
+
+
+class StopsModel(Strict):
+    stops: tuple[StopModel, ...]
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> Self:
+        kinds = [row.kind for row in self.stops]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("stops: a kind is there twice")
         return self
 
 
@@ -233,12 +293,15 @@ class StageModel(Strict):
     template: Identifier | None = None
     channels: tuple[Channel, ...] = ()
     priority: Annotated[StrictInt, Field(ge=0, le=9)]
+    to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)  # a representative stands in the place of whom they represent
 
     @model_validator(mode="after")
     def _fit_its_kind(self) -> Self:
+        if PartyRole.PRIMARY not in self.to or PartyRole.REPRESENTATIVE in self.to or len(set(self.to)) < len(self.to):
+            raise ValueError("to names the primary borrower, co_borrower and guarantor beside, each once")
         if self.kind == "referral":
-            if self.template is not None or self.channels:
-                raise ValueError("a referral is to a person: it has neither template nor channels")
+            if self.template is not None or self.channels or len(self.to) > 1:
+                raise ValueError("a referral is to a person: it has neither template nor channels, and no addressee")
         elif self.template is None or not self.channels:
             raise ValueError(f"a {self.kind} needs a template and at least one channel")
         if (self.kind == "reminder") != (self.lasts_days is not None):
@@ -298,6 +361,14 @@ class LineModel(Strict):
     configuration_set: str = ""
     max_price: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+)?$")] = ""
     registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+    brand: Identifier | None = None  # who the borrower thinks is speaking; the lender, where nothing is said
+
+
+class CeilingsModel(Strict):
+    """Messages of one template in one UTC day beyond which something is wrong rather than busy."""
+
+    every_template: Annotated[StrictInt, Field(ge=1)]
+    templates: dict[Identifier, Annotated[StrictInt, Field(ge=0)]] = Field(default_factory=dict)
 
 
 class TextsModel(Strict):
@@ -320,6 +391,7 @@ class LenderModel(Strict):
     id: Identifier
     capacity: Capacity = STRICTEST
     core_heartbeat_max_minutes: Annotated[StrictInt, Field(ge=1)]
+    ceilings: CeilingsModel
     lines: tuple[LineModel, ...]
     texts: dict[LocaleName, TextsModel]
 
@@ -420,6 +492,8 @@ class WordsModel(Strict):
     courtesies: tuple[Text, ...] = ()
     fillers: tuple[Text, ...] = ()
     opt_out: WordListModel
+    #: Of everything, at every number and address: only where it can mean nothing less.
+    opt_out_all: WordListModel = WordListModel()
     opt_in: WordListModel
     help: WordListModel
     #: Never in a text: threats, pretended authority, pressure to borrow again.

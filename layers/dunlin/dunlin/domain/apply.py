@@ -44,7 +44,7 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
                 _mark(marks, action, now, status="over", message=message, reason=action.reason)
                 changed = True
             case Wait():
-                mark = marks.get(mark_id(action.due_on, action.stage.stage_id, action.episode))
+                mark = marks.get(mark_id(action.due_on, action.stage.stage_id, action.episode, action.principal_id))
                 if mark is None or mark.status != "waiting" or mark.reason is not action.reason:
                     _mark(marks, action, now, status="waiting", reason=action.reason)
                     changed = True
@@ -59,6 +59,7 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
                         status=CaseStatus.ENDED,
                         outcome=action.outcome,
                         outcome_reason=action.reason,
+                        outcome_rule=action.rule,
                         ended_at=now,
                         token=None,
                         ring_at=None,
@@ -136,7 +137,7 @@ def _mark(
     message: Message | None = None,
     reason: Reason | None = None,
 ) -> None:
-    key = mark_id(action.due_on, action.stage.stage_id, action.episode)
+    key = mark_id(action.due_on, action.stage.stage_id, action.episode, action.principal_id)
     before = marks.get(key)
     marks[key] = StageMark(
         due_on=action.due_on,
@@ -149,6 +150,7 @@ def _mark(
         message_key=message.key if message is not None else (before.message_key if before else ""),
         reason=reason,
         lost_channels=before.lost_channels if before is not None else (),
+        principal_id=action.principal_id,
     )
 
 
@@ -156,7 +158,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
     channel, stage = action.point.channel, action.stage
     return Message(
         borrower_id=borrower.borrower_id,
-        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt),
+        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt, action.principal_id),
         revision=0,
         state=MessageState.REQUESTED,
         stage=stage.stage_id,
@@ -170,7 +172,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         loan_ids=tuple(loan.loan_id for loan in action.loans),
         due_on=action.due_on,
         episode=action.episode,
-        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode),),
+        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode, action.principal_id),),
         priority=stage.priority,
         requested_at=now,
         not_before=now,
@@ -182,6 +184,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         rule=f"strategy.{stage.stage_id}",
         moves=(Move(MessageState.REQUESTED, now, Reason.STAGE_DUE, f"strategy.{stage.stage_id}"),),
         attend_at=action.until,
+        principal_id=action.principal_id,
     )
 
 
@@ -190,7 +193,7 @@ def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) ->
     channel = stage.channels[0]
     return Message(
         borrower_id=borrower.borrower_id,
-        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt),
+        key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt, action.principal_id),
         revision=0,
         state=MessageState.SUPPRESSED,
         stage=stage.stage_id,
@@ -204,7 +207,7 @@ def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) ->
         loan_ids=action.loan_ids,
         due_on=action.due_on,
         episode=action.episode,
-        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode),),
+        mark_ids=(mark_id(action.due_on, stage.stage_id, action.episode, action.principal_id),),
         priority=stage.priority,
         requested_at=now,
         not_before=now,
@@ -216,4 +219,5 @@ def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) ->
         rule=action.rule,
         moves=(Move(MessageState.SUPPRESSED, now, action.reason, action.rule),),
         settled_at=now,
+        principal_id=action.principal_id,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from dunlin.domain.money import Money
+from dunlin.domain.occasion import mark_id
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
 
 ALL_PURPOSES = "*"
@@ -33,8 +34,22 @@ class ContactPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LastWord:
+    """The last time a person opted out of everything, or in again: it covers the numbers they get later."""
+
+    opted_out: bool
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Party:
-    """A person who is a party to the borrower's loans, and what that person may hear."""
+    """A person who is a party to the borrower's loans, and what that person may hear.
+
+    `loan_ids`: the loans this person is on (empty: all of the borrower's). `represents`: the party in whose place a
+    representative is told (empty: the primary borrower). `zone`: where this person lives, if not where the borrower
+    does.
+    """
 
     party_id: str
     role: PartyRole
@@ -43,6 +58,13 @@ class Party:
     points: tuple[ContactPoint, ...]
     may_hear: frozenset[Purpose]
     consents: frozenset[Purpose] = frozenset()
+    loan_ids: tuple[str, ...] = ()
+    represents: str = ""
+    zone: str = ""
+    last_word: LastWord | None = None
+
+    def is_on(self, loan_id: str) -> bool:
+        return not self.loan_ids or loan_id in self.loan_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +117,38 @@ class Loan:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A dated stop: why, since when, until when (None: until lifted) and who said so."""
+    """A dated stop: why, since when, until when (None: until lifted) and who said so.
+
+    It is about the whole borrower unless it names less: one loan, one party, one contact point (by HMAC).
+    """
 
     hold_id: str
     kind: HoldKind
     placed_at: datetime
     source: str
     until: datetime | None = None
+    loan_id: str = ""
+    party_id: str = ""
+    point: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """Somebody lifted a hold. Kept, because the placement may come later than the lift."""
+
+    hold_id: str
+    at: datetime
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact that occupies a cap from `reserved_at` to the latest moment at which it can still be felt."""
+    """A contact that occupies a cap from `reserved_at` to the latest moment at which it can still be felt.
+
+    `party_id` is who was told (empty: not known who of the borrower's parties, so it counts for each of them), `point`
+    the contact point it was felt at (empty: not known). A contact with a point and no party was made about somebody
+    else's loans: it counts for whoever has that point, and for nobody else.
+    """
 
     ref: str
     reserved_at: datetime
@@ -114,11 +156,15 @@ class Contact:
     channel: str  # ours, or a dialler's, an agency's, a letter
     purpose: Purpose
     loan_ids: tuple[str, ...]
+    party_id: str = ""
+    point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StageMark:
     """What has become of one stage of one due date (in one episode): the memory that makes a stage happen once.
+
+    `principal_id`: the further party whose occasion it is (a co-borrower, a guarantor); empty for the primary borrower.
 
     `status`: waiting (permitted later; `reason` says what binds), requested (a message is on its way), told (a
     provider accepted it), unsent (ended without reaching a provider; may be tried again), over (will not be tried
@@ -135,10 +181,11 @@ class StageMark:
     message_key: str = ""
     reason: Reason | None = None
     lost_channels: tuple[str, ...] = ()
+    principal_id: str = ""
 
     @property
     def mark_id(self) -> str:
-        return f"{self.due_on}#{self.stage}#{self.episode}"
+        return mark_id(self.due_on, self.stage, self.episode, self.principal_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +209,7 @@ class Case:
     outcome: CaseOutcome | None = None
     outcome_reason: Reason | None = None
     ended_at: datetime | None = None
+    outcome_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +241,5 @@ class Borrower:
     doubted_at: datetime | None = None
     #: Holds lifted lately (id, when): a placement that comes late does not bring one back.
     lifted: tuple[tuple[str, datetime], ...] = ()
+    #: The same with who lifted them; `lifted` is what earlier versions wrote.
+    lifts: tuple[Lift, ...] = ()

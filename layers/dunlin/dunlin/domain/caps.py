@@ -28,15 +28,21 @@ def binding_cap(
     loan_ids: tuple[str, ...],
     zones: tuple[str, ...],
     now: datetime,
+    about_loans: Sequence[Contact] | None = None,
 ) -> tuple[datetime, CapRule] | None:
-    """The cap that forbids a contact now and stays full the longest, with the moment it has room again."""
+    """The cap that forbids a contact now and stays full the longest, with the moment it has room again.
+
+    `contacts` are those that the person felt, for the caps per debtor; `about_loans` those to anybody about the
+    borrower's loans, for the caps per loan (None: the same).
+    """
     binding: tuple[datetime, CapRule] | None = None
-    if not contacts:
+    of_loans = contacts if about_loans is None else about_loans
+    if not contacts and not of_loans:
         return None
     for rule in rules:
         if purpose not in rule.purposes or not (ANY_CHANNEL in rule.channels or channel in rule.channels):
             continue
-        room_at = _room_at(rule, contacts, loan_ids, zones, now)
+        room_at = _room_at(rule, contacts if rule.per == "debtor" else of_loans, loan_ids, zones, now)
         if room_at > now and (binding is None or room_at > binding[0]):
             binding = (room_at, rule)
     return binding

@@ -9,6 +9,9 @@ Each loan is judged by its oldest unpaid instalment. Loans that fall due on one 
 shortly after the due date the *reminder* stages apply, each on its days only: one that was missed is overtaken, never
 made up for in a burst. From the first tier's day on, all overdue loans of the borrower belong to one *case*; its tiers
 come in order, each once, with a gap between them, however late the system wakes up.
+
+A stage is the primary borrower's. Co-borrowers and guarantors whom it addresses too have occasions of their own beside
+it: about the loans they are on, where they may be reached, and without a say in when the next tier comes.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ from typing import assert_never
 from dunlin.domain.borrower import Borrower, Case, ContactPoint, Loan, Party, StageMark
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.occasion import mark_id
-from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, addressee, holding, line_for, permit
+from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of
+from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, escalation_stop, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
-from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason
+from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, UnderStop
 
 #: How long a mark is kept after its due date no longer matters.
 MARKS_KEPT = timedelta(days=120)
@@ -35,6 +39,7 @@ _OURS = frozenset(
     {
         Reason.ACCESS_DENIED,
         Reason.CAP,
+        Reason.CEILING,
         Reason.CONTENT_NOT_LIVE,
         Reason.DEAF,
         Reason.FACTS_CHANGED,
@@ -42,6 +47,7 @@ _OURS = frozenset(
         Reason.LINE_STOPPED,
         Reason.NOT_CONNECTED,
         Reason.NOT_RELEASED,
+        Reason.PAUSED,
         Reason.PAYMENT_PENDING,
         Reason.QUIET_HOURS,
         Reason.SPEND_LIMIT,
@@ -66,6 +72,7 @@ class Request:
     line: Line
     loans: tuple[Loan, ...]
     until: datetime
+    principal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ class Wait:
     until: datetime
     reason: Reason
     rule: str
+    principal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Skip:
     loan_ids: tuple[str, ...]
     reason: Reason
     rule: str
+    principal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,7 @@ class EndCase:
 
     outcome: CaseOutcome
     reason: Reason
+    rule: str = ""
 
 
 Action = Request | Wait | Skip | OpenCase | EndCase
@@ -165,9 +175,17 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     reminded = [due for due in owed if due.days < tiers_from and (case is None or due.days < 1)]
     if marks:
         actions.extend(_settled_meanwhile(borrower, strategy, reminded, marks))
+    others = further_parties(borrower)
     if reminded:
-        busy = any(mark.status == "requested" for mark in borrower.marks)
+        busy = any(mark.status == "requested" and not mark.principal_id for mark in borrower.marks)
         _remind(borrower, strategy, policy, now, today, reminded, marks, actions, moments, busy=busy)
+        for principal in others:
+            theirs = _on(principal, reminded)
+            if theirs:
+                busy = _is_busy(marks, actions)
+                _remind(
+                    borrower, strategy, policy, now, today, theirs, marks, actions, moments, busy=busy, to=principal
+                )
 
     case_actions: list[Action] = []
     ring_at: datetime | None = None
@@ -175,6 +193,8 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
         ring_at = _escalate(borrower, case, strategy, policy, now, today, late, marks, case_actions)
         if ring_at is not None:
             moments.append(ring_at)
+            for principal in others:
+                _tell_too(borrower, principal, case, strategy, policy, now, today, late, marks, actions, moments)
     return Decision(tuple(actions), tuple(case_actions), min(moments, default=None), ring_at)
 
 
@@ -193,19 +213,50 @@ def _settled_meanwhile(
     borrower: Borrower, strategy: Strategy, reminded: Sequence[_Due], marks: dict[str, StageMark]
 ) -> Iterable[Skip]:
     """Reminders that were waiting for their moment when the money came, or when a case took the loan over."""
-    still_due = {due.loan.instalments[0].due_on for due in reminded}
-    unpaid = {
-        loan.instalments[0].due_on for loan in borrower.loans if loan.status is LoanStatus.OPEN and loan.instalments
-    }
-    any_open = any(loan.status is LoanStatus.OPEN for loan in borrower.loans)
     for mark in marks.values():
-        if mark.episode or mark.status != "waiting" or mark.due_on in still_due or mark.stage not in strategy.by_id:
+        if mark.episode or mark.status != "waiting" or mark.stage not in strategy.by_id:
             continue
-        if mark.due_on in unpaid:
+        principal = principal_of(borrower, mark.principal_id)
+        loans: Iterable[Loan] = borrower.loans
+        if mark.principal_id:
+            if principal is None or principal.role not in strategy.by_id[mark.stage].to:
+                yield _left(strategy, mark)
+                continue
+            loans = [loan for loan in borrower.loans if principal.is_on(loan.loan_id)]
+        if any(
+            due.loan.instalments[0].due_on == mark.due_on and (principal is None or principal.is_on(due.loan.loan_id))
+            for due in reminded
+        ):
+            continue
+        opened = [loan for loan in loans if loan.status is LoanStatus.OPEN]
+        if any(loan.instalments and loan.instalments[0].due_on == mark.due_on for loan in opened):
             reason = mark.reason or Reason.OVERTAKEN
         else:
-            reason = Reason.PAID if any_open else Reason.LOAN_NOT_OPEN
-        yield Skip(strategy.by_id[mark.stage], mark.due_on, 0, mark.attempt, (), reason, "loan.instalments")
+            reason = Reason.PAID if opened else Reason.LOAN_NOT_OPEN
+        yield _settled(strategy, mark, reason, "loan.instalments")
+
+
+def _settled(strategy: Strategy, mark: StageMark, reason: Reason, rule: str) -> Skip:
+    """The end of something that was waiting for its moment."""
+    stage = strategy.by_id[mark.stage]
+    return Skip(stage, mark.due_on, mark.episode, mark.attempt, (), reason, rule, mark.principal_id)
+
+
+def _left(strategy: Strategy, mark: StageMark) -> Skip:
+    """The end of what was waiting for somebody who is no further party to the loans any more."""
+    return _settled(strategy, mark, Reason.NOT_A_PARTY, "parties")
+
+
+def _on(principal: Party, owed: Sequence[_Due]) -> list[_Due]:
+    """What is owed on the loans that this party is on."""
+    return [due for due in owed if principal.is_on(due.loan.loan_id)]
+
+
+def _is_busy(marks: dict[str, StageMark], actions: Iterable[Action]) -> bool:
+    """Whether a message of this borrower's is on its way: a further party's waits, so that caps count the others'."""
+    return any(mark.status == "requested" for mark in marks.values()) or any(
+        isinstance(action, Request) for action in actions
+    )
 
 
 def _remind(
@@ -220,8 +271,15 @@ def _remind(
     moments: list[datetime],
     *,
     busy: bool,
+    to: Party | None = None,
 ) -> None:
+    """The reminders to the primary borrower, or to a further party about the loans they are on."""
+    principal_id = to.party_id if to is not None else ""
     stages = strategy.reminders
+    if to is not None:
+        stages = tuple(stage for stage in stages if to.role in stage.to)
+        if not stages:
+            return
     by_due_date: dict[date, list[_Due]] = {}
     for due in reminded:
         by_due_date.setdefault(due.loan.instalments[0].due_on, []).append(due)
@@ -236,18 +294,20 @@ def _remind(
             if days < stage.offset_days:
                 moments.append(_opens(borrower, strategy, stage, today + timedelta(days=stage.offset_days - days)))
                 break
-            mark = marks.get(mark_id(due_on, stage.stage_id, 0))
+            mark = marks.get(mark_id(due_on, stage.stage_id, 0, principal_id))
             if mark is not None and mark.status in ("told", "requested", "over"):
                 continue
             attempt = 0 if mark is None else mark.attempt + (mark.status == "unsent")
             if days >= stage.offset_days + stage.lasts_days:
                 if mark is None or mark.status == "waiting":
                     reason, rule = _why_not(mark)
-                    actions.append(Skip(stage, due_on, 0, attempt, _ids(loans), reason, rule))
+                    actions.append(Skip(stage, due_on, 0, attempt, _ids(loans), reason, rule, principal_id))
                 continue
             if busy:
                 continue
-            action = _offer(borrower, strategy, policy, now, stage, due_on, 0, attempt, mark, loans, overdue=days > 0)
+            action = _offer(
+                borrower, strategy, policy, now, stage, due_on, 0, attempt, mark, loans, overdue=days > 0, to=to
+            )
             if action is None:
                 continue
             actions.append(action)
@@ -257,6 +317,8 @@ def _remind(
             elif isinstance(action, Request):
                 busy = True  # one conversation at a time: the others wait until this one is settled
         else:
+            if to is not None:
+                continue
             # No reminder is left to come: the next thing to say is the first tier.
             tier = next(stage for stage in strategy.stages if stage.kind == "tier")
             moments.append(_opens(borrower, strategy, tier, today + timedelta(days=tier.offset_days - days)))
@@ -291,22 +353,33 @@ def _offer(
     loans: tuple[Loan, ...],
     *,
     overdue: bool,
+    to: Party | None = None,
 ) -> Request | Wait | Skip | None:
-    """The stage's message on the first channel that is permitted now; else what it waits for, or why it ends."""
+    """The stage's message on the first channel that is permitted now; else what it waits for, or why it ends.
+
+    `to` is the further party whose occasion it is (None: the primary borrower's).
+    """
+    principal_id = to.party_id if to is not None else ""
     lost = () if mark is None else mark.lost_channels
     if mark is not None and attempt >= strategy.max_attempts + len(lost):
         if mark.reason not in _OURS:
             return None  # its last attempt already ended with a reason
         if now < mark.at + _OURS_REST:
             # What keeps failing on our side says nothing about the borrower: rest, then try again.
-            return Wait(stage, due_on, episode, attempt, mark.at + _OURS_REST, mark.reason, "max_attempts")
+            return Wait(
+                stage, due_on, episode, attempt, mark.at + _OURS_REST, mark.reason, "max_attempts", principal_id
+            )
     currency = loans[0].currency
     loans = tuple(loan for loan in loans if loan.currency == currency)
-    if any(_covered_by_pending(loan, overdue=overdue) for loan in loans):
-        return Wait(stage, due_on, episode, attempt, now + LOOK_AGAIN * 6, Reason.PAYMENT_PENDING, "loan.pending")
-    party = addressee(borrower, stage.purpose)
-    if party is None:
-        return Skip(stage, due_on, episode, attempt, _ids(loans), Reason.NOT_A_PARTY, "party.may_hear")
+    party = addressee(borrower, stage.purpose, to)
+    told = loans_told(borrower, party, to, loans) if party is not None else ()
+    if any(_covered_by_pending(loan, overdue=overdue) for loan in told or loans):
+        at, reason = now + LOOK_AGAIN * 6, Reason.PAYMENT_PENDING
+        return Wait(stage, due_on, episode, attempt, at, reason, "loan.pending", principal_id)
+    if party is None or not told:
+        rule = "party.may_hear" if party is None else "party.loan_ids"
+        return Skip(stage, due_on, episode, attempt, _ids(loans), Reason.NOT_A_PARTY, rule, principal_id)
+    loans = told
     later: Later | None = None
     never: Never | None = None
     for channel in stage.channels:
@@ -315,14 +388,18 @@ def _offer(
         for point in party.points:
             if point.channel is not channel:
                 continue
-            answer: Permit = permit(borrower, party, point, loans, stage.purpose, strategy, policy, now)
+            answer: Permit = permit(
+                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=stage.template
+            )
             if isinstance(answer, Allowed):
                 if (stage.template, party.locale) not in policy.locales:
                     answer = Never(Reason.NO_TEMPLATE, stage.template)
                 else:
                     line = line_for(policy, channel, stage.purpose)
                     if line is not None:
-                        return Request(stage, due_on, episode, attempt, party, point, line, loans, answer.until)
+                        return Request(
+                            stage, due_on, episode, attempt, party, point, line, loans, answer.until, principal_id
+                        )
             match answer:
                 case Allowed():
                     continue
@@ -334,11 +411,11 @@ def _offer(
                 case _:
                     assert_never(answer)
     if later is not None:
-        return Wait(stage, due_on, episode, attempt, later.at, later.reason, later.rule)
+        return Wait(stage, due_on, episode, attempt, later.at, later.reason, later.rule, principal_id)
     if mark is not None and mark.status == "unsent" and never is None:
         return None
     reason, rule = (never.reason, never.rule) if never is not None else (Reason.NO_CONTACT_POINT, "party.points")
-    return Skip(stage, due_on, episode, attempt, _ids(loans), reason, rule)
+    return Skip(stage, due_on, episode, attempt, _ids(loans), reason, rule, principal_id)
 
 
 def _covered_by_pending(loan: Loan, *, overdue: bool) -> bool:
@@ -374,6 +451,10 @@ def _escalate(
         return None
     loans = tuple(due.loan for due in sorted(late, key=lambda due: (-due.days, due.loan.loan_id)))
     days = max(due.days for due in late)
+    stop = escalation_stop(borrower, loans, policy, now)
+    if stop is not None and stop[0] is UnderStop.ENDS:
+        actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.HOLD, rule=stop[1].rule))
+        return None
     tiers = [stage for stage in strategy.stages if stage.kind != "reminder"]
     told = [
         place
@@ -393,10 +474,14 @@ def _escalate(
             starts = max(starts, _opens(borrower, strategy, stage, gap_over))
         if starts > now:
             return starts
+        if stop is not None:
+            # No tier advances, whatever else is true of it by now, and not even a person is called.
+            if stage.kind == "tier":
+                attempt = 0 if mark is None else mark.attempt + (mark.status == "unsent")
+                held = stop[1]
+                actions.append(Wait(stage, case.due_on, case.episode, attempt, held.at, held.reason, held.rule))
+            return min(stop[1].at, now + timedelta(days=7))
         if stage.kind == "referral":
-            held = holding(borrower, stage.purpose, policy, now)
-            if held is not None:
-                return min(held.at, now + timedelta(days=7))
             actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.STAGE_DUE))
             return None
         attempt = 0 if mark is None else mark.attempt + (mark.status == "unsent")
@@ -428,6 +513,8 @@ def _escalate(
                 return None
             case _:
                 assert_never(action)
+    if stop is not None:
+        return min(stop[1].at, now + timedelta(days=7))
     actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.STAGE_DUE))
     return None
 
@@ -440,10 +527,94 @@ def _ended(
     reason: Reason,
     *,
     but: str = "",
+    rule: str = "",
 ) -> Iterable[Action]:
     """The end of a case, and first of every tier that was still waiting in it (`but` is ended by its own action)."""
     for mark in marks.values():
-        waiting = mark.episode == case.episode and mark.status == "waiting" and mark.stage != but
-        if waiting and mark.stage in strategy.by_id:
-            yield Skip(strategy.by_id[mark.stage], mark.due_on, mark.episode, mark.attempt, (), reason, "case")
-    yield EndCase(outcome, reason)
+        if mark.episode != case.episode or mark.status != "waiting" or mark.stage not in strategy.by_id:
+            continue
+        if mark.principal_id or mark.stage != but:
+            yield _settled(strategy, mark, reason, rule or "case")
+    yield EndCase(outcome, reason, rule)
+
+
+# ── Further parties ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tell_too(
+    borrower: Borrower,
+    principal: Party,
+    case: Case,
+    strategy: Strategy,
+    policy: Policy,
+    now: datetime,
+    today: date,
+    late: Sequence[_Due],
+    marks: dict[str, StageMark],
+    actions: list[Action],
+    moments: list[datetime],
+) -> None:
+    """The tier that a co-borrower or guarantor hears: no later one than the primary borrower was told, about their own
+    loans only, and only one that these loans are late enough for. What was still waiting of an earlier one is
+    overtaken, so there is never more than one to say.
+    """
+    tiers = [stage for stage in strategy.stages if stage.kind == "tier"]
+    ids = [mark_id(case.due_on, stage.stage_id, case.episode) for stage in tiers]
+    last = max((n for n, its in enumerate(ids) if (m := marks.get(its)) is not None and m.status == "told"), default=-1)
+    theirs = _on(principal, late)
+    loans = tuple(due.loan for due in sorted(theirs, key=lambda due: (-due.days, due.loan.loan_id)))
+    days = max((due.days for due in theirs), default=0)
+    own = [marks.get(mark_id(case.due_on, stage.stage_id, case.episode, principal.party_id)) for stage in tiers]
+    fits = [n for n, stage in enumerate(tiers[: last + 1]) if principal.role in stage.to and stage.offset_days <= days]
+    current = fits[-1] if fits else -1
+    for place, mark in enumerate(own):
+        if mark is None or mark.status != "waiting" or place == current or (loans and place > current):
+            continue
+        reason = (mark.reason or Reason.OVERTAKEN) if loans else Reason.PAID
+        actions.append(_settled(strategy, mark, reason, "stage.to" if loans else "loan.instalments"))
+    if not loans:
+        return
+    for stage in tiers[: last + 1]:
+        if principal.role in stage.to and stage.offset_days > days:
+            # Theirs is not as late as the others' yet.
+            moments.append(_opens(borrower, strategy, stage, today + timedelta(days=stage.offset_days - days)))
+            break
+    mark = own[current] if current >= 0 else None
+    heard = [other for other in own if other is not None and other.status in ("told", "requested")]
+    if (
+        current < 0
+        or (mark is not None and mark.status in ("told", "requested", "over"))
+        or any(other is not None and other.status != "waiting" for other in own[current + 1 :])
+        or _is_busy(marks, actions)
+    ):
+        return
+    stage = tiers[current]
+    if heard:
+        gap_over = max(local_date(other.at, borrower.zone) for other in heard) + timedelta(days=stage.gap_days)
+        starts = _opens(borrower, strategy, stage, gap_over)
+        if starts > now:
+            moments.append(starts)
+            return
+    stop = escalation_stop(borrower, loans, policy, now)
+    if stop is not None:
+        moments.append(min(max(stop[1].at, now + LOOK_AGAIN), now + timedelta(days=7)))
+        return
+    attempt = 0 if mark is None else mark.attempt + (mark.status == "unsent")
+    action = _offer(
+        borrower,
+        strategy,
+        policy,
+        now,
+        stage,
+        case.due_on,
+        case.episode,
+        attempt,
+        mark,
+        loans,
+        overdue=True,
+        to=principal,
+    )
+    if action is not None:
+        actions.append(action)
+    if isinstance(action, Wait):
+        moments.append(min(action.until, now + timedelta(days=7)))

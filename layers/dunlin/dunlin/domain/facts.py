@@ -7,12 +7,12 @@ from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
 from dunlin.domain.money import Money
-from dunlin.domain.words import Channel, PartyRole, Purpose
+from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
 
 
 @dataclass(frozen=True, slots=True)
 class PartyFacts:
-    """A party as the core knows it: addresses still in clear, no HMAC yet."""
+    """A party as the core knows it: addresses still in clear, no HMAC yet. The rest is as in `borrower.Party`."""
 
     party_id: str
     role: PartyRole
@@ -21,6 +21,9 @@ class PartyFacts:
     addresses: tuple[tuple[Channel, str], ...]
     may_hear: frozenset[Purpose]
     consents: frozenset[Purpose]
+    loan_ids: tuple[str, ...] = ()
+    represents: str = ""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class HoldPlaced:
     occurred_at: datetime
     borrower_id: str
     hold: Hold
+    #: The contact point it is about, in clear; its HMAC is `hold.point` once it is applied.
+    address: tuple[Channel, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,30 @@ class HoldLifted:
     occurred_at: datetime
     borrower_id: str
     hold_id: str
+    by: StopSource = StopSource.CORE
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceFacts:
+    """Somebody opts out, or in again: of one purpose at one number, of one number, of everything.
+
+    `address` None: everything that reaches the party (empty: the primary borrower), on every channel. `purpose` None:
+    every purpose.
+    """
+
+    opted_out: bool
+    party_id: str = ""
+    address: tuple[Channel, str] | None = None
+    purpose: Purpose | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesChanged:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    preference: PreferenceFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +119,4 @@ class FeedCheckpoint:
     complete_to: datetime
 
 
-CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | FeedCheckpoint
+CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | FeedCheckpoint

@@ -10,7 +10,8 @@ for it only as the whole text misses "Stop. Thank you". So a text is read in fou
 4. in a language written without spaces, the same on characters, where only listed phrases may stand inside a text.
 
 Whoever could reasonably mean an opt-out has opted out (47 CFR 64.1200(a)(10)): an opt-out goes before an opt-in, and
-an opt-in before help. The lists are data (`words/`), so this module knows no language.
+an opt-in before help. Only who plainly says so has opted out of everything. The lists are data (`words/`), so this
+module knows no language.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Keyword(StrEnum):
     """What an inbound text asks for."""
 
     OPT_OUT = "opt_out"
+    OPT_OUT_ALL = "opt_out_all"  # not of this number only: of everything, at every address
     OPT_IN = "opt_in"
     HELP = "help"
     OTHER = "other"
@@ -65,6 +67,7 @@ class KeywordWords:
     help: WordList = field(default_factory=WordList)
     courtesies: frozenset[str] = frozenset()
     fillers: frozenset[str] = frozenset()
+    opt_out_all: WordList = field(default_factory=WordList)
 
     def __or__(self, other: KeywordWords) -> KeywordWords:
         return KeywordWords(
@@ -73,11 +76,17 @@ class KeywordWords:
             self.help | other.help,
             self.courtesies | other.courtesies,
             self.fillers | other.fillers,
+            self.opt_out_all | other.opt_out_all,
         )
 
     @cached_property
     def _readers(self) -> tuple[tuple[Keyword, _Reader], ...]:
-        lists = ((Keyword.OPT_OUT, self.opt_out), (Keyword.OPT_IN, self.opt_in), (Keyword.HELP, self.help))
+        lists = (
+            (Keyword.OPT_OUT_ALL, self.opt_out_all),
+            (Keyword.OPT_OUT, self.opt_out),
+            (Keyword.OPT_IN, self.opt_in),
+            (Keyword.HELP, self.help),
+        )
         return tuple((keyword, _Reader(words, self.courtesies, self.fillers)) for keyword, words in lists)
 
 

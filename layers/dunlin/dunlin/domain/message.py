@@ -31,6 +31,7 @@ class Message:
     """The contact ledger's entry. `revision` is the one that was read; the store writes `revision + 1`.
 
     `key` is the occasion's key under the borrower. `point` is the HMAC of the address, which is not repeated here.
+    `party_id` is who is told; `principal_id` the further party whose occasion it is (empty: the primary borrower's).
     `not_after` is the end of the window it may be felt in; `attend_at` is when the sweep looks at it if nobody else
     did. `occupies_until` is the latest moment at which it can still be felt.
     """
@@ -83,6 +84,7 @@ class Message:
     sent_at: datetime | None = None
     settled_at: datetime | None = None
     price: str = ""
+    principal_id: str = ""
 
     @property
     def ref(self) -> str:

@@ -7,9 +7,12 @@ from datetime import date
 from dunlin.domain.words import Channel
 
 
-def occasion_key(due_on: date, stage: str, episode: int, channel: Channel, attempt: int) -> str:
-    """The key of a message under its borrower. The policy version is not part of it: a new pack is no new occasion."""
-    return f"{due_on}#{stage}#{episode}#{channel}#{attempt}"
+def occasion_key(due_on: date, stage: str, episode: int, channel: Channel, attempt: int, principal_id: str = "") -> str:
+    """The key of a message under its borrower. The policy version is not part of it: a new pack is no new occasion.
+
+    `principal_id` is the further party whose occasion it is; the primary borrower's keys carry none.
+    """
+    return f"{due_on}#{stage}#{episode}#{channel}#{attempt}{_of(principal_id)}"
 
 
 def reply_key(stage: str, channel: Channel, inbound_id: str) -> str:
@@ -17,6 +20,10 @@ def reply_key(stage: str, channel: Channel, inbound_id: str) -> str:
     return f"reply#{stage}#{channel}#{inbound_id}"
 
 
-def mark_id(due_on: date, stage: str, episode: int) -> str:
-    """One stage of one due date (in one episode), whatever the channel and the attempt."""
-    return f"{due_on}#{stage}#{episode}"
+def mark_id(due_on: date, stage: str, episode: int, principal_id: str = "") -> str:
+    """One stage of one due date (in one episode) for one addressee, whatever the channel and the attempt."""
+    return f"{due_on}#{stage}#{episode}{_of(principal_id)}"
+
+
+def _of(principal_id: str) -> str:
+    return f"@{principal_id}" if principal_id else ""

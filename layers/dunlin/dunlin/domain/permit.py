@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Loan, Party
 from dunlin.domain.caps import binding_cap
 from dunlin.domain.hours import next_window, weeks_for
-from dunlin.domain.policy import Line, Policy, Strategy
-from dunlin.domain.words import Channel, HoldKind, PartyRole, Purpose, Reason
+from dunlin.domain.parties import addressee, felt_by, stands_for
+from dunlin.domain.policy import Line, Pause, Policy, Strategy
+from dunlin.domain.words import Channel, HoldKind, PauseScope, Purpose, Reason, UnderStop
 
 #: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
 HAND_OVER_WITHIN = timedelta(minutes=2)
@@ -53,41 +54,34 @@ class Never:
 Permit = Allowed | Later | Never
 
 
-def addressee(borrower: Borrower, purpose: Purpose) -> Party | None:
-    """Who is told: a representative who may hear it, else the primary borrower. Nobody else is ever addressed."""
-    primary = None
-    for party in borrower.parties:
-        if purpose not in party.may_hear:
-            continue
-        if party.role is PartyRole.REPRESENTATIVE:
-            return party
-        if party.role is PartyRole.PRIMARY and primary is None:
-            primary = party
-    if primary is not None and any(p.role is PartyRole.REPRESENTATIVE for p in borrower.parties):
-        # Somebody speaks for the borrower but may not hear this: then nobody is told, the borrower least of all.
-        return None
-    return primary
-
-
-def zones_of(borrower: Borrower, point: ContactPoint) -> tuple[str, ...]:
-    """Every zone the person may be in: of residence, and the ones the number indicates."""
-    if not point.zones or point.zones == (borrower.zone,):
-        return (borrower.zone,)
-    return (borrower.zone, *(zone for zone in point.zones if zone != borrower.zone))
+def zones_of(borrower: Borrower, point: ContactPoint, party: Party | None = None) -> tuple[str, ...]:
+    """Every zone the person may be in: of residence (the borrower's, unless theirs is known), and the ones the number
+    indicates."""
+    home = borrower.zone if party is None else party.zone or borrower.zone
+    if not point.zones or point.zones == (home,):
+        return (home,)
+    return (home, *(zone for zone in point.zones if zone != home))
 
 
 def line_for(policy: Policy, channel: Channel, purpose: Purpose) -> Line | None:
-    """The first line of the lender's profile that carries this purpose on this channel, and is not stopped.
+    """The first line of the lender's profile that carries this purpose on this channel, neither stopped nor paused.
 
-    Where all of them are stopped it is the first: then there is something to wait for.
+    Where all of them rest it is the first: then there is something to wait for.
     """
     first: Line | None = None
     for line in policy.lines:
         if line.channel is channel and purpose in line.purposes:
-            if line.line_id not in policy.conditions.stopped_lines:
+            if not _rests(line, policy):
                 return line
             first = first or line
     return first
+
+
+def _rests(line: Line, policy: Policy) -> bool:
+    conditions = policy.conditions
+    return line.line_id in conditions.stopped_lines or any(
+        pause.covers(line, "") for pause in conditions.pauses if pause.scope is not PauseScope.TEMPLATE
+    )
 
 
 def permit(
@@ -99,8 +93,10 @@ def permit(
     strategy: Strategy,
     policy: Policy,
     now: datetime,
+    *,
+    template: str = "",
 ) -> Permit:
-    """Whether `party` may be told something of `purpose` about `loans` at `point` now."""
+    """Whether `party` may be told something of `purpose` about `loans` at `point` now, in the words of `template`."""
     channel = point.channel
     if not point.usable:
         return Never(Reason.NO_CONTACT_POINT, "contact_point.usable")
@@ -112,22 +108,48 @@ def permit(
     if line is None:
         return Never(Reason.NO_ROUTE, "lines")
 
-    held = holding(borrower, purpose, policy, now)
+    held = holding(borrower, purpose, policy, now, loans=loans, party=party, points=(point,))
     if held is not None:
+        # A stop on this point alone that nothing ends: waiting for it would keep the others from being used.
+        if any(
+            hold.point == point.point and hold.until is None and _stops(hold.kind, purpose, policy)
+            for hold in borrower.holds
+        ):
+            return Never(held.reason, held.rule)
         return held
     if not policy.live:
         return Later(now + LOOK_AGAIN, Reason.CONTENT_NOT_LIVE, "release")
     conditions = policy.conditions
     if line.line_id in conditions.stopped_lines:
         return Later(now + LOOK_AGAIN, Reason.LINE_STOPPED, line.line_id)
+    paused = pausing(conditions.pauses, line, template, now)
+    if paused is not None:
+        return paused
+    if template in conditions.full_templates:
+        return Later(conditions.ceilings_until or now + LOOK_AGAIN, Reason.CEILING, template)
     if purpose is not Purpose.REPLY:
         deaf_after = timedelta(minutes=policy.pack.deaf_after_minutes)
         if conditions.unheard_since is not None and now - conditions.unheard_since > deaf_after:
             return Later(now + deaf_after, Reason.DEAF, "deaf_after_minutes")
+        if loans and conditions.feed_quiet_from is not None and now > conditions.feed_quiet_from:
+            return Later(now + LOOK_AGAIN, Reason.STALE_BALANCE, "core_heartbeat_max_minutes")
         for loan in loans:
             if is_stale(borrower, loan, policy, now):
                 return Later(now + LOOK_AGAIN, Reason.STALE_BALANCE, "balance_max_age_hours")
-    return _when(borrower, point, loans, purpose, strategy, policy, now)
+    return _when(borrower, party, point, loans, purpose, strategy, policy, now)
+
+
+def pausing(pauses: tuple[Pause, ...], line: Line, template: str, now: datetime) -> Later | None:
+    """The pause that stops this line or template now, the longest one of several."""
+    worst: Later | None = None
+    for pause in pauses:
+        if (pause.until is not None and pause.until <= now) or not pause.covers(line, template):
+            continue
+        # A pause without an end is lifted by a person, who does not want to wait a day for the effect.
+        at = now + LOOK_AGAIN if pause.until is None else min(pause.until, now + LOOK_AGAIN * 24)
+        if worst is None or at > worst.at:
+            worst = Later(at, Reason.PAUSED, f"pause.{pause.scope}")
+    return worst
 
 
 def is_stale(borrower: Borrower, loan: Loan, policy: Policy, now: datetime) -> bool:
@@ -144,11 +166,20 @@ def is_stale(borrower: Borrower, loan: Loan, policy: Policy, now: datetime) -> b
     return now - known_to > timedelta(hours=policy.pack.balance_max_age_hours)
 
 
-def holding(borrower: Borrower, purpose: Purpose, policy: Policy, now: datetime) -> Later | None:
-    """The hold that stops this purpose the longest."""
+def holding(
+    borrower: Borrower,
+    purpose: Purpose,
+    policy: Policy,
+    now: datetime,
+    *,
+    loans: tuple[Loan, ...] = (),
+    party: Party | None = None,
+    points: tuple[ContactPoint, ...] = (),
+) -> Later | None:
+    """The hold that stops this purpose the longest, of those about the whole borrower or about what is named here."""
     worst: Later | None = None
     for hold in borrower.holds:
-        if hold.until is not None and hold.until <= now:
+        if not _is_in_force(hold, now) or not _is_about(borrower, hold, loans, party, points):
             continue
         if not _stops(hold.kind, purpose, policy):
             continue
@@ -158,12 +189,55 @@ def holding(borrower: Borrower, purpose: Purpose, policy: Policy, now: datetime)
     return worst
 
 
+def escalation_stop(
+    borrower: Borrower, loans: tuple[Loan, ...], policy: Policy, now: datetime
+) -> tuple[UnderStop, Later] | None:
+    """What the stops in force do to an escalation about `loans`: one that ends it before one that it waits for.
+
+    A stop on one contact point leaves the escalation the others; one about a party counts where that party is told.
+    """
+    waits: Later | None = None
+    for hold in borrower.holds:
+        if hold.point or not _is_in_force(hold, now):
+            continue
+        rule = next((rule for rule in policy.pack.holds if rule.kind is hold.kind), None)
+        if rule is None or rule.escalation is UnderStop.GOES_ON:
+            continue
+        if not _is_about(borrower, hold, loans, addressee(borrower, Purpose.COLLECTION), ()):
+            continue
+        until = hold.until if hold.until is not None else now + timedelta(days=30)
+        if rule.escalation is UnderStop.ENDS:
+            return UnderStop.ENDS, Later(until, Reason.HOLD, f"hold.{hold.kind}")
+        if waits is None or until > waits.at:
+            waits = Later(until, Reason.HOLD, f"hold.{hold.kind}")
+    return (UnderStop.WAITS, waits) if waits is not None else None
+
+
+def _is_in_force(hold: Hold, now: datetime) -> bool:
+    return hold.until is None or hold.until > now
+
+
+def _is_about(
+    borrower: Borrower,
+    hold: Hold,
+    loans: tuple[Loan, ...],
+    party: Party | None,
+    points: tuple[ContactPoint, ...],
+) -> bool:
+    if hold.loan_id and not any(loan.loan_id == hold.loan_id for loan in loans):
+        return False
+    if hold.party_id and (party is None or hold.party_id not in stands_for(borrower, party)):
+        return False
+    return not hold.point or any(point.point == hold.point for point in points)
+
+
 def _stops(kind: HoldKind, purpose: Purpose, policy: Policy) -> bool:
     return any(rule.kind is kind and purpose in rule.stops for rule in policy.pack.holds)
 
 
 def _when(
     borrower: Borrower,
+    party: Party,
     point: ContactPoint,
     loans: tuple[Loan, ...],
     purpose: Purpose,
@@ -171,15 +245,16 @@ def _when(
     policy: Policy,
     now: datetime,
 ) -> Permit:
-    zones = zones_of(borrower, point)
+    zones = zones_of(borrower, point, party)
     cap = binding_cap(
         policy.pack.caps,
-        borrower.contacts,
+        felt_by(borrower, party),
         channel=point.channel,
         purpose=purpose,
         loan_ids=tuple(loan.loan_id for loan in loans),
         zones=zones,
         now=now,
+        about_loans=borrower.contacts,
     )
     weeks = weeks_for((*policy.pack.hours, strategy.hours), purpose)
     window = next_window(weeks, zones, now if cap is None else cap[0], WINDOW_MARGIN)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import assert_never
 
-from dunlin.domain.words import Channel, HoldKind, Purpose
+from dunlin.domain.words import Channel, HoldKind, PartyRole, PauseScope, Purpose, StopSource, UnderStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,20 @@ class CapRule:
 
 @dataclass(frozen=True, slots=True)
 class HoldRule:
-    """What a hold stops: these purposes."""
+    """One row of the table of stops: what a hold of this kind stops, and who begins and ends it.
+
+    `narrows`: what less than the whole borrower a placement may name (loan, party, point). `default_for` is how long
+    one lasts that says nothing of its end, `longest_for` the most it may say; None: until somebody lifts it.
+    """
 
     kind: HoldKind
     stops: frozenset[Purpose]
+    escalation: UnderStop = UnderStop.WAITS
+    placed_by: frozenset[StopSource] = frozenset(StopSource)
+    lifted_by: frozenset[StopSource] = frozenset(StopSource)
+    narrows: frozenset[str] = frozenset({"loan", "party", "point"})
+    default_for: timedelta | None = None
+    longest_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,8 @@ class Stage:
 
     `kind`: reminder (before or on the due date, and in grace), tier (overdue escalation) or referral (to a person).
     `offset_days` counts from the due date; a reminder is current for `lasts_days` from there, then it is overtaken.
-    A tier or the referral also waits `gap_days` after the previous tier was told.
+    A tier or the referral also waits `gap_days` after the previous tier was told. `to` are the roles that are told,
+    the primary borrower always: whether a tier was told, and when the next one is due, is a matter of theirs alone.
     """
 
     stage_id: str
@@ -91,6 +103,7 @@ class Stage:
     template: str
     channels: tuple[Channel, ...]
     priority: int
+    to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,29 +149,74 @@ class Line:
     configuration_set: str = ""
     max_price: str = ""
     registrations: tuple[tuple[str, str], ...] = ()
+    brand: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Lender:
-    """The lender's profile: who speaks, how to pay, whom to call. `texts` are per locale."""
+    """The lender's profile: who speaks, how to pay, whom to call. `texts` are per locale.
+
+    `ceilings`: messages of one template in one UTC day, beyond which something is wrong rather than busy; `ceiling`
+    is for every template that is not named. `core_heartbeat_max_minutes`: a core that sends checkpoints sends one at
+    least this often.
+    """
 
     lender_id: str
     capacity: str
     lines: tuple[Line, ...]
     texts: dict[str, dict[str, str]]
     core_heartbeat_max_minutes: int
+    ceiling: int = 10_000
+    ceilings: tuple[tuple[str, int], ...] = ()
+
+    def ceiling_of(self, template: str) -> int:
+        return dict(self.ceilings).get(template, self.ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody pressed stop: `by` (a staff id), why, since when, until when (None: until lifted).
+
+    `name` is the brand's, the line's or the template's; empty for everything.
+    """
+
+    scope: PauseScope
+    name: str
+    by: str
+    why: str
+    since: datetime
+    until: datetime | None = None
+
+    def covers(self, line: Line, template: str) -> bool:
+        match self.scope:
+            case PauseScope.EVERYTHING:
+                return True
+            case PauseScope.BRAND:
+                return self.name == line.brand
+            case PauseScope.LINE:
+                return self.name == line.line_id
+            case PauseScope.TEMPLATE:
+                return self.name == template
+            case _:
+                assert_never(self.scope)
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What else a decision rests on: how far the core's feed is complete, whether we hear, what is stopped.
 
-    `unheard_since` is when the oldest probe was sent that none of our ears has heard yet.
+    `feed_quiet_from`: a core that sends checkpoints owes one by then. `unheard_since`: what reached our ears is known
+    up to then (None: nobody listens, nobody needs to). `full_templates` have reached today's ceiling, which opens
+    again at `ceilings_until`.
     """
 
     feed_complete_to: datetime | None = None
+    feed_quiet_from: datetime | None = None
     unheard_since: datetime | None = None
     stopped_lines: frozenset[str] = frozenset()
+    pauses: tuple[Pause, ...] = ()
+    full_templates: frozenset[str] = frozenset()
+    ceilings_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

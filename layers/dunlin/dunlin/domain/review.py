@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
 from dunlin.domain.decide import is_with_a_person
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message
-from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, addressee, permit
+from dunlin.domain.parties import addressee, loans_told, principal_of
+from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, pausing, permit
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
@@ -44,10 +45,15 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
     """Whether `message` may still be said, judged on this read of `borrower` at `now`."""
     if now >= message.not_after:
         return Stop(Reason.WINDOW_CLOSED, "not_after")
-    found = _recipient(borrower, message)
+    line = next((line for line in policy.lines if line.line_id == message.line), None)
+    paused = pausing(policy.conditions.pauses, line, message.template, now) if line is not None else None
+    if paused is not None:
+        return Stop(paused.reason, paused.rule)
+    found = _recipient(borrower, message, strategy)
     if isinstance(found, Stop):
         return found
     party, point = found
+    principal = principal_of(borrower, message.principal_id)
     if message.purpose is Purpose.REPLY:
         return _review_reply(borrower, message, party, point, strategy, policy, now)
 
@@ -74,14 +80,17 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
         loans.append(loan)
     if len(loans) != len(message.loan_ids) or not loans:
         return Stop(Reason.LOAN_NOT_OPEN, "loan_ids")
+    if len(loans_told(borrower, party, principal, tuple(loans))) != len(loans):
+        return Stop(Reason.NOT_A_PARTY, "party.loan_ids")
     if message.episode:
         case = borrower.case
         if case is None or case.status is not CaseStatus.OPEN or case.episode != message.episode:
             return Stop(Reason.FACTS_CHANGED, "case")
     elif not _still_current(message, strategy, days):
         return Stop(Reason.OVERTAKEN, "stage.lasts_days")
-    if _joined(borrower, message, loans, today):
+    if _joined(borrower, message, loans, today, loans_told(borrower, party, principal, borrower.loans)):
         return Stop(Reason.FACTS_CHANGED, "loan_ids")
+    # Its release was counted towards the ceiling: that it is full now is no reason against this message.
     answer = permit(borrower, party, point, tuple(loans), message.purpose, strategy, policy, now)
     match answer:
         case Allowed():
@@ -94,13 +103,20 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             return Stop(answer.reason, answer.rule)
 
 
-def _recipient(borrower: Borrower, message: Message) -> tuple[Party, ContactPoint] | Stop:
+def _recipient(borrower: Borrower, message: Message, strategy: Strategy) -> tuple[Party, ContactPoint] | Stop:
     for party in borrower.parties:
         if party.party_id != message.party_id:
             continue
         for point in party.points:
             if point.channel is message.channel and point.point == message.point:
-                if message.purpose is not Purpose.REPLY and addressee(borrower, message.purpose) != party:
+                if message.purpose is Purpose.REPLY:
+                    return party, point
+                principal = principal_of(borrower, message.principal_id)
+                if message.principal_id:
+                    stage = strategy.by_id.get(message.stage)
+                    if principal is None or stage is None or principal.role not in stage.to:
+                        return Stop(Reason.NOT_A_PARTY, "stage.to")
+                if addressee(borrower, message.purpose, principal) != party:
                     return Stop(Reason.NOT_A_PARTY, "party.may_hear")
                 return party, point
         return Stop(Reason.NO_CONTACT_POINT, "party.points")
@@ -118,7 +134,7 @@ def _review_reply(
 ) -> Ready | Stop:
     """An answer to the person's own text: no cap, no hours; an opt-out stops it, its own confirmation excepted."""
     if message.stage == OPT_OUT_CONFIRMATION:
-        if not point.blocked:
+        if ALL_PURPOSES not in point.blocked:
             return Stop(Reason.FACTS_CHANGED, "opt_out")  # taken back since: it would no longer be true
         # Handed over in time, it may be felt a moment later, never an hour.
         return Ready(party, point, None, message.not_after + timedelta(minutes=1))
@@ -133,10 +149,12 @@ def _still_current(message: Message, strategy: Strategy, days: int) -> bool:
     return stage is not None and stage.offset_days <= days < stage.offset_days + stage.lasts_days
 
 
-def _joined(borrower: Borrower, message: Message, loans: list[Loan], today: date) -> bool:
+def _joined(
+    borrower: Borrower, message: Message, loans: list[Loan], today: date, may_hear_of: tuple[Loan, ...]
+) -> bool:
     """Whether a loan has joined since the message was asked for: its total would no longer be the total."""
     told = {loan.loan_id for loan in loans}
-    for loan in borrower.loans:
+    for loan in may_hear_of:
         if loan.loan_id in told or loan.status is not LoanStatus.OPEN or not loan.instalments:
             continue
         if loan.currency != loans[0].currency or is_with_a_person(borrower, loan):

@@ -64,6 +64,45 @@ class HoldKind(StrEnum):
     COMPLAINT = "complaint"
 
 
+class StopSource(StrEnum):
+    """Who says that a stop begins or ends. `expiry` and `payment` only end one: nobody has to say it."""
+
+    CORE = "core"
+    BORROWER = "borrower"
+    REPRESENTATIVE = "representative"  # an attorney, a counsellor, an heir
+    STAFF = "staff"
+    COMPLIANCE = "compliance"
+    CARRIER = "carrier"
+    COURT = "court"
+    EXPIRY = "expiry"
+    PAYMENT = "payment"
+
+
+class UnderStop(StrEnum):
+    """What an open escalation does while a stop is in force."""
+
+    GOES_ON = "goes_on"
+    WAITS = "waits"
+    ENDS = "ends"  # a person takes it from here
+
+
+class SendingMode(StrEnum):
+    """Whether what is decided is also sent. In shadow everything is decided, worded, judged and recorded, and no
+    provider hears of it."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+
+
+class PauseScope(StrEnum):
+    """How much a pause stops."""
+
+    EVERYTHING = "everything"
+    BRAND = "brand"
+    LINE = "line"
+    TEMPLATE = "template"
+
+
 class MessageState(StrEnum):
     """A message's life. A move is one conditional write, forward only."""
 
@@ -129,8 +168,11 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     LINE_STOPPED = "line_stopped"
     PAUSED = "paused"
+    CEILING = "ceiling"
     WINDOW_CLOSED = "window_closed"
     NOT_RELEASED = "not_released"
+    NOT_ON_ALLOW_LIST = "not_on_allow_list"  # outside production only listed recipients are reachable
+    SHADOW = "shadow"  # everything but sent: it would have gone at this moment, in these words
     # the provider's answers
     THROTTLED = "throttled"
     NOT_CONNECTED = "not_connected"

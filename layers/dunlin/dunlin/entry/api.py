@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from dunlin.domain.words import Purpose
+from dunlin.domain.policy import Pause
+from dunlin.domain.words import PauseScope, Purpose
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.core_events import Id, invalid
+from dunlin.entry.core_events import Id, Preference, invalid
 from dunlin.entry.facts import apply_fact
 from dunlin.entry.observability import logger
 from dunlin.entry.records import json_object
@@ -36,6 +38,17 @@ class _Reserve(BaseModel):
     channel: Literal["call", "letter", "visit", "agent", "agency", "email", "sms", "push"]
     purpose: Literal["servicing", "collection"]
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
+    party_id: Id | None = None
+
+
+class _OptOut(BaseModel):
+    """A word about what somebody wants to hear. The borrower need not be known, unless everything is meant."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    request_id: Id
+    borrower_id: Id | None = None
+    received_at: AwareDatetime | None = None
+    preference: Preference
 
 
 class _Report(BaseModel):
@@ -43,6 +56,22 @@ class _Report(BaseModel):
     borrower_id: Id
     ref: Annotated[str, Field(max_length=200)]
     made: bool
+
+
+class _Stopping(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    scope: PauseScope
+    name: Annotated[str, Field(max_length=64)] = ""
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Pause(_Stopping):
+    why: Annotated[str, Field(min_length=1, max_length=200)]
+    until: AwareDatetime | None = None
+
+
+class _Resume(_Stopping):
+    why: Annotated[str, Field(max_length=200)] = ""
 
 
 def _answer(status: int, body: dict[str, Any]) -> Response[str]:
@@ -110,12 +139,41 @@ def post_events() -> Response[str]:
     return _answer(status, {"results": results, "refused": refused})
 
 
+@app.post("/opt-outs")
+def post_opt_out() -> Response[str]:
+    """Somebody opts out, or in again, other than by a text: of one purpose at one number, of one number, of everything.
+
+    It binds when this is answered. The same `request_id` twice is nothing.
+    """
+    asked = _OptOut.model_validate(_body())
+    wanted = asked.preference
+    if wanted.scope == "everything" and asked.borrower_id is None:
+        raise InvalidInput("borrower_id", "must be set where everything is meant")
+    at = asked.received_at.astimezone(UTC) if asked.received_at is not None else runtime().clock()
+    changed = runtime().preferences.change(asked.borrower_id or "", wanted.facts, at=at, by=asked.request_id)
+    logger.info(
+        "preference recorded",
+        extra={
+            "request_id": asked.request_id,
+            "scope": wanted.scope,
+            "opted_out": wanted.opted_out,
+            "changed": changed,
+        },
+    )
+    return _answer(200, {"changed": changed})
+
+
 @app.post("/contacts:reserve")
 def reserve_contact() -> Response[str]:
     """A dialler, an agent or an agency asks before it contacts a borrower."""
     asked = _Reserve.model_validate(_body())
     answer = runtime().contacts.reserve(
-        asked.borrower_id, asked.request_id, asked.channel, Purpose(asked.purpose), tuple(asked.loan_ids)
+        asked.borrower_id,
+        asked.request_id,
+        asked.channel,
+        Purpose(asked.purpose),
+        tuple(asked.loan_ids),
+        asked.party_id or "",
     )
     if isinstance(answer, Denied):
         again_at = answer.at.isoformat() if answer.at is not None else None
@@ -131,3 +189,40 @@ def report_contact() -> Response[str]:
     if not runtime().contacts.report(told.borrower_id, told.ref, made=told.made):
         raise NotFound("ref")
     return _answer(200, {"recorded": True})
+
+
+@app.post("/pauses")
+def pause() -> Response[str]:
+    """The stop button: everything, a brand, a line or a template, in force at the next reservation."""
+    asked = _Pause.model_validate(_body())
+    until = asked.until.astimezone(UTC) if asked.until is not None else None
+    pressed = runtime().pauses.pause(asked.scope, asked.name, by=asked.by, why=asked.why, until=until)
+    logger.warning("paused", extra={"scope": str(asked.scope), "paused": asked.name})
+    return _answer(200, _shown(pressed))
+
+
+@app.post("/pauses:resume")
+def resume() -> Response[str]:
+    """Lift a stop; 404 when it was not in force."""
+    asked = _Resume.model_validate(_body())
+    if not runtime().pauses.resume(asked.scope, asked.name, by=asked.by, why=asked.why):
+        raise NotFound("name")
+    logger.warning("resumed", extra={"scope": str(asked.scope), "paused": asked.name})
+    return _answer(200, {"resumed": True})
+
+
+@app.get("/pauses")
+def pauses() -> Response[str]:
+    """What is stopped now, by whom and why."""
+    return _answer(200, {"pauses": [_shown(pause) for pause in runtime().pauses.in_force()]})
+
+
+def _shown(pause: Pause) -> dict[str, Any]:
+    return {
+        "scope": str(pause.scope),
+        "name": pause.name,
+        "by": pause.by,
+        "why": pause.why,
+        "since": pause.since.isoformat(),
+        "until": pause.until.isoformat() if pause.until is not None else None,
+    }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         HmacPointKeys,
         Secrets,
         SqsEars,
+        SqsIntake,
         SqsOutbox,
         SqsRefusedInput,
         SqsWakeQueue,
@@ -25,23 +26,28 @@ if TYPE_CHECKING:
     from dunlin.adapters.dynamo.store import DynamoStore
     from dunlin.adapters.webhooks import WebhookSecrets
     from dunlin.content.model import Content
+    from dunlin.domain.recipients import Recipients
+    from dunlin.domain.words import SendingMode
     from dunlin.services.contacts import Contacts
     from dunlin.services.dispatch import Dispatch
     from dunlin.services.escalate import Escalate
     from dunlin.services.evaluate import Evaluate
+    from dunlin.services.feed import Feed
     from dunlin.services.inbound import Meaning, ReceiveInbound
     from dunlin.services.ingest import Ingest
     from dunlin.services.opt_outs import OptOuts
     from dunlin.services.pace import Pace
+    from dunlin.services.pauses import Pauses
     from dunlin.services.policies import Policies
     from dunlin.services.ports import Clock, Sender
+    from dunlin.services.preferences import Preferences
     from dunlin.services.render import Compose, Render
     from dunlin.services.reports import ReceiveReport
     from dunlin.services.send import Send
     from dunlin.services.settle import Settle
     from dunlin.services.sweep import Sweep
 
-__all__ = ["Runtime", "reset", "runtime", "use_clock"]
+__all__ = ["Runtime", "forget", "reset", "runtime", "use_clock"]
 
 
 def system_clock() -> datetime:
@@ -62,6 +68,11 @@ def use_clock(clock: Clock) -> None:
 def reset() -> None:
     """Forget everything that was put together, and the clock."""
     use_clock(system_clock)
+
+
+def forget(function_name: str) -> None:
+    """Forget what one function put together: its next invocation is a cold start."""
+    _runtimes.pop(function_name, None)
 
 
 def runtime() -> Runtime:
@@ -145,6 +156,12 @@ class Runtime:
 
         return SqsOutbox(self._sqs, self._ear_urls())
 
+    @cached_property
+    def intake(self) -> SqsIntake:
+        from dunlin.adapters.aws import SqsIntake
+
+        return SqsIntake(self._sqs, required("CORE_EVENTS_QUEUE_URL"), required("CORE_EVENTS_DEAD_LETTER_QUEUE_URL"))
+
     def _ear_urls(self) -> dict[str, str]:
         return {"reports": required("REPORTS_QUEUE_URL"), "inbound": required("INBOUND_QUEUE_URL")}
 
@@ -154,6 +171,22 @@ class Runtime:
 
         # A function that only rings needs no state machine's name.
         return StepFunctionsEscalations(self._client("stepfunctions"), optional("ESCALATION_STATE_MACHINE_ARN"))
+
+    @cached_property
+    def recipients(self) -> Recipients:
+        """Whom this deployment may reach. The list is personal data, so it is a secret; production has none."""
+        from dunlin.domain.recipients import EVERYONE, parse_recipients
+
+        if self.settings.environment == "prod":
+            return EVERYONE
+        name = required("RECIPIENTS_SECRET")
+        return parse_recipients(self.secrets.document(name))
+
+    @cached_property
+    def sending_mode(self) -> SendingMode:
+        from dunlin.domain.words import SendingMode
+
+        return self.settings.sending_mode or SendingMode(required("SENDING_MODE"))
 
     def _provider(self, name: str) -> Mapping[str, str]:
         from dunlin.errors import ConfigurationError
@@ -165,7 +198,11 @@ class Runtime:
 
     @cached_property
     def senders(self) -> dict[str, Sender]:
-        """The senders of the providers that the lender's lines use."""
+        """The senders of the providers that the lender's lines use. In shadow there are none: not even a client."""
+        from dunlin.domain.words import SendingMode
+
+        if self.sending_mode is SendingMode.SHADOW:
+            return {}
         import boto3
 
         from dunlin.adapters.senders import (
@@ -236,10 +273,29 @@ class Runtime:
         return Ingest(self.store, self.controls, self.content, self.keys, self.clock)
 
     @cached_property
+    def feed(self) -> Feed:
+        from dunlin.services.feed import Feed
+
+        return Feed(self.controls, self.clock)
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        from dunlin.services.preferences import Preferences
+
+        return Preferences(self.opt_outs, self.keys, self.clock)
+
+    @cached_property
     def contacts(self) -> Contacts:
         from dunlin.services.contacts import Contacts
 
         return Contacts(self.store, self.policies, self.clock)
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        from dunlin.services.pauses import Pauses
+
+        templates = frozenset(template for template, _, _ in self.content.templates)
+        return Pauses(self.controls, self.content.lender, templates, self.clock)
 
     @cached_property
     def dispatch(self) -> Dispatch:
@@ -265,14 +321,14 @@ class Runtime:
     def pace(self) -> Pace:
         from dunlin.services.pace import Pace
 
-        return Pace(self.store, self.controls, self.content, self.clock)
+        return Pace(self.store, self.controls, self.content, self.settle, self.clock)
 
     @cached_property
     def compose(self) -> Compose:
         from dunlin.adapters.renderer import Renderer
         from dunlin.services.render import Compose
 
-        return Compose(self.policies, Renderer(self.content), self.content)
+        return Compose(self.policies, Renderer(self.content), self.content, self.recipients)
 
     @cached_property
     def render(self) -> Render:
@@ -284,7 +340,17 @@ class Runtime:
     def send(self) -> Send:
         from dunlin.services.send import Send
 
-        return Send(self.store, self.controls, self.compose, self.settle, self.opt_outs, self.senders, self.clock)
+        return Send(
+            self.store,
+            self.controls,
+            self.compose,
+            self.settle,
+            self.opt_outs,
+            self.senders,
+            self.clock,
+            recipients=self.recipients,
+            mode=self.sending_mode,
+        )
 
     @cached_property
     def reports(self) -> ReceiveReport:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from dunlin.errors import InvalidInput
+
+#: It is written to the log, so nothing but an id may pass for one.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
 
 
 def case_of(event: Mapping[str, object]) -> tuple[str, int, int]:
@@ -13,7 +17,10 @@ def case_of(event: Mapping[str, object]) -> tuple[str, int, int]:
     Raises:
         InvalidInput: naming the field.
     """
-    return _text(event, "borrower_id"), _number(event, "episode"), _number(event, "generation")
+    borrower_id = _text(event, "borrower_id")
+    if not _ID.fullmatch(borrower_id):
+        raise InvalidInput("borrower_id", "must be an id")
+    return borrower_id, _number(event, "episode"), _number(event, "generation")
 
 
 def version_of(event: Mapping[str, object]) -> int:

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -33,10 +35,12 @@ from dunlin.domain.facts import (
     LoanChanged,
     PartyFacts,
     PaymentFacts,
+    PreferenceFacts,
+    PreferencesChanged,
     PriorContact,
 )
 from dunlin.domain.money import Money, parse_money
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource
 from dunlin.errors import InvalidInput
 
 #: A core that sends more than this in one event is telling us something else than a borrower's facts.
@@ -49,6 +53,33 @@ Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,
 Tail = Annotated[str, StringConstraints(pattern=r"^\d{2,4}$")]
 ZoneName = Annotated[str, StringConstraints(max_length=64)]
 _EMAIL = re.compile(r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-.]{0,250}[A-Za-z0-9])?$")
+
+
+def _e164(phone: str) -> str:
+    try:
+        number = phonenumbers.parse(phone, None)
+    except phonenumbers.NumberParseException:
+        raise ValueError("must be an E.164 number") from None
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("must be a possible number")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_email(email: str) -> str:
+    if not _EMAIL.match(email):
+        raise ValueError("must be an e-mail address")
+    return email
+
+
+Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_e164)]
+Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_is_email)]
+
+
+def address_of(phone: str | None, email: str | None) -> tuple[Channel, str] | None:
+    """The one that is given."""
+    if phone is not None:
+        return Channel.SMS, phone
+    return (Channel.EMAIL, email) if email is not None else None
 
 
 class _Strict(BaseModel):
@@ -104,30 +135,26 @@ class _Party(_Strict):
     role: PartyRole
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
     locale: Literal["zh-CN", "en-US"]
-    phone: Annotated[str, StringConstraints(max_length=32)] | None = None
-    email: Annotated[str, StringConstraints(max_length=320)] | None = None
+    phone: Phone | None = None
+    email: Email | None = None
     may_hear: Annotated[list[Purpose], Field(max_length=10)]
     consents: Annotated[list[Purpose], Field(max_length=10)] = []
+    loan_ids: Annotated[list[Id], Field(max_length=50)] = []
+    represents: Id | None = None
+    time_zone: ZoneName | None = None
 
-    @field_validator("phone")
+    @field_validator("time_zone")
     @classmethod
-    def _e164(cls, phone: str | None) -> str | None:
-        if phone is None:
-            return None
-        try:
-            number = phonenumbers.parse(phone, None)
-        except phonenumbers.NumberParseException:
-            raise ValueError("must be an E.164 number") from None
-        if not phonenumbers.is_possible_number(number):
-            raise ValueError("must be a possible number")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    def _known(cls, name: str | None) -> str | None:
+        return None if name is None else _known_zone(name)
 
-    @field_validator("email")
-    @classmethod
-    def _address(cls, email: str | None) -> str | None:
-        if email is not None and not _EMAIL.match(email):
-            raise ValueError("must be an e-mail address")
-        return email
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone") from None
+    return name
 
 
 class _Borrower(_Strict):
@@ -139,11 +166,7 @@ class _Borrower(_Strict):
     @field_validator("time_zone")
     @classmethod
     def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("must be an IANA time zone") from None
-        return name
+        return _known_zone(name)
 
     @model_validator(mode="after")
     def _one_primary(self) -> _Borrower:
@@ -153,16 +176,80 @@ class _Borrower(_Strict):
             raise ValueError("party_id must be unique")
         return self
 
+    @model_validator(mode="after")
+    def _fit_their_roles(self) -> _Borrower:
+        roles = {party.party_id: party.role for party in self.parties}
+        for party in self.parties:
+            stands_in = party.role is PartyRole.REPRESENTATIVE
+            if party.represents is not None and (
+                not stands_in or roles.get(party.represents, PartyRole.REPRESENTATIVE) is PartyRole.REPRESENTATIVE
+            ):
+                raise ValueError("represents is a representative's, and names a party who is none")
+            if party.loan_ids and (stands_in or party.role is PartyRole.PRIMARY):
+                raise ValueError("loan_ids are a co-borrower's or guarantor's: the primary borrower is on every loan")
+            if party.time_zone is not None and party.role is PartyRole.PRIMARY:
+                raise ValueError("the primary borrower's time_zone is the borrower's")
+        return self
+
+
+#: What cores have been calling them.
+_SOURCES = {"agent": StopSource.STAFF, "counsel": StopSource.REPRESENTATIVE}
+
+
+def _source(said: object) -> object:
+    return _SOURCES.get(said, said) if isinstance(said, str) else said
+
+
+Source = Annotated[StopSource, BeforeValidator(_source)]
+
 
 class _Hold(_Strict):
     hold_id: Id
     kind: HoldKind
-    source: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    source: Source
     until: AwareDatetime | None = None
+    loan_id: Id | None = None
+    party_id: Id | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+
+    @model_validator(mode="after")
+    def _name_one_thing(self) -> _Hold:
+        if sum(part is not None for part in (self.loan_id, self.party_id, self.phone, self.email)) > 1:
+            raise ValueError("at most one of loan_id, party_id, phone and email")
+        return self
 
 
 class _LiftedHold(_Strict):
     hold_id: Id
+    by: Source = StopSource.CORE
+
+
+class Preference(_Strict):
+    """What somebody wants to hear, as it is told by the core and by `POST /opt-outs`."""
+
+    scope: Literal["purpose", "number", "everything"]
+    opted_out: bool
+    party_id: Id | None = None
+    phone: Phone | None = None
+    email: Email | None = None
+    purpose: Purpose | None = None
+
+    @model_validator(mode="after")
+    def _fit_its_scope(self) -> Preference:
+        points = sum(point is not None for point in (self.phone, self.email))
+        if points != (0 if self.scope == "everything" else 1):
+            raise ValueError("phone or email: one of them, and neither where everything is meant")
+        if (self.purpose is not None) != (self.scope == "purpose"):
+            raise ValueError("purpose: where one is meant, and only there")
+        if self.party_id is not None and self.scope != "everything":
+            raise ValueError("party_id: where everything is meant, and only there")
+        return self
+
+    @property
+    def facts(self) -> PreferenceFacts:
+        address = address_of(self.phone, self.email)
+        return PreferenceFacts(self.opted_out, self.party_id or "", address, self.purpose)
 
 
 class _Contact(_Strict):
@@ -225,6 +312,12 @@ class _HoldLifted(_Event):
     hold: _LiftedHold
 
 
+class _PreferencesChanged(_Event):
+    type: Literal["preferences.changed"]
+    borrower_id: Id
+    preference: Preference
+
+
 class _Imported(_Event):
     type: Literal["portfolio.imported"]
     borrower_id: Id
@@ -238,7 +331,14 @@ class _Checkpoint(_Event):
 
 
 _AnyEvent = Annotated[
-    _BorrowerEvent | _LoanEvent | _PaymentEvent | _HoldPlaced | _HoldLifted | _Imported | _Checkpoint,
+    _BorrowerEvent
+    | _LoanEvent
+    | _PaymentEvent
+    | _HoldPlaced
+    | _HoldLifted
+    | _PreferencesChanged
+    | _Imported
+    | _Checkpoint,
     Discriminator("type"),
 ]
 
@@ -296,9 +396,12 @@ def _facts(model: Any) -> CoreEvent:
             )
         case _HoldPlaced():
             h = model.hold
-            return HoldPlaced(*common, model.borrower_id, Hold(h.hold_id, h.kind, model.occurred_at, h.source, h.until))
+            hold = Hold(h.hold_id, h.kind, model.occurred_at, h.source, h.until, h.loan_id or "", h.party_id or "")
+            return HoldPlaced(*common, model.borrower_id, hold, address_of(h.phone, h.email))
         case _HoldLifted():
-            return HoldLifted(*common, model.borrower_id, model.hold.hold_id)
+            return HoldLifted(*common, model.borrower_id, model.hold.hold_id, model.hold.by)
+        case _PreferencesChanged():
+            return PreferencesChanged(*common, model.borrower_id, model.preference.facts)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
             return LoanChanged(*common, model.borrower_id, _loan(model.loan), imported=True, contacts=contacts)
@@ -324,6 +427,9 @@ def _party(party: _Party) -> PartyFacts:
         tuple(addresses),
         frozenset(party.may_hear),
         frozenset(party.consents),
+        tuple(dict.fromkeys(party.loan_ids)),
+        party.represents or "",
+        party.time_zone or "",
     )
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from dunlin.entry.observability import logger, metrics
-from dunlin.errors import InvalidInput
+from dunlin.entry.observability import guarded, logger, metrics
+from dunlin.errors import BatchFailed, InvalidInput
 from dunlin.services.ports import Refusal, RefusedInput
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch import BasePartialBatchProcessor
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+
+#: They are written to the log, so nothing but an id may pass for one.
+_BORROWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
+_KEY = re.compile(r"[\x21-\x22\x24-\x7e]{1,100}#[\x21-\x7e]{1,700}")
 
 
 def json_object(raw: str, most_bytes: int) -> Mapping[str, object]:
@@ -53,6 +60,26 @@ def refusing(source: str, refused: RefusedInput, raw: str, receive: Callable[[],
         metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
 
 
+def each_record(
+    event: Mapping[str, Any], receive: Callable[..., None], processor: BasePartialBatchProcessor, context: Any
+) -> Any:
+    """Hand each record to `receive`; those that fail are named in the answer and tried again.
+
+    Raises:
+        BatchFailed: all of them failed and `processor` says that the batch fails then.
+    """
+    from aws_lambda_powertools.utilities.batch import process_partial_response
+    from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+
+    try:
+        return process_partial_response(dict(event), guarded(receive), processor, context)
+    except BatchProcessingError as error:
+        # Its own message repeats every child's.
+        told = sorted({f"{type(each).__name__}: {each}" for _, each, _ in error.child_exceptions})
+        failure = BatchFailed("; ".join(told[:10]))
+    raise failure
+
+
 def received_at(record: SQSRecord) -> datetime:
     """When the record reached the queue: unlike now, the same for every delivery of it.
 
@@ -75,4 +102,6 @@ def message_keys(record: DynamoDBRecord) -> tuple[str, str]:
     borrower_id, key = (keys or {}).get("borrower_id"), (keys or {}).get("key")
     if not isinstance(borrower_id, str) or not isinstance(key, str):
         raise InvalidInput("dynamodb.Keys", "must name a message")
+    if not _BORROWER.fullmatch(borrower_id) or not _KEY.fullmatch(key):
+        raise InvalidInput("dynamodb.Keys", "must be ids")
     return borrower_id, key

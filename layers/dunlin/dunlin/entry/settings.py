@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dunlin.domain.words import SendingMode
 from dunlin.errors import ConfigurationError
 
 _ENVIRONMENTS = ("dev", "staging", "prod")
@@ -17,13 +18,15 @@ class Settings:
     function: str
     region: str
     environment: str
+    sending_mode: SendingMode | None
 
     @classmethod
     def from_environment(cls) -> Settings:
         environment = required("DUNLIN_ENVIRONMENT")
         if environment not in _ENVIRONMENTS:
             raise ConfigurationError(f"DUNLIN_ENVIRONMENT: must be one of {', '.join(_ENVIRONMENTS)}")
-        return cls(os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"), required("AWS_REGION"), environment)
+        function, region = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"), required("AWS_REGION")
+        return cls(function, region, environment, _sending_mode(os.environ.get("SENDING_MODE")))
 
 
 def required(name: str) -> str:
@@ -36,6 +39,16 @@ def required(name: str) -> str:
     if not value:
         raise ConfigurationError(f"{name}: must be set")
     return value
+
+
+def _sending_mode(value: str | None) -> SendingMode | None:
+    """None for a function that sends nothing; what it is set to must be a mode, however it came to be wrong."""
+    if value is None:
+        return None
+    try:
+        return SendingMode(value)
+    except ValueError:
+        raise ConfigurationError(f"SENDING_MODE: must be one of {', '.join(SendingMode)}") from None
 
 
 def optional(name: str) -> str:

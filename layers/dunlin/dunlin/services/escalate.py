@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from dunlin.domain.apply import apply, woken
-from dunlin.domain.decide import decide
+from dunlin.domain.decide import Wait, decide
 from dunlin.domain.message import Message
-from dunlin.domain.words import CaseOutcome, CaseStatus
+from dunlin.domain.words import CaseOutcome, CaseStatus, Reason
 from dunlin.errors import Conflict, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT, put
 from dunlin.services.policies import Policies
@@ -66,8 +66,10 @@ class Escalate:
                 applied = apply(borrower, decision.case_actions, rules.policy, now)
                 assessed_case = applied.borrower.case
                 assert assessed_case is not None
-                # A look that changes nothing is no round: a chatty feed must not hand the case to a person.
-                rounds = case.rounds + (1 if applied.changed else 0)
+                # A look that changes nothing is no round: a chatty feed must not hand the case to a person. Nor is one
+                # that only finds a stop in force.
+                frozen = all(isinstance(a, Wait) and a.reason is Reason.HOLD for a in decision.case_actions)
+                rounds = case.rounds + (1 if applied.changed and not frozen else 0)
                 assessed_case = replace(
                     assessed_case, rounds=rounds, assessed_at=now, ring_at=decision.ring_at, token=None
                 )

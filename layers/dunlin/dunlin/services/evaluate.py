@@ -10,7 +10,7 @@ from dunlin.domain.apply import apply, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
-from dunlin.domain.words import CaseStatus, MessageState
+from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Escalations, Store
@@ -106,7 +106,8 @@ class Evaluate:
         case = borrower.case
         if case is None or case.status is not CaseStatus.OPEN:
             return borrower, None
-        if case.execution_started is False:
+        # A case that is parked was started, even if whoever started it could not write that down.
+        if case.execution_started is False and case.token is None:
             if case.opened_at == now and moved:
                 return borrower, now  # not written yet: it is started on the next pass
             self._escalations.start(borrower.borrower_id, case.episode, case.generation)
@@ -115,7 +116,7 @@ class Evaluate:
             if moved or borrower.version != case.parked_version or (case.ring_at is not None and case.ring_at <= now):
                 # Ring first, clear after: a token that is rung twice is harmless, one that is lost is not.
                 self._escalations.ring(case.token)
-                rung = replace(case, token=None, parked_version=None)
+                rung = replace(case, token=None, parked_version=None, execution_started=True)
                 return replace(borrower, case=rung), now + EXECUTION_SILENT
             return borrower, case.ring_at
         return self._looked_for(borrower, case, now)
@@ -162,5 +163,7 @@ def _status_of(message: Message) -> str:
     if message.is_stoppable:
         return "requested"
     if message.is_in_flight or message.state in (MessageState.DELIVERED, MessageState.UNKNOWN):
+        return "told"
+    if message.reason is Reason.SHADOW:
         return "told"
     return "unsent"

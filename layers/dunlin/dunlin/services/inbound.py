@@ -25,6 +25,7 @@ class Meaning(StrEnum):
     """What a text asks for. `OTHER` is for a person."""
 
     OPT_OUT = "opt_out"
+    OPT_OUT_ALL = "opt_out_all"
     OPT_IN = "opt_in"
     HELP = "help"
     OTHER = "other"
@@ -33,9 +34,11 @@ class Meaning(StrEnum):
 #: The reply to each meaning: stage and template have one name.
 _REPLIES = {
     Meaning.OPT_OUT: OPT_OUT_CONFIRMATION,
+    Meaning.OPT_OUT_ALL: OPT_OUT_CONFIRMATION,
     Meaning.OPT_IN: "opt_in_confirmation",
     Meaning.HELP: "help",
 }
+_OPTS_OUT = frozenset({Meaning.OPT_OUT, Meaning.OPT_OUT_ALL})
 _REPLY_PRIORITY = 0
 #: A reply later than this answers nobody.
 _REPLY_WITHIN = timedelta(hours=1)
@@ -91,11 +94,11 @@ class ReceiveInbound:
             },
         )
         changed = False
-        if meaning in (Meaning.OPT_OUT, Meaning.OPT_IN):
+        if meaning in _OPTS_OUT or meaning is Meaning.OPT_IN:
             changed = self._opt_outs.record(
                 point,
                 Channel.SMS,
-                opted_out=meaning is Meaning.OPT_OUT,
+                opted_out=meaning in _OPTS_OUT,
                 at=text.received_at,
                 by=text.inbound_id,
                 record=record,
@@ -106,9 +109,15 @@ class ReceiveInbound:
                 changed = True
             except AlreadyRecorded:
                 changed = False
-        recorded_at = self._clock()
+        bound_at = self._clock()
         for borrower_id in borrowers:
+            if meaning is Meaning.OPT_OUT_ALL:
+                # Whoever has this number may be the one who wrote: it is about all of their other points too.
+                changed |= self._opt_outs.of_everything(
+                    borrower_id, opted_out=True, at=text.received_at, by=text.inbound_id, point=point
+                )
             self._opt_outs.mirror(borrower_id, point)
+        recorded_at = bound_at if meaning is not Meaning.OPT_OUT_ALL else self._clock()
         # One number, one answer, however many borrowers share it.
         for borrower_id in borrowers:
             if self._replied(borrower_id, point, meaning, text):
@@ -130,7 +139,7 @@ class ReceiveInbound:
         if stage is None:
             return True
         state = self._store.suppression(point)
-        if meaning is Meaning.OPT_OUT and state.changed_by != text.inbound_id:
+        if meaning in _OPTS_OUT and state.changed_by != text.inbound_id:
             return True  # another text opted it out: the one confirmation is that text's
         for _ in range(ATTEMPTS):
             borrower = self._store.borrower(borrower_id)

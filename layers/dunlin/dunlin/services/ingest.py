@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dunlin.domain.apply import woken
-from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, Loan, Party, StageMark
-from dunlin.domain.facts import BorrowerUpdated, CoreEvent, FeedCheckpoint, HoldLifted, HoldPlaced, LoanChanged
+from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, Lift, Loan, Party, StageMark
+from dunlin.domain.facts import (
+    BorrowerUpdated,
+    CoreEvent,
+    FeedCheckpoint,
+    HoldLifted,
+    HoldPlaced,
+    LoanChanged,
+    PreferencesChanged,
+)
 from dunlin.domain.hours import local_date
-from dunlin.domain.policy import Conditions, Strategy
+from dunlin.domain.policy import Conditions, HoldRule, Strategy
 from dunlin.domain.statement import days_past_due
-from dunlin.domain.words import Channel, LoanStatus
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.opt_outs import blocked_purposes
+from dunlin.services.feed import Feed
+from dunlin.services.opt_outs import OptOuts, blocked_purposes
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
+from dunlin.services.preferences import Preferences
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -40,10 +51,12 @@ class Ingest:
 
     def __init__(self, store: Store, controls: Controls, content: Content, keys: PointKeys, clock: Clock) -> None:
         self._store = store
-        self._controls = controls
+        self._feed = Feed(controls, clock)
         self._content = content
         self._keys = keys
         self._clock = clock
+        self._opt_outs = OptOuts(store, clock)
+        self._preferences = Preferences(self._opt_outs, keys, clock)
 
     def receive(self, event: CoreEvent) -> Ingested:
         """Apply one event.
@@ -59,8 +72,10 @@ class Ingest:
         if isinstance(event, FeedCheckpoint):
             if event.complete_to > now + FUTURE_ALLOWED:
                 raise InvalidInput("complete_to", "is in the future")
-            self._controls.advance_feed(event.complete_to)
+            self._feed.announce(event.complete_to)
             return Ingested.APPLIED
+        if isinstance(event, PreferencesChanged):
+            return self._preference(event)
         for _ in range(ATTEMPTS):
             try:
                 return self._once(event, self._clock())
@@ -82,6 +97,16 @@ class Ingest:
             return
         raise VersionConflict(borrower_id)
 
+    def _preference(self, event: PreferencesChanged) -> Ingested:
+        """The opt-out binds first: a fact that cannot be written does not keep it waiting."""
+        self._preferences.change(event.borrower_id, event.preference, at=event.occurred_at, by=event.event_id)
+        fact = Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, self._clock()))
+        try:
+            self._store.commit(Change(records=(fact,)))
+        except AlreadyRecorded:
+            return Ingested.REPEATED
+        return Ingested.APPLIED
+
     def _once(self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> Ingested:
         before = self._store.borrower(event.borrower_id)
         records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
@@ -98,14 +123,17 @@ class Ingest:
                 after = self._loan(before, event, now)
                 if event.payment is not None:
                     records.append(_payment(event, now))
+                    if event.type == "payment.applied" and after is not before:
+                        after = ended_by_payment(after, self._hold_rules(before, now), event.occurred_at)
             case HoldPlaced():
                 if before is None:
                     raise NotFound("borrower_id")
-                after = placed(before, event.hold)
+                after = placed(before, self._admitted(before, event, now), self._hold_rules(before, now))
             case HoldLifted():
                 if before is None:
                     raise NotFound("borrower_id")
-                after = lifted(before, event.hold_id, event.occurred_at)
+                lift = Lift(event.hold_id, event.occurred_at, event.by)
+                after = lifted(before, lift, self._hold_rules(before, now))
         changed = after != before
         # An older snapshot changes nothing, and is recorded all the same.
         target = woken(after, now) if changed else None
@@ -117,6 +145,17 @@ class Ingest:
             # The payment was applied before, under another event: its snapshot may still be news, the money is not.
             self._store.commit(Change(borrower=target, records=tuple(records[:1])))
         return Ingested.APPLIED if changed else Ingested.OLDER
+
+    def _hold_rules(self, borrower: Borrower, now: datetime) -> Mapping[HoldKind, HoldRule]:
+        return self._content.hold_rules(borrower.jurisdiction, local_date(now, borrower.zone))
+
+    def _admitted(self, borrower: Borrower, event: HoldPlaced, now: datetime) -> Hold:
+        """The hold as the table has it: whoever may place it, about what it may be about, with an end if it has one."""
+        hold = event.hold
+        if event.address is not None:
+            channel, address = event.address
+            hold = replace(hold, point=self._keys.point(channel, address))
+        return admitted(hold, self._hold_rules(borrower, now)[hold.kind], event.address)
 
     def _profile(self, before: Borrower | None, event: BorrowerUpdated) -> Borrower:
         # A known borrower who moves to where nothing is reviewed must not stay under the old law: nothing is sent then.
@@ -131,11 +170,16 @@ class Ingest:
             else {point.point for party in before.parties for point in party.points if not point.usable}
         )
         parties = []
+        words = {} if before is None else {party.party_id: party.last_word for party in before.parties}
         for facts in event.parties:
             points = []
+            word = words.get(facts.party_id)
             for channel, address in facts.addresses:
                 key = self._keys.point(channel, address)
                 self._store.link_point(key, event.borrower_id)
+                if word is not None and word.opted_out:
+                    # Who opted out of everything meant the number they did not have yet as well.
+                    self._opt_outs.carry(ContactPoint(channel, address, key), word)
                 points.append(
                     ContactPoint(
                         channel=channel,
@@ -155,6 +199,10 @@ class Ingest:
                     tuple(points),
                     facts.may_hear,
                     facts.consents,
+                    facts.loan_ids,
+                    facts.represents,
+                    facts.zone,
+                    word,
                 )
             )
         if before is None:
@@ -201,24 +249,93 @@ class Ingest:
         return after
 
 
-def placed(borrower: Borrower, hold: Hold) -> Borrower:
-    """The borrower with this hold, unless a newer word about it is known: events come in any order."""
+def admitted(hold: Hold, rule: HoldRule, address: object = None) -> Hold:
+    """The hold with the end that its row gives it.
+
+    Raises:
+        InvalidInput: whoever may not place it, what it may not be about, or an end that its row does not allow.
+    """
+    if hold.source not in rule.placed_by:
+        raise InvalidInput("hold.source", f"may not place a stop of kind {hold.kind}")
+    named = (("loan", "loan_id", hold.loan_id), ("party", "party_id", hold.party_id))
+    for what, field, value in named:
+        if value and what not in rule.narrows:
+            raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one {what}")
+    if address is not None and "point" not in rule.narrows:
+        field = "phone" if isinstance(address, tuple) and address[0] is Channel.SMS else "email"
+        raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one contact point")
+    if hold.until is None:
+        return replace(hold, until=hold.placed_at + rule.default_for) if rule.default_for is not None else hold
+    if StopSource.EXPIRY not in rule.lifted_by:
+        raise InvalidInput("hold.until", f"a stop of kind {hold.kind} is lifted, it does not end by itself")
+    if hold.until <= hold.placed_at:
+        raise InvalidInput("hold.until", "must be after occurred_at")
+    if rule.longest_for is not None and hold.until - hold.placed_at > rule.longest_for:
+        raise InvalidInput("hold.until", f"a stop of kind {hold.kind} lasts {rule.longest_for.days} days at most")
+    return hold
+
+
+def placed(borrower: Borrower, hold: Hold, rules: Mapping[HoldKind, HoldRule]) -> Borrower:
+    """The borrower with this hold, unless a newer word about it is known: events come in any order.
+
+    Raises:
+        InvalidInput: it would take the place of one that its source may not lift, and stop less.
+    """
     if any(hold_id == hold.hold_id and at >= hold.placed_at for hold_id, at in borrower.lifted):
         return borrower
+    for lift in borrower.lifts:
+        if lift.hold_id == hold.hold_id and lift.at >= hold.placed_at and lift.by in rules[hold.kind].lifted_by:
+            return borrower
     known = next((other for other in borrower.holds if other.hold_id == hold.hold_id), None)
-    if known is not None and known.placed_at > hold.placed_at:
-        return borrower
+    if known is not None:
+        if known.placed_at > hold.placed_at:
+            return borrower
+        if hold.source not in rules[known.kind].lifted_by and not _covers(hold, known):
+            raise InvalidInput("hold.source", f"may not lift the stop of kind {known.kind} that has this hold_id")
     others = tuple(other for other in borrower.holds if other.hold_id != hold.hold_id)
     return replace(borrower, holds=(*others, hold))
 
 
-def lifted(borrower: Borrower, hold_id: str, at: datetime) -> Borrower:
-    """The borrower without this hold, and with the memory of it: its placement may still be on the way."""
+def _covers(hold: Hold, other: Hold) -> bool:
+    """Whether `hold` stops no less than `other`, and no shorter."""
+    same = (hold.kind, hold.loan_id, hold.party_id, hold.point) == (
+        other.kind,
+        other.loan_id,
+        other.party_id,
+        other.point,
+    )
+    return same and (hold.until is None or (other.until is not None and hold.until >= other.until))
+
+
+def lifted(borrower: Borrower, lift: Lift, rules: Mapping[HoldKind, HoldRule]) -> Borrower:
+    """The borrower without this hold, and with the memory of it: its placement may still be on the way.
+
+    Raises:
+        InvalidInput: whoever may not lift it.
+    """
+    for hold in borrower.holds:
+        if hold.hold_id == lift.hold_id and hold.placed_at <= lift.at and lift.by not in rules[hold.kind].lifted_by:
+            raise InvalidInput("hold.by", f"may not lift a stop of kind {hold.kind}")
     return replace(
         borrower,
-        holds=tuple(hold for hold in borrower.holds if hold.hold_id != hold_id or hold.placed_at > at),
-        lifted=(*borrower.lifted, (hold_id, at))[-_MOST_LIFTED:],
+        holds=tuple(hold for hold in borrower.holds if hold.hold_id != lift.hold_id or hold.placed_at > lift.at),
+        lifts=(*borrower.lifts, lift)[-_MOST_LIFTED:],
     )
+
+
+def ended_by_payment(borrower: Borrower, rules: Mapping[HoldKind, HoldRule], at: datetime) -> Borrower:
+    """The borrower without the stops that a payment ends, where nothing of what they are about is due any more."""
+    today = local_date(at, borrower.zone)
+    due = {
+        loan.loan_id
+        for loan in borrower.loans
+        if loan.status is LoanStatus.OPEN and loan.instalments and loan.instalments[0].due_on <= today
+    }
+    for hold in borrower.holds:
+        owed = hold.loan_id in due if hold.loan_id else bool(due)
+        if hold.placed_at <= at and not owed and StopSource.PAYMENT in rules[hold.kind].lifted_by:
+            borrower = lifted(borrower, Lift(hold.hold_id, at, StopSource.PAYMENT), rules)
+    return borrower
 
 
 def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: datetime) -> Borrower:
@@ -258,7 +375,9 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
     return replace(borrower, contacts=(*borrower.contacts, *contacts), marks=tuple(marks.values()))
 
 
-def _fact(event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> dict[str, object]:
+def _fact(
+    event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged, now: datetime
+) -> dict[str, object]:
     fact: dict[str, object] = {"type": event.type, "occurred_at": event.occurred_at, "recorded_at": now}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from dunlin.domain.apply import woken
-from dunlin.domain.borrower import ALL_PURPOSES, Borrower
+from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, LastWord, Party
 from dunlin.domain.message import Message
-from dunlin.domain.words import Channel
-from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
+from dunlin.domain.preferences import Word, blocked_by, with_word
+from dunlin.domain.words import Channel, PartyRole, Purpose
+from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, StateConflict, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.ports import Change, Clock, PointRecord, Store, Suppression
 
@@ -35,37 +37,101 @@ class OptOuts:
         opted_out: bool,
         at: datetime,
         by: str,
+        purpose: Purpose | None = None,
         record: PointRecord | None = None,
     ) -> bool:
-        """Opt a point out of (or in to) a whole channel, by the text `by` received `at`.
+        """Opt a point out of (or in to) one purpose, or all of them, on a channel, by the word `by` received `at`.
 
-        The last text that was received prevails, whatever the order in which texts are processed; of two in one
-        instant, the opt-out. Returns whether the state changed by this text.
+        For each purpose the last word that was received prevails, whatever the order in which words are processed; of
+        two in one instant, the opt-out. Returns whether what may be sent changed by this word. `record` is written
+        with it; where it was written before, nothing happens.
         """
-        entry = f"{channel}#{ALL_PURPOSES}"
+        word = Word(channel, str(purpose) if purpose is not None else ALL_PURPOSES, opted_out, at, by)
         for _ in range(ATTEMPTS):
             state = self._store.suppression(point)
-            blocked = (
-                state.blocked | {entry}
-                if opted_out
-                else frozenset(known for known in state.blocked if not known.startswith(f"{channel}#"))
-            )
-            older = state.heard_at is not None and (at < state.heard_at or (at == state.heard_at and not opted_out))
-            changes = blocked != state.blocked and not older
+            words = with_word(state.words, word)
+            blocked = blocked_by(words)
+            changes = blocked != state.blocked
             suppression = None
-            if not older:
+            if words != state.words:
                 changed_by = by if changes else state.changed_by
-                suppression = replace(state, blocked=blocked, heard_at=at, changed_by=changed_by)
+                heard_at = at if state.heard_at is None else max(at, state.heard_at)
+                suppression = replace(state, blocked=blocked, heard_at=heard_at, changed_by=changed_by, words=words)
+            if suppression is None and record is None:
+                return False
             try:
                 self._store.commit(
                     Change(suppression=suppression, point_records=(record,) if record is not None else ())
                 )
             except AlreadyRecorded:
                 return False
-            except StateConflict:
+            except Conflict:
                 continue
             return changes
         raise StateConflict("suppression")
+
+    def at_point(
+        self, point: str, channel: Channel, *, opted_out: bool, at: datetime, by: str, purpose: Purpose | None = None
+    ) -> bool:
+        """The same, asked elsewhere than by a text from the number itself, and mirrored to whoever has the number."""
+        record = _told(point, opted_out, at, by)
+        changed = self.record(point, channel, opted_out=opted_out, at=at, by=by, purpose=purpose, record=record)
+        for borrower_id in self._store.borrowers_of(point):
+            self.mirror(borrower_id, point)
+        return changed
+
+    def of_everything(
+        self, borrower_id: str, *, opted_out: bool, at: datetime, by: str, party_id: str = "", point: str = ""
+    ) -> bool:
+        """Every purpose, on every channel, at every point of one party: the one named, whoever has `point`, or else
+        the primary borrower. It is remembered, so that it covers the numbers the party gets later.
+
+        Every point's own item is written before the borrower, and again should a number have joined meanwhile: when
+        this returns, nothing it covers can be reserved any more.
+
+        Raises:
+            NotFound: no such borrower. InvalidInput: no such party. Conflict: other writers were first each time.
+        """
+        changed = False
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            if borrower is None:
+                raise NotFound("borrower_id")
+            parties = _meant(borrower, party_id, point)
+            if not parties and not point:
+                raise InvalidInput("party_id", "is no party to the borrower's loans")
+            after = replace(
+                borrower,
+                parties=tuple(
+                    with_last_word(party, LastWord(opted_out, at, by)) if party in parties else party
+                    for party in borrower.parties
+                ),
+            )
+            for party in parties:
+                for each in party.points:
+                    changed |= self.carry(each, LastWord(opted_out, at, by))
+                    after = mirrored(after, self._store.suppression(each.point))
+            if after == borrower:
+                return changed
+            try:
+                self._store.commit(Change(borrower=woken(after, self._clock())))
+            except Conflict:
+                continue
+            self._mirror_to_others(borrower_id, parties)
+            return changed
+        raise VersionConflict(borrower_id)
+
+    def carry(self, point: ContactPoint, word: LastWord) -> bool:
+        """A party's word about everything, at one of its points. Said before, it is nothing."""
+        record = _told(point.point, word.opted_out, word.at, word.by)
+        return self.record(point.point, point.channel, opted_out=word.opted_out, at=word.at, by=word.by, record=record)
+
+    def _mirror_to_others(self, borrower_id: str, parties: Sequence[Party]) -> None:
+        for party in parties:
+            for point in party.points:
+                for other in self._store.borrowers_of(point.point):
+                    if other != borrower_id:
+                        self.mirror(other, point.point)
 
     def record_from_provider(self, message: Message) -> None:
         """The provider's own list has this number: it is an opt-out like any other."""
@@ -93,6 +159,27 @@ class OptOuts:
     def forbids(self, message: Message) -> bool:
         """Whether the point has opted out of this message since it was reserved."""
         return self._store.suppression(message.point).forbids(message.channel, message.purpose)
+
+
+def with_last_word(party: Party, word: LastWord) -> Party:
+    """The party that remembers what it last said about everything; of two in one instant, the opt-out."""
+    known = party.last_word
+    if known is not None and (known.at, known.opted_out) >= (word.at, word.opted_out):
+        return party
+    return replace(party, last_word=word)
+
+
+def _meant(borrower: Borrower, party_id: str, point: str) -> tuple[Party, ...]:
+    if point:
+        return tuple(party for party in borrower.parties if any(each.point == point for each in party.points))
+    if party_id:
+        return tuple(party for party in borrower.parties if party.party_id == party_id)
+    return tuple(party for party in borrower.parties if party.role is PartyRole.PRIMARY)
+
+
+def _told(point: str, opted_out: bool, at: datetime, by: str) -> PointRecord:
+    document = {"opted_out": opted_out, "received_at": at.isoformat(), "by": by}
+    return PointRecord(point, f"WORD#{by}", document)
 
 
 def mirrored(borrower: Borrower, state: Suppression) -> Borrower:

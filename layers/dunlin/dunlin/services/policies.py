@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.hours import local_date
-from dunlin.domain.policy import Conditions, Policy, Strategy
+from dunlin.domain.policy import Conditions, Lender, Policy, Strategy
 from dunlin.services.ports import Content, Controls, Survey
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +21,33 @@ class Rules:
     strategy: Strategy
 
 
-def conditions_of(survey: Survey, now: datetime) -> Conditions:
-    """The conditions that a survey of the controls amounts to at `now`."""
-    unheard = [
-        hearing.sent_at
-        for hearing in survey.hearings
-        if hearing.sent_at is not None and (hearing.heard_at is None or hearing.heard_at < hearing.sent_at)
-    ]
+def conditions_of(survey: Survey, lender: Lender, now: datetime) -> Conditions:
+    """The conditions that a survey of the controls amounts to at `now`.
+
+    What reached our ears is known up to the moment the last probe was sent, heard or not: a probe that is not heard
+    and a sweep that sends none are one and the same deafness. Before the first probe nothing is known.
+    """
+    announced_to = survey.feed_announced_to
+    heartbeat = timedelta(minutes=lender.core_heartbeat_max_minutes)
     stopped = frozenset(
         line.line for line in survey.lines if line.stopped_until is not None and line.stopped_until > now
     )
-    return Conditions(survey.feed_complete_to, min(unheard, default=None), stopped)
+    return Conditions(
+        feed_complete_to=survey.feed_complete_to,
+        feed_quiet_from=announced_to + heartbeat if announced_to is not None else None,
+        unheard_since=min((hearing.sent_at or _NEVER for hearing in survey.hearings), default=None),
+        stopped_lines=stopped,
+        pauses=tuple(pause for pause in survey.pauses if pause.until is None or pause.until > now),
+        full_templates=frozenset(
+            template for template, count in survey.released.items() if count >= lender.ceiling_of(template)
+        ),
+        ceilings_until=end_of_day(now),
+    )
+
+
+def end_of_day(now: datetime) -> datetime:
+    """The midnight, UTC, at which the ceilings open again."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(0), UTC)
 
 
 class Policies:
@@ -42,7 +60,8 @@ class Policies:
 
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""
-        conditions = conditions_of(self._controls.survey(self._lines), now)
+        survey = self._controls.survey(self._lines, now.astimezone(UTC).date())
+        conditions = conditions_of(survey, self._content.lender, now)
         policy = self._content.policy(borrower.jurisdiction, local_date(now, borrower.zone), conditions)
         strategy = self._content.strategy(borrower.jurisdiction)
         if policy is None or strategy is None:

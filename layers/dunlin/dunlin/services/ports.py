@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from dunlin.domain.borrower import Borrower
+from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.message import Figure, Message
-from dunlin.domain.policy import Conditions, Lender, Line, Policy, Strategy
+from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, Pause, Policy, Strategy
+from dunlin.domain.preferences import Word
 from dunlin.domain.statement import Statement
-from dunlin.domain.words import Channel, MessageState, Purpose, Reason
+from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Purpose, Reason
 
 
 class Clock(Protocol):
@@ -35,17 +36,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """What a contact point has opted out of: `channel#purpose` or `channel#*`.
+    """What a contact point has opted out of: `channel#purpose` or `channel#*`, as its `words` have it.
 
-    `heard_at` is when the latest text about it was received, whether or not it changed anything; `changed_by` is the
-    text that made it what it is. Written on condition that it still stands as it was read (`read_heard_at`).
+    `heard_at` is when the latest word about it was received, whether or not it changed anything; `changed_by` is the
+    word that made it what it is. Written on condition that it still stands as it was read (`revision`).
     """
 
     point: str
     blocked: frozenset[str] = frozenset()
     heard_at: datetime | None = None
     changed_by: str = ""
-    read_heard_at: datetime | None = None
+    words: tuple[Word, ...] = ()
+    revision: int = 0
 
     def forbids(self, channel: Channel, purpose: Purpose) -> bool:
         return f"{channel}#{purpose}" in self.blocked or f"{channel}#*" in self.blocked
@@ -61,13 +63,28 @@ class PointRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Felt:
+    """The contacts made at a contact point lately, about whoever's loans: a person with one telephone and two loans
+    has one telephone.
+
+    Written whole, on condition that it stands as it was read (`revision`; 0: nothing is there). It is an item of its
+    own beside the suppression, so that an opt-out neither waits for a reservation nor can be undone by one.
+    """
+
+    point: str
+    contacts: tuple[Contact, ...] = ()
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One transaction. All of it happens, or none.
 
     `borrower` is written with `revision + 1` on condition that the stored revision is still `revision` (0: must not
     exist), and with `version + 1` unless `quiet`, which is for writes that no decision depends on (a wake, a parked
     token). Messages likewise by `revision`. `records` and `point_records` must not exist. `unless_blocked` refuses
-    the whole when the point's suppression item covers (channel, purpose).
+    the whole when the point's suppression item covers (channel, purpose). `felt` are written with `revision + 1`,
+    `felt_as_read` must be as they were read; both by `revision`, and no point is in both.
     """
 
     borrower: Borrower | None = None
@@ -78,6 +95,8 @@ class Change:
     point_records: tuple[PointRecord, ...] = ()
     suppression: Suppression | None = None
     unless_blocked: tuple[str, Channel, Purpose] | None = None
+    felt: tuple[Felt, ...] = ()
+    felt_as_read: tuple[Felt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +138,8 @@ class Store(Protocol):
 
     def suppression(self, point: str) -> Suppression: ...
 
+    def felt(self, point: str) -> Felt: ...
+
     def link_point(self, point: str, borrower_id: str) -> None:
         """Remember that this borrower has this contact point."""
         ...
@@ -158,20 +179,93 @@ EARS = ("reports", "inbound")
 
 
 @dataclass(frozen=True, slots=True)
+class FeedClaim:
+    """A checkpoint as the core said it: everything up to `complete_to` was sent. We took it in at `heard_at`."""
+
+    complete_to: datetime
+    heard_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FeedState:
-    """The core's checkpoint: everything up to `complete_to` has been sent."""
+    """How far the core's feed is complete: what the core claims, and what of it was seen to be applied.
+
+    A checkpoint can overtake a fact that is still being retried, so a claim counts only once everything that was sent
+    before it has left the queue (see `dunlin.services.feed`). `gap_since`: facts were given up, or nobody takes them
+    in; until they are applied `complete_to` does not count either. The last three are what the watch remembers:
+    since when facts have waited, since when nothing has stood still, when the queue was last seen empty.
+    """
 
     revision: int = 0
     complete_to: datetime | None = None
+    claims: tuple[FeedClaim, ...] = ()
+    gap_since: datetime | None = None
+    waiting_since: datetime | None = None
+    flowing_since: datetime | None = None
+    emptied_at: datetime | None = None
+    watched_at: datetime | None = None
+
+    @property
+    def counts_to(self) -> datetime | None:
+        """Up to when the feed is known to be complete; None while nothing is known."""
+        return self.complete_to if self.gap_since is None else None
+
+    @property
+    def announced_to(self) -> datetime | None:
+        """The latest checkpoint, proven or not: that the core speaks."""
+        said = [claim.complete_to for claim in self.claims]
+        return max([*said, self.complete_to]) if self.complete_to is not None else max(said, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The core's facts that are not applied: waiting to be read, being read or retried, and given up."""
+
+    waiting: int
+    in_flight: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAct:
+    """Somebody pressed or lifted a stop."""
+
+    act: str  # paused | resumed
+    scope: PauseScope
+    name: str
+    by: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PauseBoard:
+    """Every pause that was not lifted (some may be over), and who did what lately, newest last."""
+
+    revision: int = 0
+    pauses: tuple[Pause, ...] = ()
+    acts: tuple[PauseAct, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """How many messages of each template were released on one UTC day. Counted before the release, so never too low."""
+
+    day: date
+    revision: int = 0
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a decision needs of the controls, in one read."""
+    """What a decision needs of the controls, in one read. `feed_complete_to` is what counts, see `FeedState`."""
 
     feed_complete_to: datetime | None
     hearings: tuple[Hearing, ...]
     lines: tuple[LineState, ...]
+    pauses: tuple[Pause, ...] = ()
+    released: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    feed_announced_to: datetime | None = None
 
 
 class Controls(Protocol):
@@ -180,15 +274,25 @@ class Controls(Protocol):
     Writes are conditional on `revision` and raise StateConflict; everything may raise TransientError.
     """
 
-    def survey(self, lines: Sequence[str]) -> Survey: ...
+    def survey(self, lines: Sequence[str], today: date) -> Survey:
+        """Everything a decision needs of the controls. `today` is the UTC day whose released messages count."""
+        ...
+
+    def pauses(self) -> PauseBoard: ...
+
+    def put_pauses(self, board: PauseBoard) -> None: ...
+
+    def released(self, day: date) -> Released: ...
+
+    def put_released(self, released: Released) -> None: ...
 
     def line(self, line: str) -> LineState: ...
 
     def put_line(self, state: LineState) -> None: ...
 
-    def advance_feed(self, complete_to: datetime) -> None:
-        """Move the checkpoint forward; an older one changes nothing."""
-        ...
+    def feed(self) -> FeedState: ...
+
+    def put_feed(self, state: FeedState) -> None: ...
 
     def hearing(self, ear: str) -> Hearing: ...
 
@@ -212,6 +316,10 @@ class Content(Protocol):
         ...
 
     def strategy(self, jurisdiction: str) -> Strategy | None: ...
+
+    def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
+        """The table of stops there; the bare table where nobody reviewed a pack."""
+        ...
 
     def knows(self, version: str) -> bool:
         """Whether this is that version or a later one; if not, this content is older than whoever asks."""
@@ -358,6 +466,14 @@ class Escalations(Protocol):
         ...
 
     def is_running(self, borrower_id: str, episode: int, generation: int) -> bool: ...
+
+
+class Intake(Protocol):
+    """The queue that the core's facts come through."""
+
+    def backlog(self) -> Backlog:
+        """How much of it is not applied. Raises TransientError."""
+        ...
 
 
 class Ears(Protocol):

@@ -8,7 +8,9 @@ from datetime import datetime
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
+from dunlin.domain.permit import pausing
 from dunlin.domain.policy import Line
+from dunlin.domain.recipients import Recipients
 from dunlin.domain.review import Ready, Stop, review
 from dunlin.domain.words import STOPPABLE, MessageState, Reason
 from dunlin.errors import Conflict, ContentError, ContentOutdated, FiguresMismatch
@@ -31,14 +33,23 @@ class Texted:
 class Compose:
     """Judges and words a message. Used when it is rendered, and again from the very read it is reserved on."""
 
-    def __init__(self, policies: Policies, renderer: Renderer, content: Content) -> None:
+    def __init__(self, policies: Policies, renderer: Renderer, content: Content, recipients: Recipients) -> None:
         self._policies = policies
+        self._recipients = recipients
         self._renderer = renderer
         self._content = content
         self._lines = {line.line_id: line for line in content.lender.lines}
 
     def line(self, line_id: str) -> Line | None:
         return self._lines.get(line_id)
+
+    def paused(self, borrower: Borrower, message: Message, now: datetime) -> Stop | None:
+        """Whether somebody pressed stop since: asked before a hand-over that is tried again."""
+        rules, line = self._policies.rules_for(borrower, now), self._lines.get(message.line)
+        if rules is None or line is None:
+            return Stop(Reason.CONTENT_NOT_LIVE, "pack")
+        stopped = pausing(rules.policy.conditions.pauses, line, message.template, now)
+        return Stop(stopped.reason, stopped.rule) if stopped is not None else None
 
     def judge(self, borrower: Borrower, message: Message, now: datetime) -> Texted | Stop:
         """The message in words, or why it stops here.
@@ -58,6 +69,8 @@ class Compose:
         answer = review(borrower, message, rules.strategy, rules.policy, now)
         if isinstance(answer, Stop):
             return answer
+        if not self._recipients.include(answer.point.address):
+            return Stop(Reason.NOT_ON_ALLOW_LIST, "recipients")
         line = self._lines.get(message.line)
         if line is None:
             return Stop(Reason.NO_ROUTE, "lines")

@@ -35,7 +35,7 @@ class ReceiveReport:
         if report.state is None:
             return False
         failed = report.state is MessageState.FAILED
-        return self._settle.settle(
+        settled = self._settle.settle(
             borrower_id,
             key,
             report.state,
@@ -49,3 +49,7 @@ class ReceiveReport:
             parts=report.parts,
             price=report.price,
         )
+        if report.point_unusable:
+            # A complaint comes hours after the delivery that ended the message; it says something about the address.
+            self._settle.lose_point(message)
+        return settled

@@ -1,8 +1,9 @@
 """Reserve, then hand over: the only place where a message leaves the house.
 
-The reservation is one transaction over one read: the borrower unchanged since, the contact counted, the number not
-suppressed, the message in the words of that read. The hand-over happens once. What a provider may have accepted is
-never sent again; what it certainly did not accept may be, until `hand_over_by`.
+The reservation is one transaction over one read: the borrower unchanged since, the contact counted there and at the
+number, which has heard nothing else meanwhile and is not suppressed, the message in the words of that read. The
+hand-over happens once. What a provider may have accepted is never sent again; what it certainly did not accept may be,
+until `hand_over_by`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dunlin.domain.apply import marked, pruned, with_contact, woken
 from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.ledger import body_digest, entry_hash
 from dunlin.domain.message import Message, Move
+from dunlin.domain.parties import felt_too, with_felt_elsewhere
 from dunlin.domain.permit import HAND_OVER_WITHIN, LONGEST_DELIVERY
+from dunlin.domain.recipients import Recipients
 from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
-from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason
+from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
@@ -25,6 +28,7 @@ from dunlin.services.ports import (
     Change,
     Clock,
     Controls,
+    Felt,
     HandOver,
     HandOverResult,
     NotAccepted,
@@ -46,7 +50,7 @@ LINE_RESTS = timedelta(hours=1)
 
 
 class Send:
-    """The service behind `send_message`. `senders` is by provider."""
+    """The service behind `send_message`. `senders` is by provider; in shadow there are none."""
 
     def __init__(
         self,
@@ -57,6 +61,9 @@ class Send:
         opt_outs: OptOuts,
         senders: dict[str, Sender],
         clock: Clock,
+        *,
+        recipients: Recipients,
+        mode: SendingMode,
     ) -> None:
         self._store = store
         self._controls = controls
@@ -65,6 +72,8 @@ class Send:
         self._opt_outs = opt_outs
         self._senders = senders
         self._clock = clock
+        self._recipients = recipients
+        self._mode = mode
 
     def send(self, borrower_id: str, key: str) -> MessageState | None:
         """Move a RENDERED message on its way. None when there was nothing to do.
@@ -79,8 +88,7 @@ class Send:
     def retry(self, borrower_id: str, key: str) -> MessageState | None:
         """Hand over once more what a provider certainly did not accept, if it may still go and its time is not over."""
         message = self._store.message(borrower_id, key)
-        borrower = self._store.borrower(borrower_id)
-        if message is None or borrower is None or message.state is not MessageState.RESERVED or not message.may_retry:
+        if message is None or message.state is not MessageState.RESERVED or not message.may_retry:
             return None
         now, hand_over_by = self._clock(), message.hand_over_by
         if hand_over_by is None:
@@ -95,7 +103,13 @@ class Send:
         if now > hand_over_by:
             self._give_up(message, message.reason)
             return MessageState.FAILED
-        if borrower.version != message.rendered_version or self._forbidden(message):
+        # Read after the permission is taken: what was recorded up to then stops it.
+        borrower = self._store.borrower(borrower_id)
+        paused = self._compose.paused(borrower, message, now) if borrower is not None else None
+        if paused is not None:
+            self._give_up(message, paused.reason)
+            return MessageState.FAILED
+        if borrower is None or borrower.version != message.rendered_version or self._forbidden(message):
             # Something was recorded since: what was reserved is no longer certainly right.
             self._give_up(message, Reason.FACTS_CHANGED)
             return MessageState.FAILED
@@ -118,13 +132,20 @@ class Send:
             if message is None or borrower is None or message.state is not MessageState.RENDERED:
                 return None
             now = self._clock()
-            judged = self._compose.judge(borrower, message, now)
+            felt, others = self._felt(borrower, message)
+            knowing = borrower
+            for each in (*felt, *others):
+                knowing = with_felt_elsewhere(knowing, each.point, each.contacts)
+            judged = self._compose.judge(knowing, message, now)
             if isinstance(judged, Stop):
+                if judged.reason is Reason.CAP and knowing is not borrower:
+                    self._mirror(borrower_id, (*felt, *others))
                 self._settle.settle(
                     borrower_id, key, MessageState.SUPPRESSED, judged.reason, judged.rule, expected=STOPPABLE
                 )
                 return MessageState.SUPPRESSED
-            reserved, after = reservation(borrower, judged, now)
+            shadow = self._mode is SendingMode.SHADOW
+            reserved, after = (shadowed if shadow else reservation)(borrower, judged, now)
             confirmation = message.stage == OPT_OUT_CONFIRMATION
             try:
                 self._store.commit(
@@ -132,6 +153,10 @@ class Send:
                         borrower=after,
                         moved_messages=(reserved,),
                         unless_blocked=None if confirmation else (message.point, message.channel, message.purpose),
+                        felt=tuple(
+                            replace(each, contacts=felt_too(each.contacts, after.contacts[-1], now)) for each in felt
+                        ),
+                        felt_as_read=others,
                     )
                 )
             except Suppressed:
@@ -142,8 +167,39 @@ class Send:
                 return MessageState.SUPPRESSED
             except Conflict:
                 continue
+            if shadow:
+                return MessageState.SUPPRESSED
             return Texted(replace(reserved, revision=reserved.revision + 1), judged.ready, judged.line)
         return None  # left to the sweep: somebody else keeps writing to this borrower
+
+    def _felt(self, borrower: Borrower, message: Message) -> tuple[tuple[Felt, ...], tuple[Felt, ...]]:
+        """What was felt at the message's point, which the reservation adds to, and at the addressee's other points."""
+        if message.purpose is Purpose.REPLY:
+            return (), ()  # an answer counts nowhere
+        party = next((party for party in borrower.parties if party.party_id == message.party_id), None)
+        others = {point.point for point in party.points} - {message.point} if party is not None else set()
+        return (self._store.felt(message.point),), tuple(self._store.felt(point) for point in sorted(others))
+
+    def _mirror(self, borrower_id: str, felt: tuple[Felt, ...]) -> None:
+        """Let the borrower know of what was felt about other loans, so that decisions wait for it.
+
+        Not learning it costs another message that ends here, so it is not worth a failure.
+        """
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            if borrower is None:
+                return
+            after = borrower
+            for each in felt:
+                after = with_felt_elsewhere(after, each.point, each.contacts)
+            if after is borrower:
+                return
+            now = self._clock()
+            try:
+                self._store.commit(Change(borrower=woken(pruned(after, now), now)))
+            except Conflict:
+                continue
+            return
 
     # ── hand over ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,6 +207,11 @@ class Send:
         return self._call(texted.message, texted.ready.point.address)
 
     def _call(self, message: Message, address: str) -> MessageState | None:
+        # The last door, whoever came this far: what was reserved before the mode or the list changed stops here too.
+        if self._mode is SendingMode.SHADOW or not self._recipients.include(address):
+            shadow = self._mode is SendingMode.SHADOW
+            self._give_up(message, Reason.SHADOW if shadow else Reason.NOT_ON_ALLOW_LIST)
+            return MessageState.FAILED
         line = self._compose.line(message.line)
         now = self._clock()
         if line is None or message.hand_over_by is None or message.reserved_at is None or now > message.hand_over_by:
@@ -299,10 +360,44 @@ def reservation(borrower: Borrower, texted: Texted, now: datetime) -> tuple[Mess
     reserved = replace(reserved, entry_hash=entry_hash(borrower.chain_head, reserved))
     after = replace(borrower, chain_head=reserved.entry_hash)
     if message.purpose is not Purpose.REPLY:
-        contact = Contact(message.ref, now, felt_until, str(message.channel), message.purpose, message.loan_ids)
+        contact = Contact(
+            ref=message.ref,
+            reserved_at=now,
+            felt_until=felt_until,
+            channel=str(message.channel),
+            purpose=message.purpose,
+            loan_ids=message.loan_ids,
+            party_id=message.party_id,
+            point=message.point,
+        )
         after = with_contact(after, contact)
     after = marked(after, message, now, status="told")
     return reserved, woken(pruned(after, now), now)
+
+
+def shadowed(borrower: Borrower, texted: Texted, now: datetime) -> tuple[Message, Borrower]:
+    """What a reservation would have done, without a contact being made: the message SUPPRESSED, the borrower counted.
+
+    The message keeps its words, figures and parts, the moment at which it would have gone (`settled_at`) and until when
+    it would have been felt. The borrower is what a reservation leaves: the contact counted, the stages told, woken. So
+    caps, gaps and tiers go on exactly as they would, with every message taken for delivered. It is no entry of the hash
+    chain, which proves contacts that were made: the head stays, and the message has no hash.
+    """
+    reserved, after = reservation(borrower, texted, now)
+    message = replace(
+        reserved,
+        state=MessageState.SUPPRESSED,
+        reason=Reason.SHADOW,
+        rule="sending_mode",
+        reserved_at=None,
+        hand_over_by=None,
+        previous_hash="",
+        entry_hash="",
+        settled_at=now,
+        attend_at=None,
+        moves=(*texted.message.moves, Move(MessageState.SUPPRESSED, now, Reason.SHADOW, "sending_mode")),
+    )
+    return message, replace(after, chain_head=borrower.chain_head)
 
 
 def closes_at(message: Message) -> datetime:

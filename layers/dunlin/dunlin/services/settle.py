@@ -71,12 +71,60 @@ class Settle:
                 borrower = self._learnt(
                     borrower, after, now, release=release, lose_channel=lose_channel, point_unusable=point_unusable
                 )
+            felt = self._store.felt(message.point) if release and message.point else None
+            released = tuple(contact for contact in felt.contacts if contact.ref != message.ref) if felt else ()
+            changes = felt is not None and len(released) < len(felt.contacts)
             try:
-                self._store.commit(Change(borrower=borrower, moved_messages=(after,)))
+                self._store.commit(
+                    Change(
+                        borrower=borrower,
+                        moved_messages=(after,),
+                        felt=(replace(felt, contacts=released),) if felt is not None and changes else (),
+                    )
+                )
             except Conflict:
                 continue
+            if changes:
+                self._forgotten(message)
             return True
         raise StateConflict(f"{borrower_id}/{key}")
+
+    def lose_point(self, message: Message) -> None:
+        """The contact point reaches nobody, or somebody who wants nothing of it any more.
+
+        Raises:
+            StateConflict: other writers were first each time; the caller's retry comes again.
+        """
+        for _ in range(_ATTEMPTS):
+            borrower = self._store.borrower(message.borrower_id)
+            if borrower is None:
+                return
+            after = with_unusable(borrower, message.channel, message.point)
+            if after == borrower:
+                return
+            try:
+                self._store.commit(Change(borrower=woken(after, self._clock())))
+            except Conflict:
+                continue
+            return
+        raise StateConflict(message.borrower_id)
+
+    def _forgotten(self, message: Message) -> None:
+        """Let whoever else has the number forget a contact that was never made.
+
+        Remembering it makes them wait for nothing, until it is too old to count: not worth a failure.
+        """
+        for borrower_id in self._store.borrowers_of(message.point):
+            for _ in range(_ATTEMPTS):
+                borrower = self._store.borrower(borrower_id)
+                if borrower is None or all(contact.ref != message.ref for contact in borrower.contacts):
+                    break
+                after = woken(without_contact(borrower, message.ref), self._clock())
+                try:
+                    self._store.commit(Change(borrower=after))
+                except Conflict:
+                    continue
+                break
 
     @staticmethod
     def _learnt(

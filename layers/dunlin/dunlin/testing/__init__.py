@@ -2,8 +2,10 @@
 
 from dunlin.testing.memory import (
     FakeClock,
+    FakeDeadLetters,
     FakeEars,
     FakeEscalations,
+    FakeIntake,
     FakePointKeys,
     FakeRefusedInput,
     FakeSender,
@@ -14,8 +16,10 @@ from dunlin.testing.memory import (
 
 __all__ = [
     "FakeClock",
+    "FakeDeadLetters",
     "FakeEars",
     "FakeEscalations",
+    "FakeIntake",
     "FakePointKeys",
     "FakeRefusedInput",
     "FakeSender",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
@@ -15,16 +15,22 @@ from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionCon
 from dunlin.services.ports import (
     EARS,
     Accepted,
+    Backlog,
     Change,
+    FeedState,
+    Felt,
     HandOver,
     HandOverResult,
     Hearing,
     LineState,
+    PauseBoard,
     QueuedMessage,
     Refusal,
+    Released,
     Suppression,
     Survey,
 )
+from dunlin.services.redrive import Letter, LetterKind, Pile
 
 
 @dataclass
@@ -51,6 +57,7 @@ class MemoryStore:
     suppressions: dict[str, Suppression] = field(default_factory=dict)
     point_records: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
     links: dict[str, set[str]] = field(default_factory=dict)
+    felts: dict[str, Felt] = field(default_factory=dict)
 
     def borrower(self, borrower_id: str) -> Borrower | None:
         return self.borrowers.get(borrower_id)
@@ -95,6 +102,9 @@ class MemoryStore:
     def suppression(self, point: str) -> Suppression:
         return self.suppressions.get(point, Suppression(point))
 
+    def felt(self, point: str) -> Felt:
+        return self.felts.get(point, Felt(point))
+
     def link_point(self, point: str, borrower_id: str) -> None:
         self.links.setdefault(point, set()).add(borrower_id)
 
@@ -114,9 +124,11 @@ class MemoryStore:
             self.records[record.borrower_id, record.item] = dict(record.document)
         for kept in change.point_records:
             self.point_records[kept.point, kept.item] = dict(kept.document)
+        for felt in change.felt:
+            self.felts[felt.point] = replace(felt, revision=felt.revision + 1)
         if change.suppression is not None:
             state = change.suppression
-            self.suppressions[state.point] = replace(state, read_heard_at=state.heard_at)
+            self.suppressions[state.point] = replace(state, revision=state.revision + 1)
 
     def _check(self, change: Change) -> None:
         if change.unless_blocked is not None:
@@ -140,9 +152,12 @@ class MemoryStore:
         for kept in change.point_records:
             if (kept.point, kept.item) in self.point_records:
                 raise AlreadyRecorded(kept.item)
+        for felt in (*change.felt_as_read, *change.felt):
+            if self.felt(felt.point).revision != felt.revision:
+                raise StateConflict("felt")
         if change.suppression is not None:
             stored_state = self.suppression(change.suppression.point)
-            if stored_state.heard_at != change.suppression.read_heard_at:
+            if stored_state.revision != change.suppression.revision:
                 raise StateConflict("suppression")
 
 
@@ -152,12 +167,35 @@ class MemoryControls:
 
     lines: dict[str, LineState] = field(default_factory=dict)
     hearings: dict[str, Hearing] = field(default_factory=dict)
-    complete_to: datetime | None = None
+    core: FeedState = field(default_factory=FeedState)
+    board: PauseBoard = field(default_factory=PauseBoard)
+    counted: dict[date, Released] = field(default_factory=dict)
 
-    def survey(self, lines: Sequence[str]) -> Survey:
+    def survey(self, lines: Sequence[str], today: date) -> Survey:
         return Survey(
-            self.complete_to, tuple(self.hearing(ear) for ear in EARS), tuple(self.line(line) for line in lines)
+            self.core.counts_to,
+            tuple(self.hearing(ear) for ear in EARS),
+            tuple(self.line(line) for line in lines),
+            self.board.pauses,
+            self.released(today).counts,
+            self.core.announced_to,
         )
+
+    def pauses(self) -> PauseBoard:
+        return self.board
+
+    def put_pauses(self, board: PauseBoard) -> None:
+        if self.board.revision != board.revision:
+            raise StateConflict("pauses")
+        self.board = replace(board, revision=board.revision + 1)
+
+    def released(self, day: date) -> Released:
+        return self.counted.get(day, Released(day))
+
+    def put_released(self, released: Released) -> None:
+        if self.released(released.day).revision != released.revision:
+            raise StateConflict(f"released#{released.day}")
+        self.counted[released.day] = replace(released, revision=released.revision + 1)
 
     def line(self, line: str) -> LineState:
         return self.lines.get(line, LineState(line))
@@ -167,9 +205,13 @@ class MemoryControls:
             raise StateConflict(f"line#{state.line}")
         self.lines[state.line] = replace(state, revision=state.revision + 1)
 
-    def advance_feed(self, complete_to: datetime) -> None:
-        if self.complete_to is None or complete_to > self.complete_to:
-            self.complete_to = complete_to
+    def feed(self) -> FeedState:
+        return self.core
+
+    def put_feed(self, state: FeedState) -> None:
+        if self.core.revision != state.revision:
+            raise StateConflict("feed#core")
+        self.core = replace(state, revision=state.revision + 1)
 
     def hearing(self, ear: str) -> Hearing:
         return self.hearings.get(ear, Hearing(ear))
@@ -223,6 +265,66 @@ class FakeEars:
 
     def send_probe(self, ear: str, probe: str) -> None:
         self.probes.append((ear, probe))
+
+
+@dataclass
+class FakeIntake:
+    """A queue of facts that stands as it is set."""
+
+    now: Backlog = field(default_factory=lambda: Backlog(0, 0, 0))
+
+    def backlog(self) -> Backlog:
+        return self.now
+
+
+@dataclass
+class FakeDeadLetters:
+    """Dead-letter queues as lists: a letter in hand is hidden until it is put down, and going back copies it.
+
+    `moves`: queues that can be moved whole. `before_call` is told each operation, and may raise in its place.
+    """
+
+    letters: dict[str, list[Letter]] = field(default_factory=dict)
+    kinds: dict[str, LetterKind] = field(default_factory=dict)
+    returned: list[Letter] = field(default_factory=list)
+    moves: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    before_call: Callable[[str], None] = lambda _: None
+
+    def add(self, letter: Letter) -> None:
+        self.letters.setdefault(letter.queue, []).append(letter)
+        self.kinds[letter.queue] = letter.kind
+
+    def piles(self) -> Sequence[Pile]:
+        self.before_call("piles")
+        return [Pile(queue, self.kinds[queue], len(letters)) for queue, letters in sorted(self.letters.items())]
+
+    def hold(self, queue: str, most: int) -> Sequence[Letter]:
+        self.before_call("hold")
+        found = [letter for letter in self.letters[queue] if letter.letter_id not in self.hidden][: min(most, 10)]
+        self.hidden |= {letter.letter_id for letter in found}
+        return found
+
+    def let_go(self, letters: Sequence[Letter]) -> None:
+        self.before_call("let_go")
+        self.hidden -= {letter.letter_id for letter in letters}
+
+    def give_back(self, letter: Letter) -> None:
+        self.before_call("give_back")
+        self.returned.append(letter)
+
+    def remove(self, letter: Letter) -> None:
+        self.before_call("remove")
+        self.letters[letter.queue] = [each for each in self.letters[letter.queue] if each is not letter]
+        self.hidden.discard(letter.letter_id)
+
+    def give_all_back(self, queue: str) -> bool:
+        self.before_call("give_all_back")
+        if queue not in self.moves:
+            return False
+        self.returned += self.letters[queue]
+        self.letters[queue] = []
+        return True
 
 
 @dataclass

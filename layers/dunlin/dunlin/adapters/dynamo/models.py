@@ -106,7 +106,8 @@ class MessageItem(Model):
 
 
 class SuppressionItem(Model):
-    """A contact point, by HMAC: what it opted out of (STATE), who has it (BORROWER#…), what it texted (IN#…)."""
+    """A contact point, by HMAC: what it opted out of (STATE), who has it (BORROWER#…), which contacts were made to it
+    (FELT), what it texted (IN#…) and what else was said about it (WORD#…)."""
 
     class Meta(_Meta):
         table_name = ""
@@ -116,6 +117,7 @@ class SuppressionItem(Model):
     blocked = UnicodeSetAttribute(null=True)
     heard_at = UnicodeAttribute(null=True)
     changed_by = UnicodeAttribute(null=True)
+    revision = NumberAttribute(null=True)
     document = UnicodeAttribute(null=True)
     expires_at = TTLAttribute(null=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,10 +19,12 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from dunlin.adapters.dynamo.models import BorrowerItem, MessageItem, SuppressionItem
-from dunlin.domain.borrower import Borrower
+from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact
+from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.message import Message
+from dunlin.domain.preferences import Word
 from dunlin.domain.shards import attention_shard_of, shard_of
-from dunlin.domain.words import MessageState
+from dunlin.domain.words import Channel, MessageState
 from dunlin.errors import (
     AlreadyRecorded,
     DunlinError,
@@ -30,12 +34,16 @@ from dunlin.errors import (
     UnreadableItem,
     VersionConflict,
 )
-from dunlin.services.ports import Change, QueuedMessage, Suppression
+from dunlin.services.ports import Change, Felt, PointRecord, QueuedMessage, Suppression
 
 HOT = "HOT"
 STATE = "STATE"
+FELT = "FELT"
 #: Records of consumer contacts: CN asks five years; the pack's own retention is applied by the erasure service.
 RETENTION = timedelta(days=5 * 366)
+
+#: A margin over the longest window of a cap, so that no item leaves while a rule still counts what is in it.
+FELT_KEPT = LONGEST_WINDOW + timedelta(days=2)
 
 ItemT = TypeVar("ItemT")
 
@@ -62,8 +70,27 @@ def _messages() -> TypeAdapter[Message]:
 
 
 @lru_cache(maxsize=1)
+def _contacts() -> TypeAdapter[tuple[Contact, ...]]:
+    return TypeAdapter(tuple[Contact, ...])
+
+
+@lru_cache(maxsize=1)
 def _documents() -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(dict[str, Any])
+
+
+@lru_cache(maxsize=1)
+def _words() -> TypeAdapter[tuple[Word, ...]]:
+    return TypeAdapter(tuple[Word, ...])
+
+
+def _words_before_scopes(blocked: frozenset[str], heard_at: datetime | None, changed_by: str) -> tuple[Word, ...]:
+    """The words of an item that an earlier version wrote: what it blocks, and the latest text about the number."""
+    if heard_at is None:
+        return ()
+    words = [(Channel(channel), purpose) for channel, _, purpose in (entry.partition("#") for entry in sorted(blocked))]
+    said = tuple(Word(channel, purpose, True, heard_at, changed_by) for channel, purpose in words)
+    return said or (Word(Channel.SMS, ALL_PURPOSES, False, heard_at, changed_by),)
 
 
 def _parsed(adapter: TypeAdapter[ItemT], document: str) -> ItemT:
@@ -72,6 +99,21 @@ def _parsed(adapter: TypeAdapter[ItemT], document: str) -> ItemT:
         return adapter.validate_json(document)
     except ValidationError:
         raise UnreadableItem("a stored document does not parse") from None
+
+
+def _borrower_document(borrower: Borrower) -> str:
+    """The borrower as JSON, sets in order: what is the same is stored in the same bytes."""
+    document: dict[str, Any] = _borrowers().dump_python(borrower, mode="json")
+    for party in document["parties"]:
+        for unordered in (party["may_hear"], party["consents"], *(point["blocked"] for point in party["points"])):
+            unordered.sort()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _kept_until(record: PointRecord) -> datetime | timedelta:
+    """Retention counts from the moment the record is about; from the writing only where it names none."""
+    told = record.document.get("received_at")
+    return datetime.fromisoformat(told) + RETENTION if isinstance(told, str) else RETENTION
 
 
 def borrower_item(borrower: Borrower) -> BorrowerItem:
@@ -83,7 +125,7 @@ def borrower_item(borrower: Borrower) -> BorrowerItem:
         version=borrower.version,
         wake_shard=shard_of(borrower.borrower_id) if borrower.wake_at is not None else None,
         wake_at=instant(borrower.wake_at) if borrower.wake_at is not None else None,
-        document=_borrowers().dump_json(borrower).decode(),
+        document=_borrower_document(borrower),
     )
 
 
@@ -107,6 +149,23 @@ def message_item(message: Message) -> MessageItem:
         document=_messages().dump_json(message).decode(),
         expires_at=message.requested_at + RETENTION,
     )
+
+
+def felt_item(felt: Felt) -> SuppressionItem:
+    """The contacts of a point as they are stored. Nothing asks for them any more once the last one is out of every
+    rule's sight."""
+    latest = max((contact.felt_until for contact in felt.contacts), default=None)
+    return SuppressionItem(
+        felt.point,
+        FELT,
+        revision=felt.revision + 1,
+        document=_contacts().dump_json(felt.contacts).decode(),
+        expires_at=latest + FELT_KEPT if latest is not None else FELT_KEPT,
+    )
+
+
+def _felt_stands(felt: Felt) -> Condition:
+    return SuppressionItem.revision == felt.revision if felt.revision else SuppressionItem.item.does_not_exist()
 
 
 class DynamoStore:
@@ -160,7 +219,18 @@ class DynamoStore:
         if item is None:
             return Suppression(point)
         heard_at = parse_instant(item.heard_at) if item.heard_at else None
-        return Suppression(point, frozenset(item.blocked or ()), heard_at, item.changed_by or "", heard_at)
+        blocked, changed_by = frozenset(item.blocked or ()), item.changed_by or ""
+        if item.document:
+            words = _parsed(_words(), item.document)
+        else:
+            words = _words_before_scopes(blocked, heard_at, changed_by)
+        return Suppression(point, blocked, heard_at, changed_by, words, int(item.revision or 0))
+
+    def felt(self, point: str) -> Felt:
+        item = _read(lambda: SuppressionItem.get(point, FELT, consistent_read=True))
+        if item is None or not item.document:
+            return Felt(point)
+        return Felt(point, _parsed(_contacts(), item.document), int(item.revision or 0))
 
     def link_point(self, point: str, borrower_id: str) -> None:
         with translated():
@@ -197,7 +267,7 @@ class DynamoStore:
             writes.append((written, BorrowerItem.item.does_not_exist(), AlreadyRecorded(record.item)))
         for kept in change.point_records:
             document = _documents().dump_json(dict(kept.document)).decode()
-            text = SuppressionItem(kept.point, kept.item, document=document, expires_at=RETENTION)
+            text = SuppressionItem(kept.point, kept.item, document=document, expires_at=_kept_until(kept))
             writes.append((text, SuppressionItem.item.does_not_exist(), AlreadyRecorded(kept.item)))
         if change.suppression is not None:
             state = change.suppression
@@ -208,14 +278,18 @@ class DynamoStore:
                 blocked=set(state.blocked) or None,
                 heard_at=heard_at,
                 changed_by=state.changed_by or None,
+                revision=state.revision + 1,
+                document=_words().dump_json(state.words).decode(),
             )
             unchanged = (
-                SuppressionItem.heard_at == instant(state.read_heard_at)
-                if state.read_heard_at is not None
-                else SuppressionItem.heard_at.does_not_exist()
+                SuppressionItem.revision == state.revision
+                if state.revision
+                else SuppressionItem.revision.does_not_exist()
             )
             writes.append((number, unchanged, StateConflict("suppression")))
-        if len(writes) == 1 and change.unless_blocked is None:
+        for felt in change.felt:
+            writes.append((felt_item(felt), _felt_stands(felt), StateConflict("felt")))
+        if len(writes) == 1 and change.unless_blocked is None and not change.felt_as_read:
             self._save(*writes[0])
         elif writes:
             self._transact(change, writes)
@@ -250,14 +324,17 @@ class DynamoStore:
                             STATE,
                             condition=~(blocked.contains(f"{channel}#*") | blocked.contains(f"{channel}#{purpose}")),
                         )
+                    for felt in change.felt_as_read:
+                        transaction.condition_check(SuppressionItem, felt.point, FELT, condition=_felt_stands(felt))
             except TransactWriteError as failure:
                 # PynamoDB keeps the order of the calls within a kind only: puts come after condition checks.
-                _raise_cancelled(failure, errors, checks=change.unless_blocked is not None)
+                checks: list[DunlinError] = [Suppressed("suppression")] if change.unless_blocked is not None else []
+                checks += [StateConflict("felt") for _ in change.felt_as_read]
+                _raise_cancelled(failure, [*checks, *errors])
 
 
-def _raise_cancelled(failure: TransactWriteError, errors: list[DunlinError], *, checks: bool) -> NoReturn:
+def _raise_cancelled(failure: TransactWriteError, ordered: list[DunlinError]) -> NoReturn:
     reasons = failure.cancellation_reasons
-    ordered: list[DunlinError] = [Suppressed("suppression"), *errors] if checks else errors
     for reason, error in zip(reasons, ordered, strict=False):
         if reason is not None and reason.code == "ConditionalCheckFailed":
             raise error from None
@@ -278,10 +355,15 @@ def _revised(message: Message) -> Message:
     return replace(message, revision=message.revision + 1)
 
 
+_CODE = re.compile(r"[A-Za-z.]{1,80}")
+
+
 def cause_code(failure: PynamoDBException) -> str:
     """The error code behind a failure; empty where there was no answer (PynamoDB asks a time-out for its response)."""
     response = getattr(failure.cause, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    code = str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+    # It goes into our own error's message, so nothing but a code may pass for one.
+    return code if _CODE.fullmatch(code) else ""
 
 
 class translated:  # noqa: N801  (a context manager, used like a function)
