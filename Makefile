@@ -18,8 +18,9 @@ PIP_LOCKED = $(PIP_FLAGS) --no-deps --only-binary=:all: --require-hashes
 BORROWERS ?= 40
 DAYS ?= 90
 SEED ?= 1
+MINUTES ?= 1
 
-.PHONY: help setup demo test check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos test check lint format sam-validate build lock clean distclean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,6 +44,10 @@ demo: setup ## Ninety days of a portfolio on one machine; figures in build/demo.
 	@mkdir -p build
 	.venv/bin/dunlin demo --borrowers $(BORROWERS) --days $(DAYS) --seed $(SEED) \
 		--json build/demo.json --report build/demo.html
+
+chaos: setup ## Storm after storm, for MINUTES=1 from SEED=1; figures in build/chaos.json
+	@mkdir -p build
+	.venv/bin/dunlin chaos --seed $(SEED) --minutes $(MINUTES) --json build/chaos.json
 
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

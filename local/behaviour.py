@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, assert_never
 from zoneinfo import ZoneInfo
 
 from local.core.accounts import Account, LoanTerms
 from local.core.core import AmountWord, Core, LoanEnd, PaymentKind
-from local.core.draws import draw, minutes, whole
+from local.core.draws import choose, draw, minutes, whole
 from local.core.ledger import monthly
 from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, REST_FOLLOWS_DAYS, timing_of
 from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio
+from local.portfolio.people import CN_PREFIX, phone_count, phone_of
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -93,7 +94,17 @@ class Leave:
     at: datetime
 
 
-Action = Pay | Text | Hold | Restructure | Leave
+@dataclass(frozen=True, slots=True)
+class NewPhone:
+    """The core learns that a number is somebody else's by now; `phone` is the borrower's own from here on, if known."""
+
+    borrower_id: str
+    number: str
+    phone: str | None
+    at: datetime
+
+
+Action = Pay | Text | Hold | Restructure | Leave | NewPhone
 
 
 class Debts(Protocol):
@@ -116,8 +127,12 @@ def enact(actions: Iterable[Action], core: Core) -> list[Text]:
                 core.schedule_restructure(action.loan_id, at, action.first_due_on, action.count)
             case Leave():
                 core.schedule_end(action.loan_id, action.status, at)
+            case NewPhone():
+                core.schedule_new_phone(action.borrower_id, action.number, action.phone, at)
             case Text():
                 texts.append(action)
+            case _:
+                assert_never(action)
     return texts
 
 
@@ -158,7 +173,9 @@ _SCRIPTS: dict[Cohort, tuple[_Step, ...]] = {
         _Step(1, pay_after=10 * HOUR, kind="returned", later=4 * DAY),
         _Step(1, rest_after=DAY),
     ),
-    Cohort.CO_BORROWER: (_Step(1, rest_after=DAY),),
+    Cohort.CO_BORROWER: (_Step(2, rest_after=2 * DAY),),
+    Cohort.GUARANTOR: (_Step(3, rest_after=2 * DAY),),
+    Cohort.PERSON_ON_SEVERAL: (_Step(2, rest_after=2 * DAY),),
     Cohort.REPRESENTATIVE: (_Step(1, rest_after=DAY),),
     Cohort.TWO_ZONES: (_Step(2, rest_after=DAY),),
     Cohort.SHARED_NUMBER_OPTS_OUT: (_Step(1, reply=_STOP),),
@@ -199,6 +216,11 @@ _DRAWN_REPLIES: tuple[tuple[float, Meaning, dict[str, str]], ...] = (
     (0.003, Meaning.OPT_OUT, {"en-US": "STOP", "zh-CN": "退订"}),
 )
 
+#: What a stranger answers to the first text, the second …: in English, in Chinese.
+_WRONG = (("Who is this? Wrong number", Meaning.OTHER), ("你是谁？打错了", Meaning.OTHER))
+_NO_MORE = (("STOP", Meaning.OPT_OUT), ("退订", Meaning.OPT_OUT))
+_STRANGERS = ((_NO_MORE,), (_WRONG, _NO_MORE), (_WRONG,), ())
+
 
 @dataclass(slots=True)
 class _Member:
@@ -224,6 +246,8 @@ class Behaviour:
         self._seed = portfolio.seed
         self._members: dict[str, _Member] = {}
         self._at_address: dict[str, list[_Member]] = {}
+        self._strangers: dict[str, int] = {}
+        self._renumbered = 0
         for account in portfolio.accounts:
             self._admit(account, portfolio.cohorts[account.borrower_id])
 
@@ -249,10 +273,45 @@ class Behaviour:
         actions: list[Action] = []
         if not text:
             return actions
+        if to_address in self._strangers:
+            return self._stranger(to_address, at)
         for member in self._at_address.get(to_address, []):
             if borrower_id is None or member.account.borrower_id == borrower_id:
                 actions += self._read(member, to_address, at, stage)
         return actions
+
+    def on_recycled(self, number: str, at: datetime) -> list[Action]:
+        """From `at` on the number is a stranger's. The core learns of it days later, and tells where the party is now.
+
+        The stranger answers the first text that comes: that it is the wrong number, or STOP, or both; some say nothing.
+        """
+        members = self._at_address.pop(number, [])
+        if not members:
+            return []
+        self._strangers[number] = 0
+        jurisdiction = members[0].account.jurisdiction
+        found_at = at + whole(self._seed, 8, 144, "found out", number) * HOUR
+        actions: list[Action] = []
+        for member in members:
+            borrower_id = member.account.borrower_id
+            phone = None
+            if draw(self._seed, "new phone", borrower_id, number) < 0.6:
+                self._renumbered += 1
+                phone = phone_of(jurisdiction, phone_count(jurisdiction) - self._renumbered)
+                member.phones = member.phones - {number} | {phone}
+                self._at_address.setdefault(phone, []).append(member)
+            actions.append(NewPhone(borrower_id, number, phone, found_at))
+        return actions
+
+    def _stranger(self, number: str, at: datetime) -> list[Action]:
+        """Somebody who owes nothing has one of our texts."""
+        self._strangers[number] += 1
+        answers = choose(self._seed, _STRANGERS, "stranger", number)
+        turn = self._strangers[number] - 1
+        if turn >= len(answers):
+            return []
+        text, meaning = answers[turn][number.startswith(CN_PREFIX)]
+        return [Text("", number, text, meaning, at + minutes(self._seed, 1, 40, "stranger", number, turn))]
 
     # ── Reading a text ───────────────────────────────────────────────────────────────────────────────────────────
 

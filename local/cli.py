@@ -149,6 +149,75 @@ def replay(
     raise typer.Exit(1 if judged is not None and judged.broken else 0)
 
 
+@app.command()
+def chaos(
+    seed: Annotated[int, typer.Option(help="The same seed gives the same storms.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0, help="No round begins after these; the last one is finished.")] = 1.0,
+    rounds: Annotated[int | None, typer.Option(min=1, help="So many rounds, however long they take.")] = None,
+    only_round: Annotated[int | None, typer.Option(min=0, help="Just this one of the rounds, again.")] = None,
+    borrowers: Annotated[int, typer.Option(min=1, max=200, help="The most people in a round.")] = 14,
+    days: Annotated[int, typer.Option(min=2, max=200, help="The most stormy days in a round.")] = 26,
+    json_file: JsonOption = None,
+    evidence: EvidenceOption = None,
+) -> None:
+    """Storm after storm: everything that can fail does, and every promise has to hold."""
+    from dunlin.errors import ContentError
+
+    from local.chaos import totals_of
+    from local.commands.chaos import (
+        Chaos,
+        NotReleased,
+        chaos_summary,
+        heading,
+        run_chaos,
+        show_round,
+        show_totals,
+    )
+    from local.summary import dumped
+
+    console = _console(json_file)
+    plan = Chaos(seed, minutes, rounds, only_round, borrowers, days, evidence)
+    try:
+        _prepare(json_file)
+        console.print(heading(), soft_wrap=True)
+        results = run_chaos(plan, lambda result: show_round(console, plan, result))
+        if json_file is not None:
+            text = dumped(chaos_summary(plan, results))
+            _ = sys.stdout.write(text) if json_file == _STDOUT else json_file.write_text(text, encoding="utf-8")
+    except NotReleased as error:
+        _cannot(f"The content is not released ({error}): nothing would be sent.")
+    except OSError as error:
+        _cannot(_about_file(error))
+    except ContentError as error:
+        _cannot(str(error))
+    totals = totals_of(results)
+    show_totals(console, totals)
+    raise typer.Exit(1 if totals.failed else 0)
+
+
+@app.command()
+def explore(
+    world: Annotated[str | None, typer.Option(metavar="NAME", help="One small world, not all of them.")] = None,
+    without: Annotated[str | None, typer.Option(metavar="GUARD", help="Take a guard of the design away.")] = None,
+    crashes: Annotated[
+        int | None, typer.Option(min=0, max=4, help="How many processes die (as each world says).", show_default=False)
+    ] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Walk all orders of the small worlds, and look for one in which a promise is broken."""
+    from local.commands import explore as exploring
+
+    try:
+        _prepare(json_file)
+        explored = exploring.explore(world, without, crashes, _console(json_file))
+        exploring.write(explored, json_file)
+    except exploring.UnknownName as error:
+        _cannot(str(error))
+    except OSError as error:
+        _cannot(_about_file(error))
+    raise typer.Exit(1 if any(done.found is not None for done in explored) else 0)
+
+
 @app.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
@@ -158,6 +227,49 @@ def content(context: typer.Context) -> None:
     from local import content_command
 
     content_command.app(args=context.args, prog_name="dunlin content")
+
+
+#: Options belong to the command behind: it is loaded only when it is asked for.
+_PASSED_ON: dict[str, Any] = {
+    "add_help_option": False,
+    "context_settings": {"ignore_unknown_options": True, "allow_extra_args": True},
+}
+
+
+@app.command(**_PASSED_ON)
+def stuck(context: typer.Context) -> None:
+    """Say what does not move in a deployed stack, and what to do about it."""
+    _operate("stuck", context)
+
+
+@app.command(**_PASSED_ON)
+def redrive(context: typer.Context) -> None:
+    """Show the dead letters of a deployed stack; with --go, redrive them."""
+    _operate("redrive", context)
+
+
+@app.command(**_PASSED_ON)
+def pause(context: typer.Context) -> None:
+    """Stop everything, a brand, a line or a template of a deployed stack."""
+    _operate("pause", context)
+
+
+@app.command(**_PASSED_ON)
+def resume(context: typer.Context) -> None:
+    """Lift a stop of a deployed stack."""
+    _operate("resume", context)
+
+
+@app.command(**_PASSED_ON)
+def pauses(context: typer.Context) -> None:
+    """The stops in force in a deployed stack."""
+    _operate("pauses", context)
+
+
+def _operate(command: str, context: typer.Context) -> None:
+    from local.commands import operators
+
+    operators.app(args=[command, *context.args], prog_name="dunlin")
 
 
 def main() -> None:

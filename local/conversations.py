@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -114,11 +115,18 @@ class Sources:
                 return self._setting("confirm_opt_out_within_minutes", jurisdiction)
             return self._strategy(jurisdiction)
         if rule.startswith("hold."):
+            kind = rule.removeprefix("hold.")
+            # The law of the place first, then the table that holds everywhere.
             return self._found(
-                hold.source
-                for pack in self._packs(jurisdiction)
-                for hold in pack.holds
-                if rule.removeprefix("hold.") in hold.kinds and message.purpose in hold.stops
+                chain(
+                    (
+                        hold.source
+                        for pack in self._packs(jurisdiction)
+                        for hold in pack.holds
+                        if kind in hold.kinds and message.purpose in hold.stops
+                    ),
+                    (row.source for row in self._content.stops if row.kind == kind),
+                )
             )
         if rule in ("opt_out", "suppression"):
             return self._found(

@@ -43,6 +43,9 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.IMPORTED_IN_ARREARS: "Came with arrears, and without a burst",
     Cohort.SAYS_PAID: "Said it was paid",
     Cohort.POLITE_STOP: "Stop. Thank you",
+    Cohort.CO_BORROWER: "A co-borrower hears of the one loan that is hers too",
+    Cohort.GUARANTOR: "A guarantor hears the last reminder, and no other",
+    Cohort.PERSON_ON_SEVERAL: "One person, one telephone, a loan of her own and a share in another",
 }
 
 
@@ -80,6 +83,9 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         faults=FAULTS[demo.faults](),
         on_delivered=reached,
         first_texts=[_reply(text) for text in enact(behaviour.at_start(), core)],
+        on_recycled=lambda stirred: [
+            _reply(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
+        ],
         unreachable=portfolio.numbers,
         interests=interests(portfolio),
         evidence=demo.evidence,

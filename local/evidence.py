@@ -42,7 +42,7 @@ def open_folder(folder: Path, content: Path) -> Path:
     logs, packs = folder / LOGS, folder / PACKS
     for made in (logs, packs):
         made.mkdir(parents=True, exist_ok=True)
-    for kind in ("packs", "strategies"):
+    for kind in ("packs", "stops", "strategies"):
         for path in sorted((content / kind).glob("*.yaml")):
             shutil.copyfile(path, packs / path.name)
     return logs

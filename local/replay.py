@@ -263,7 +263,16 @@ class _Life:
 def told(borrower: Borrower, message: Message, now: datetime) -> Borrower:
     """The borrower after a message that reached its provider at once: the contact counts, the stage is told."""
     felt_until = min(message.not_after, now + HAND_OVER_WITHIN + LONGEST_DELIVERY)
-    contact = Contact(message.ref, now, felt_until, str(message.channel), message.purpose, message.loan_ids)
+    contact = Contact(
+        message.ref,
+        now,
+        felt_until,
+        str(message.channel),
+        message.purpose,
+        message.loan_ids,
+        message.party_id,
+        message.point,
+    )
     return marked(with_contact(borrower, contact), message, now, status="told")
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,6 +63,7 @@ class Run:
     dead_letters: int
     interpreter_failures: int
     executions: Mapping[str, str]
+    injected: Mapping[str, int] = field(default_factory=dict)
 
 
 def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
@@ -99,6 +100,7 @@ def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
         dead_letters=sum(aws.counters.dead_letters.values()),
         interpreter_failures=len(aws.interpreter_failures),
         executions=aws.executions("EscalationStateMachine"),
+        injected=dict(world.simulator.injected),
     )
 
 
@@ -122,6 +124,7 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
             "by_answer": counted(given.answer for given in run.hand_overs),
         },
         "provider_faults": provider_faults(run.hand_overs),
+        "provider_faults_injected": {name: count for name, count in ordered(run.injected).items() if count},
         "sms_parts": sum(encoding_and_parts(given.body)[1] for given in accepted if given.provider != EMAIL),
         "duplicates": _twice(accepted) or audit.counters["duplicates"],
         "violations": dict(audit.counters),

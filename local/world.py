@@ -7,10 +7,12 @@ something to do. Minutes at which they would find nothing are jumped over.
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,9 +24,11 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from local.core.feed import CoreEvent
 from local.embedded.aws import EmbeddedAws
 from local.embedded.clock import VirtualClock
+from local.portfolio.people import RECIPIENTS
 from local.simulator.faults import Faults
 from local.simulator.finance import FinanceKeys
-from local.simulator.simulator import FINANCE, Delivered, Outgoing, Simulator
+from local.simulator.simulator import FINANCE, Delivered, Outgoing, Simulator, Stirred
+from local.simulator.transport import InProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -32,9 +36,8 @@ CONTENT = ROOT / "layers" / "content"
 REGION = "us-east-1"
 MINUTE = timedelta(minutes=1)
 PROBE_EVERY = timedelta(hours=6)
-#: Real seconds a sender waits for a provider on the loopback interface, and the simulator's "time-out" beyond that.
-READ_TIMEOUT = 1.0
-HOLD_SECONDS = 1.2
+#: Well under every pack's `deaf_after_minutes`.
+LISTENS_EVERY = timedelta(minutes=5)
 EVENT_SOURCE = "lender.core"
 _HOT = DynamoType({"S": "HOT"})
 
@@ -72,6 +75,10 @@ class World:
         core: feeds facts. on_delivered: what people answer to a text that reached them.
         line_of: the number a person's text is sent to, by the person's own number.
         unreachable: numbers that no text reaches, and why (invalid, landline).
+        on_recycled: what becomes of it when a number has a new owner, and what that owner texts.
+        calm_from: from here on nothing goes wrong at the providers. interleave: see `EmbeddedAws`.
+        recipients: the allow-list, since this is not production; every invented person unless it says otherwise.
+        sending_mode: live, or shadow: then no provider hears anything.
     """
 
     core: Core
@@ -86,6 +93,11 @@ class World:
     before_call: Callable[[Any], Any] | None = None
     progress: Callable[[datetime], None] | None = None
     finance_numbers: Sequence[str] = ()
+    on_recycled: Callable[[Stirred], Sequence[Reply]] | None = None
+    calm_from: datetime | None = None
+    interleave: bool = False
+    recipients: Sequence[str] = RECIPIENTS
+    sending_mode: str = "live"
 
     clock: VirtualClock = field(init=False)
     simulator: Simulator = field(init=False)
@@ -102,35 +114,42 @@ class World:
             self.seed,
             self.faults,
             on_delivered=self._reached,
+            on_stirred=self._stirred,
+            on_early=self._overtake,
+            calm_from=self.calm_from,
             finance_keys=keys,
             finance_numbers=tuple(self.finance_numbers),
             unreachable=self.unreachable,
-            hold_seconds=HOLD_SECONDS,
         )
+        self._providers = InProcess(self.simulator)
         self._settled: set[tuple[str, str]] = set()
         self._fired_at: dict[str, datetime] = {}
+        self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._planned = 0
 
     def __enter__(self) -> World:
-        url = self.simulator.start()
+        url = self._providers.__enter__().url
         self.aws = EmbeddedAws(
             TEMPLATE,
             clock=self.clock,
             seed=self.seed,
-            parameters={"Environment": "dev", "Traces": "false"},
+            parameters={"Environment": "dev", "Traces": "false", "SendingMode": self.sending_mode},
             environment={
                 "CONTENT_DIR": str(CONTENT),
                 "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
                 "AWS_ENDPOINT_URL_SESV2": url,
                 "AWS_ENDPOINT_URL_SNS": url,
-                "PROVIDER_READ_TIMEOUT": str(READ_TIMEOUT),
             },
             logs_dir=self.logs_dir,
             on_start=lambda: bootstrap.use_clock(self.clock.now),
+            on_exit=bootstrap.forget,
             before_call=self.before_call,
+            interleave=self.interleave,
             region=REGION,
         )
         self.aws.__enter__()
         self._put_provider_secret(url)
+        self._put_recipients()
         return self
 
     def __exit__(self, *details: Any) -> None:
@@ -138,7 +157,7 @@ class World:
             self.aws.__exit__(*details)
         finally:
             bootstrap.reset()
-            self.simulator.close()
+            self._providers.close()
 
     def _put_provider_secret(self, url: str) -> None:
         import boto3
@@ -157,6 +176,14 @@ class World:
             SecretId=self.aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps(document)
         )
 
+    def _put_recipients(self) -> None:
+        import boto3
+
+        boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+            SecretId=self.aws.template.physical_name("RecipientsSecret"),
+            SecretString=json.dumps({"recipients": list(self.recipients)}),
+        )
+
     # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self) -> None:
@@ -164,6 +191,8 @@ class World:
         slots = self._slots()
         while True:
             now = self.clock.now()
+            self._happen(now)
+            self._listen(now)
             self._feed(self.core.due(now))
             self._hand_on(self.simulator.due(now))
             due = {function for function, slot in slots.items() if slot <= now}
@@ -175,6 +204,7 @@ class World:
                 self.aws.drain()
             slots = self._slots()
             moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due(), *slots.values()]
+            moments += [planned_at for planned_at, _, _ in self._agenda[:1]]
             following = min((moment for moment in moments if moment is not None), default=None)
             if following is None or following > self.end:
                 self.clock.advance_to(self.end)
@@ -182,6 +212,13 @@ class World:
             self.clock.advance_to(max(following, now))
             if self.progress is not None:
                 self.progress(self.clock.now())
+
+    def _listen(self, now: datetime) -> None:
+        """Let the sweep prove that we hear, before anything rests on it: in the cloud it does so every minute."""
+        fired_at = self._fired_at.get("SweepMessagesFunction")
+        if fired_at is None or now - fired_at >= LISTENS_EVERY:
+            self._fired_at["SweepMessagesFunction"] = now
+            self.aws.tick({"SweepMessagesFunction"})
 
     def _slots(self) -> dict[str, datetime]:
         """When each schedule fires next, those that would find nothing left out."""
@@ -248,7 +285,11 @@ class World:
                 kind, headers, raw = self.simulator.webhook_request(each)
                 path = f"/webhooks/finance_sms/{self._keys.webhook_token}/{kind}"
                 answer = self.aws.request("POST", path, headers=headers, body=raw)
-                if answer.status != 200:
+                if answer.status >= 500:
+                    # As any provider does: until it is taken.
+                    again = partial(self._hand_on, [each])
+                    self.at(self.clock.now() + MINUTE, again)
+                elif answer.status != 200:
                     raise RuntimeError(f"the webhook answered {answer.status}")
             else:
                 topic = "ReportsTopic" if each.kind == "report" else "InboundTopic"
@@ -257,6 +298,34 @@ class World:
     def _reached(self, delivered: Delivered) -> None:
         for reply in self.on_delivered(delivered):
             self.text(*reply)
+
+    def _overtake(self, outgoing: Outgoing) -> None:
+        """A report that the application has before the answer to its own request."""
+        from dunlin.entry.observability import metrics  # reads the environment of the first function that runs
+
+        # In Lambda the function that waits has metrics of its own; here the others would publish them.
+        waiting = dict(metrics.metric_set)
+        metrics.metric_set.clear()
+        with self.aws.meanwhile("ReceiveReportFunction"):
+            self._hand_on([outgoing])
+        metrics.metric_set.update(waiting)
+
+    def _stirred(self, stirred: Stirred) -> None:
+        if stirred.what == "stop":
+            text = "退订" if stirred.number.startswith("+86") else "STOP"
+            self.text(stirred.number, text, stirred.at, "opt_out")
+        elif self.on_recycled is not None:
+            for reply in self.on_recycled(stirred):
+                self.text(*reply)
+
+    def at(self, moment: datetime, happens: Callable[[], None]) -> None:
+        """Let something else happen at a moment of the run, before anything of the system does."""
+        self._planned += 1
+        heapq.heappush(self._agenda, (moment, self._planned, happens))
+
+    def _happen(self, now: datetime) -> None:
+        while self._agenda and self._agenda[0][0] <= now:
+            heapq.heappop(self._agenda)[2]()
 
     def text(self, from_address: str, text: str, at: datetime, meaning: str) -> None:
         """A person's text to the lender's line."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from local.auditor.evidence import CoreEvent, EvidenceError, instant
 
@@ -16,7 +17,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A party to the borrower's loans."""
+    """A party to the borrower's loans. `loan_ids` empty: all of them; `represents` empty: the primary borrower."""
 
     party_id: str
     role: str
@@ -24,6 +25,12 @@ class Party:
     phone: str = field(repr=False)
     email: str = field(repr=False)
     may_hear: frozenset[str]
+    loan_ids: frozenset[str] = frozenset()
+    represents: str = ""
+    zone: str = ""
+
+    def is_on(self, loan_id: str) -> bool:
+        return not self.loan_ids or loan_id in self.loan_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +59,17 @@ class Loan:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A stop placed by the core."""
+    """A stop placed by the core: on the whole borrower, or on the loan, the person or the address it names."""
 
     hold_id: str
     kind: str
     until: datetime | None
+    placed_at: datetime | None = None
+    loan_id: str = ""
+    party_id: str = ""
+    address: str = field(default="", repr=False)
+    source: str = "core"
+    lifted_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +189,35 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
         before = known.loans.get(loan.loan_id)
         if before is None or loan.sequence > before.sequence:
             known = replace(known, loans={**known.loans, loan.loan_id: loan})
+    if event["type"] == "payment.applied":
+        day = local_day(instant(event.get("occurred_at"), "occurred_at"), known.zone)
+        due = {
+            loan.loan_id
+            for loan in known.loans.values()
+            if loan.status == "open" and any(unpaid.due_on <= day for unpaid in loan.instalments)
+        }
+        for placed in known.holds.values():
+            if not due & ({placed.loan_id} if placed.loan_id else due):
+                known = _lifted(known, placed, "payment")
     hold = event.get("hold")
     if isinstance(hold, dict):
         hold_id = str(hold.get("hold_id", ""))
         if event["type"] == "hold.lifted":
-            rest = {name: placed for name, placed in known.holds.items() if name != hold_id}
-            known = replace(known, holds=rest, lifted=known.lifted | {hold_id})
+            known = replace(known, lifted=known.lifted | {hold_id})
+            if hold_id in known.holds:
+                known = _lifted(known, known.holds[hold_id], str(hold.get("by") or "core"))
         elif hold_id not in known.lifted:
             until = hold.get("until")
-            placed = Hold(hold_id, str(hold.get("kind", "")), None if until is None else instant(until, "hold until"))
+            placed = Hold(
+                hold_id,
+                str(hold.get("kind", "")),
+                None if until is None else instant(until, "hold until"),
+                instant(event.get("occurred_at"), "occurred_at"),
+                str(hold.get("loan_id") or ""),
+                str(hold.get("party_id") or ""),
+                str(hold.get("phone") or hold.get("email") or ""),
+                str(hold.get("source") or "core"),
+            )
             known = replace(known, holds={**known.holds, hold_id: placed})
     contacts = event.get("contacts")
     if isinstance(contacts, list):
@@ -196,6 +229,16 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
     return known
 
 
+def _lifted(known: Known, hold: Hold, by: str) -> Known:
+    """Whether this ends the hold is for whoever knows who may; here it is remembered."""
+    return replace(known, holds={**known.holds, hold.hold_id: replace(hold, lifted_by=hold.lifted_by | {by})})
+
+
+def local_day(at: datetime, zone: str) -> date:
+    """The date where the borrower lives."""
+    return at.astimezone(ZoneInfo(zone or "UTC")).date()
+
+
 def party_of(party: Mapping[str, Any]) -> Party:
     return Party(
         party_id=str(party.get("party_id", "")),
@@ -204,6 +247,9 @@ def party_of(party: Mapping[str, Any]) -> Party:
         phone=str(party.get("phone") or ""),
         email=str(party.get("email") or ""),
         may_hear=frozenset(str(purpose) for purpose in party.get("may_hear", ())),
+        loan_ids=frozenset(str(loan_id) for loan_id in party.get("loan_ids") or ()),
+        represents=str(party.get("represents") or ""),
+        zone=str(party.get("time_zone") or ""),
     )
 
 

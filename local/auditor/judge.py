@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +13,18 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local.auditor.evidence import Evidence, EvidenceError, HandOver, Inbound, LogLine, instant, read_evidence
-from local.auditor.history import ZERO, History, Known, Loan, Party
-from local.auditor.law import Cap, Limits, inside, instant_inside, limits_for, number_zones
+from local.auditor.history import ZERO, History, Hold, Known, Loan, Party
+from local.auditor.law import (
+    SAME_PEOPLE,
+    Cap,
+    Limits,
+    Stop,
+    inside,
+    instant_inside,
+    limits_for,
+    number_zones,
+    stops_in,
+)
 from local.auditor.leaks import leaks_in, planted
 from local.auditor.reading import (
     Reading,
@@ -52,7 +62,9 @@ HAND_OVER_WITHIN = timedelta(minutes=2)
 #: A text about an overdue amount may say by when an answer is asked for.
 LATEST_DEADLINE = timedelta(days=60)
 
-_OCCASION = re.compile(r"(?P<due>\d{4}-\d\d-\d\d)#(?P<stage>[^#]+)#(?P<episode>\d+)#(?P<channel>[^#]+)#(?P<n>\d+)")
+_OCCASION = re.compile(
+    r"(?P<due>\d{4}-\d\d-\d\d)#(?P<stage>[^#]+)#(?P<episode>\d+)#(?P<channel>[^#]+)#(?P<n>\d+)(?:@(?P<party>[^#@]+))?"
+)
 _REPLY = re.compile(r"reply#(?P<stage>[^#]+)#(?P<channel>[^#]+)#(?P<inbound>.+)", re.DOTALL)
 
 
@@ -81,6 +93,7 @@ class _Case:
     episode: int
     answers: Inbound | None
     party: Party | None
+    principal: str
     today: date
     overdue: bool
 
@@ -97,6 +110,17 @@ class _Case:
     @property
     def person(self) -> tuple[str, str]:
         return self.given.borrower_id, self.party.party_id if self.party is not None else _point(self.given.to)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contact:
+    """A contact that a cap may count; `case` is None for one made before the cut-over."""
+
+    at: datetime
+    channel: str
+    purpose: str
+    loans: frozenset[str]
+    case: _Case | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +148,11 @@ class _Judge:
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
     limits: dict[str, Limits] = field(default_factory=dict)
+    stops: dict[str, Stop] | None = None
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     unknown_codes: set[str] = field(default_factory=set)
     names: dict[str, frozenset[str]] = field(default_factory=dict)
+    roles: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.history = History(self.evidence.events)
@@ -208,7 +234,8 @@ class _Judge:
             stage=occasion["stage"] if occasion is not None else "",
             episode=int(occasion["episode"]) if occasion is not None else 0,
             answers=answers,
-            party=_party_at(known, given.to),
+            party=_party_at(known, given.to, _party_in(occasion)),
+            principal=_party_in(occasion),
             today=today,
             overdue=(due_on is not None and due_on < today) or (due_on is None and bool(reading.days_late)),
         )
@@ -233,6 +260,11 @@ class _Judge:
             except (ZoneInfoNotFoundError, ValueError):
                 raise EvidenceError("core.jsonl: a borrower's time_zone is not a zone") from None
         return self.zones[name]
+
+    def _stops(self) -> Mapping[str, Stop]:
+        if self.stops is None:
+            self.stops = stops_in(self.evidence.packs)
+        return self.stops
 
     def _limits(self, jurisdiction: str) -> Limits:
         if jurisdiction not in self.limits:
@@ -274,7 +306,28 @@ class _Judge:
             elif ends is not None and ends > inbound.at + RECORD_WITHIN:
                 why = "an opt-out was never recorded"
                 self.findings.append(Finding("opt_out", f"inbound/{inbound.inbound_id}", inbound.at, why))
+        self._read_preferences()
         return {"received": received, "honoured": len(latencies), "max_seconds": max(latencies, default=0.0)}
+
+    def _read_preferences(self) -> None:
+        """Opt-outs that the core told: of one number, or of everything that reached a party then. They bind as one by
+        text does that nobody recorded: once they are old enough that no queue can hold them any more."""
+        for event in self.evidence.events:
+            told = event.event.get("preference") if event.event.get("type") == "preferences.changed" else None
+            if not isinstance(told, dict) or told.get("scope") not in ("number", "everything"):
+                continue
+            addresses = [str(told[name]) for name in ("phone", "email") if told.get(name)]
+            if told["scope"] == "everything":
+                known = self.history.fed_by(str(event.event.get("borrower_id", "")), event.fed_at)
+                for party in known.parties:
+                    if party.party_id == told.get("party_id") or (not told.get("party_id") and party.role == "primary"):
+                        addresses.extend(filter(None, (party.phone, party.email)))
+            for address in addresses:
+                if told.get("opted_out"):
+                    said = Inbound(event.fed_at, f"core/{event.event.get('event_id')}", address, "", "opt_out")
+                    self.opt_outs.setdefault(_point(address), []).append(_OptOut(said, None))
+                else:
+                    self.opt_ins.setdefault(_point(address), []).append(event.fed_at)
 
     def _in_force(self, point: str, at: datetime) -> _OptOut | None:
         """A recorded opt-out that an earlier text of this number made and no opt-in has ended."""
@@ -327,7 +380,8 @@ class _Judge:
     # ── Hours ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _zones_of(self, case: _Case) -> Iterator[tuple[str, ZoneInfo]]:
-        names = [case.known.zone] if case.known.zone else []
+        home = (case.party.zone if case.party is not None else "") or case.known.zone
+        names = [home] if home else []
         indicated, is_known = number_zones(case.given.to)
         if not is_known:
             self.unknown_codes.add(re.sub(r"\D", "", case.given.to)[:4])
@@ -365,42 +419,59 @@ class _Judge:
     # ── Caps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _caps(self, accepted: Sequence[_Case]) -> None:
-        """No window of a cap holds more accepted contacts than it may. Answers to a borrower's texts do not count."""
-        contacts: dict[tuple[str, str], list[tuple[datetime, str, str, frozenset[str], _Case | None]]] = {}
-        for case in accepted:
-            if case.answers is not None:
+        """No window of a cap holds more accepted contacts than it may. Answers to a borrower's texts do not count.
+
+        The caps per debtor count what the person felt: what was sent to them, and whatever came to a number or address
+        of theirs, about whoever's loans. The caps per loan count what anybody was told about it.
+        """
+        told = [
+            _Contact(case.given.at, case.given.channel, case.purpose, self._loans_of(case), case)
+            for case in accepted
+            if case.answers is None
+        ]
+        told.sort(key=lambda contact: contact.at)
+        by_borrower: dict[str, list[_Contact]] = {}
+        by_person: dict[tuple[str, str], list[_Contact]] = {}
+        by_point: dict[str, list[_Contact]] = {}
+        for this in told:
+            case = this.case
+            assert case is not None
+            given, known = case.given, case.known
+            imported = [_Contact(c.at, c.channel, c.purpose, frozenset(known.loans), None) for c in known.imported]
+            about = [*imported, *by_borrower.setdefault(given.borrower_id, [])]
+            felt = {id(contact): contact for contact in (*imported, *by_person.setdefault(case.person, []))}
+            for point in _points_of(case):
+                felt |= {id(contact): contact for contact in by_point.setdefault(point, [])}
+            self._cap(case, this, list(felt.values()), about)
+            by_borrower[given.borrower_id].append(this)
+            by_person[case.person].append(this)
+            by_point.setdefault(_point(given.to), []).append(this)
+
+    def _loans_of(self, case: _Case) -> frozenset[str]:
+        return frozenset(loan.loan_id for loan in _scope(case, case.known)) or frozenset(case.known.loans)
+
+    def _cap(self, case: _Case, this: _Contact, felt: Sequence[_Contact], about: Sequence[_Contact]) -> None:
+        for cap in self._limits(case.known.jurisdiction).caps:
+            if not cap.counts(this.channel, this.purpose):
                 continue
-            loans = frozenset(loan.loan_id for loan in _scope(case, case.known)) or frozenset(case.known.loans)
-            person = contacts.setdefault(case.person, [])
-            if not person:
-                person.extend(
-                    (c.at, c.channel, c.purpose, frozenset(case.known.loans), None) for c in case.known.imported
-                )
-            person.append((case.given.at, case.given.channel, case.purpose, loans, case))
-        for history in contacts.values():
-            history.sort(key=lambda contact: contact[0])
-            for index, (at, channel, purpose, loans, this) in enumerate(history):
-                if this is None:
-                    continue
-                for cap in self._limits(this.known.jurisdiction).caps:
-                    if not cap.counts(channel, purpose):
-                        continue
-                    if cap.effective_on is not None and this.today < cap.effective_on:
-                        continue
-                    self.checked["cap_checks"] += 1
-                    before = [
-                        c for c in history[:index] if cap.counts(c[1], c[2]) and self._within(cap, c[0], at, this)
-                    ]
-                    most = (
-                        max((sum(loan in c[3] for c in before) for loan in loans), default=len(before))
-                        if cap.per == "loan"
-                        else len(before)
-                    )
-                    if most + 1 > cap.count:
-                        span = "on one local day" if cap.calendar else f"in {cap.days} days"
-                        why = f"contact {most + 1} {span}, {cap.count} allowed: {cap.rule} ({cap.source})"
-                        self._find("cap", this, why)
-                        break
+            if cap.effective_on is not None and case.today < cap.effective_on:
+                continue
+            self.checked["cap_checks"] += 1
+            before = [
+                c
+                for c in (about if cap.per == "loan" else felt)
+                if cap.counts(c.channel, c.purpose) and self._within(cap, c.at, this.at, case)
+            ]
+            most = (
+                max((sum(loan in c.loans for c in before) for loan in this.loans), default=len(before))
+                if cap.per == "loan"
+                else len(before)
+            )
+            if most + 1 > cap.count:
+                span = "on one local day" if cap.calendar else f"in {cap.days} days"
+                why = f"contact {most + 1} {span}, {cap.count} allowed: {cap.rule} ({cap.source})"
+                self._find("cap", case, why)
+                return
 
     def _within(self, cap: Cap, earlier: datetime, at: datetime, case: _Case) -> bool:
         if cap.calendar:
@@ -434,7 +505,7 @@ class _Judge:
 
     def _third_party(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
         self.checked["recipients"] += 1
-        party = _party_at(known, case.given.to)
+        party = _party_at(known, case.given.to, case.principal)
         if party is None:
             answers_safely = case.answers is not None and not case.reading.amounts and not case.reading.tails
             if not answers_safely:
@@ -442,10 +513,43 @@ class _Judge:
             return
         if case.answers is None and case.purpose not in party.may_hear:
             yield "third_party", f"the {party.role or 'party'} may not hear {case.purpose}"
+        elif case.answers is None and not self._is_addressed(case, known, party):
+            yield "third_party", f"the {party.role or 'party'} is not whom this stage, or this occasion, is for"
         elif case.answers is not None and case.reading.amounts and not party.may_hear & {"servicing", "collection"}:
             yield "third_party", f"the {party.role or 'party'} may not hear of the debt"
+        if case.reading.amounts or case.reading.tails:
+            self.checked["loans_heard"] += 1
+            tails = {loan.tail for loan in known.loans.values() if _is_on(known, party, case.principal, loan.loan_id)}
+            foreign = {loan.tail for loan in known.loans.values()} - tails
+            if foreign & set(case.reading.tails) or any(mentions_tail(case.given.text, tail) for tail in foreign):
+                yield "third_party", f"the {party.role or 'party'} hears of a loan that they are not on"
         if self._names_a_stranger(case, known):
             yield "third_party", "the text names a person who is no party to the borrower's loans"
+
+    def _is_addressed(self, case: _Case, known: Known, party: Party) -> bool:
+        """Whether the occasion is this person's, or that of somebody they represent, and the stage is for such."""
+        if not case.is_occasion:
+            return True
+        behind = _behind(known, party, case.principal)
+        if behind is None:
+            return False
+        if not case.principal:
+            return behind.role == "primary"
+        if behind.role not in ("co_borrower", "guarantor"):
+            return False
+        self.checked["further_parties"] += 1
+        to = self._roles_of(case.stage)
+        return to is None or behind.role in to
+
+    def _roles_of(self, stage: str) -> frozenset[str] | None:
+        """Whom the lender's strategies address with a stage; None where no strategy is among the evidence."""
+        if not self.roles:
+            for document in self.evidence.packs.values():
+                stages = document.get("stages") if isinstance(document, dict) else None
+                for step in stages if isinstance(stages, list) else ():
+                    to = frozenset(str(role) for role in step.get("to") or ("primary",))
+                    self.roles[str(step.get("id"))] = to | self.roles.get(str(step.get("id")), frozenset())
+        return self.roles.get(stage)
 
     def _names_a_stranger(self, case: _Case, known: Known) -> bool:
         text = case.given.text
@@ -462,12 +566,23 @@ class _Judge:
     def _held(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
         if case.answers is not None:
             return
+        stops = self._stops()
         for hold in known.holds.values():
-            if hold.until is not None and hold.until <= case.given.reserved_at:
+            row = stops.get(hold.kind)
+            if not _in_force(hold, row, case.given.reserved_at) or not self._is_about(hold, case, known):
                 continue
-            if case.purpose == "collection" or hold.kind in STOPS_EVERYTHING:
+            stopped = row is not None and case.purpose in row.stops
+            if stopped or case.purpose == "collection" or hold.kind in STOPS_EVERYTHING:
                 yield "hold", f"a hold was in force: {hold.kind}"
                 return
+
+    def _is_about(self, hold: Hold, case: _Case, known: Known) -> bool:
+        """A hold that names a loan, a person or an address is about that; one that names nothing is about all."""
+        if hold.loan_id and hold.loan_id not in {loan.loan_id for loan in _scope(case, known)}:
+            return False
+        if hold.party_id and (case.party is None or case.party.party_id != hold.party_id):
+            return False
+        return not hold.address or _point(hold.address) == _point(case.given.to)
 
     def _figures(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
         open_loans = [loan for loan in known.loans.values() if loan.status == "open"]
@@ -618,16 +733,36 @@ class _Judge:
 # ── What a text is about ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _in_force(hold: Hold, row: Stop | None, at: datetime) -> bool:
+    """Whether the stop binds at `at`: placed and not lifted by those whose word it is, and not over.
+
+    Without a row everybody's word counts, and it lasts until it is lifted.
+    """
+    if row is None:
+        return not hold.lifted_by and (hold.until is None or hold.until > at)
+    if SAME_PEOPLE.get(hold.source, hold.source) not in row.placed_by:
+        return False  # refused at the door
+    if {SAME_PEOPLE.get(name, name) for name in hold.lifted_by} & row.lifted_by:
+        return False
+    until = hold.until
+    if until is None and row.lasts is not None and hold.placed_at is not None:
+        until = hold.placed_at + row.lasts
+    return until is None or until > at
+
+
 def _scope(case: _Case, known: Known) -> tuple[Loan, ...]:
     """The loans a message speaks of: those whose account it names, else those with something at its due date."""
-    named = tuple(loan for loan in known.loans.values() if loan.tail in case.reading.tails)
+    theirs = tuple(
+        loan for loan in known.loans.values() if _is_on(known, case.party, case.principal, loan.loan_id)
+    ) or tuple(known.loans.values())
+    named = tuple(loan for loan in theirs if loan.tail in case.reading.tails)
     if not named:
-        named = tuple(loan for loan in known.loans.values() if mentions_tail(case.given.text, loan.tail))
+        named = tuple(loan for loan in theirs if mentions_tail(case.given.text, loan.tail))
     if named:
         return named
-    open_loans = tuple(loan for loan in known.loans.values() if loan.status == "open")
+    open_loans = tuple(loan for loan in theirs if loan.status == "open")
     due = tuple(loan for loan in open_loans if _owed(loan, case))
-    return due or open_loans or tuple(known.loans.values())
+    return due or open_loans or theirs
 
 
 def _owed(loan: Loan, case: _Case) -> frozenset[Decimal]:
@@ -715,9 +850,42 @@ def _days_late(loan: Loan, today: date, zone: ZoneInfo) -> int:
     return (today - loan.instalments[0].due_on).days if loan.instalments else 0
 
 
-def _party_at(known: Known, address: str) -> Party | None:
-    point = _point(address)
-    return next((p for p in known.parties if point in (_point(p.phone), _point(p.email))), None)
+def _points_of(case: _Case) -> frozenset[str]:
+    """Every point of the person who was reached."""
+    own = (case.party.phone, case.party.email) if case.party is not None else ()
+    return frozenset(_point(address) for address in (case.given.to, *own) if address)
+
+
+def _party_in(occasion: re.Match[str] | None) -> str:
+    """The further party whose occasion a key names; empty for the primary borrower's."""
+    return (occasion["party"] or "") if occasion is not None else ""
+
+
+def _party_at(known: Known, address: str, principal: str) -> Party | None:
+    """Who was reached at an address; where several have it, the one whom the occasion is for."""
+    there = [p for p in known.parties if _point(address) in (_point(p.phone), _point(p.email))]
+    fitting = [p for p in there if (behind := _behind(known, p, principal)) is not None and _fits(behind, principal)]
+    return next(iter([*fitting, *there]), None)
+
+
+def _fits(behind: Party, principal: str) -> bool:
+    return behind.party_id == principal if principal else behind.role == "primary"
+
+
+def _behind(known: Known, party: Party, principal: str) -> Party | None:
+    """Whose place the reached person takes: their own; a representative, that of the party they speak for."""
+    if party.role != "representative":
+        return party if not principal or party.party_id == principal else None
+    if party.represents:
+        return next((p for p in known.parties if p.party_id == party.represents), None)
+    return next((p for p in known.parties if p.role == "primary"), None)
+
+
+def _is_on(known: Known, party: Party | None, principal: str, loan_id: str) -> bool:
+    if party is None:
+        return True
+    behind = _behind(known, party, principal)
+    return party.is_on(loan_id) and (behind is None or behind.is_on(loan_id))
 
 
 def _point(address: str) -> str:

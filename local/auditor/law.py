@@ -207,6 +207,37 @@ def limits_for(jurisdiction: str, packs: Mapping[str, Any], default_max_age: tim
     return Limits(tuple(hours), tuple(caps), max_age or default_max_age, reviewed=names[0] in _HOURS)
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One row of the lender's table of stops: what it stops, for how long by itself, and whose word it is."""
+
+    stops: frozenset[str]
+    lasts: timedelta | None
+    placed_by: frozenset[str]
+    lifted_by: frozenset[str]
+
+
+#: Names that cores have for the same people.
+SAME_PEOPLE: Mapping[str, str] = {"agent": "staff", "counsel": "representative"}
+
+
+def stops_in(packs: Mapping[str, Any]) -> dict[str, Stop]:
+    """The table of stops among the files; empty where there is none. Nothing that a pack adds makes a stop weaker."""
+    table: dict[str, Stop] = {}
+    for document in packs.values():
+        rows = document.get("stops") if isinstance(document, dict) else None
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and row.get("kind") and row.get("follows") != "loan_status":
+                days = row.get("default_days")
+                table[str(row["kind"])] = Stop(
+                    _names(row.get("stops"), frozenset()),
+                    timedelta(days=int(days)) if isinstance(days, int) else None,
+                    _names(row.get("placed_by"), frozenset()),
+                    _names(row.get("lifted_by"), frozenset()),
+                )
+    return table
+
+
 def inside(rule: Hours, zone: ZoneInfo, begin: datetime, end: datetime) -> bool:
     """Whether all of [begin, end] is inside the hours of one local day. `end` is a limit that is not itself reached."""
     first, last = begin.astimezone(zone), end.astimezone(zone)

@@ -34,6 +34,8 @@ CHECKED = (
     "dates",
     "days_stated",
     "recipients",
+    "further_parties",
+    "loans_heard",
     "hours_checks",
     "cap_checks",
     "paid_checks",

@@ -18,7 +18,7 @@ from local.conversations import Conversation, Interest, conversations
 from local.core.feed import CoreEvent
 from local.evidence import open_folder, write_evidence
 from local.simulator.faults import Faults
-from local.simulator.simulator import Delivered
+from local.simulator.simulator import Delivered, Stirred
 from local.summary import Run, Summary, broken, collect, summarise, timed_decisions
 from local.world import CONTENT, Reply, World
 
@@ -55,6 +55,7 @@ class Plan:
     faults: Faults
     on_delivered: Callable[[Delivered], Sequence[Reply]]
     first_texts: Sequence[Reply] = ()
+    on_recycled: Callable[[Stirred], Sequence[Reply]] | None = None
     unreachable: Mapping[str, str]
     interests: Sequence[Interest]
     evidence: Path | None
@@ -110,6 +111,7 @@ def run_and_judge(plan: Plan, progress: Progress | None = None) -> Judged:
             plan.on_delivered,
             line_of,
             unreachable=plan.unreachable,
+            on_recycled=plan.on_recycled,
             progress=passed,
             finance_numbers=(CHINESE_LINE,),
         ) as world:

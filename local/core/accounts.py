@@ -21,6 +21,7 @@ class PartyTerms:
     email: str | None
     may_hear: tuple[str, ...]
     consents: tuple[str, ...]
+    loan_ids: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The party in a `borrower.updated` event; what is not known is left out."""
@@ -36,6 +37,8 @@ class PartyTerms:
             document["phone"] = self.phone
         if self.email is not None:
             document["email"] = self.email
+        if self.loan_ids:
+            document["loan_ids"] = list(self.loan_ids)
         return document
 
 

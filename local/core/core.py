@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ from local.core.ledger import CENT, Arrears, LoanLedger, Standing
 
 LOOK_AHEAD = timedelta(days=45)
 STATEMENT_BEFORE = timedelta(days=25)
-CHECKPOINT_EVERY = timedelta(hours=12)
+CHECKPOINT_EVERY = timedelta(hours=1)
 PART = Decimal("0.40")
 
 NEAR = timedelta(days=15)
@@ -32,8 +32,9 @@ NEAR = timedelta(days=15)
 #: current: all that is overdue and every instalment whose day is near; all: everything.
 AmountWord = Literal["due", "part", "current", "all"]
 #: applied: at once. pending: seen first, applied later. pending_returned: seen, then the bank returns it.
-#: returned, reversed: applied at once, taken back later by the bank or by the lender.
-PaymentKind = Literal["applied", "pending", "pending_returned", "returned", "reversed"]
+#: returned, reversed: applied at once, taken back later by the bank or by the lender. backdated: recorded now, with
+#: the date of `later` ago.
+PaymentKind = Literal["applied", "pending", "pending_returned", "returned", "reversed", "backdated"]
 LoanEnd = Literal["sold", "placed", "charged_off"]
 
 
@@ -86,6 +87,7 @@ class Core:
         self._holds: dict[str, str] = {}
         self._loans: dict[str, _Loan] = {}
         self._zones: dict[str, ZoneInfo] = {}
+        self._profiles: dict[str, tuple[int, Account]] = {}
         for account in accounts:
             self._open(account)
         self._plan(self._now, self._start)
@@ -186,6 +188,10 @@ class Core:
         loan = self._loan(loan_id)
         self._plan(at, lambda moment: self._waive(loan, moment))
 
+    def schedule_new_phone(self, borrower_id: str, old: str, new: str | None, at: datetime) -> None:
+        """The core learns that a number is no longer the borrower's; `new` is theirs now, None where nobody knows."""
+        self._plan(at, lambda moment: self._change_phone(borrower_id, old, new, moment))
+
     # ── What anybody may ask (behaviours, the auditor) ───────────────────────────────────────────────────────────
 
     def standing(self, loan_id: str, at: datetime | None = None) -> Standing:
@@ -255,13 +261,7 @@ class Core:
             account = loan.account
             if account.borrower_id not in told:
                 told.add(account.borrower_id)
-                borrower: Document = {
-                    "sequence": 1,
-                    "jurisdiction": account.jurisdiction,
-                    "time_zone": account.time_zone,
-                    "parties": [party.document() for party in account.parties],
-                }
-                self._record("borrower.updated", at, account.borrower_id, {"borrower": borrower})
+                self._tell_profile(account, 1, at)
             if account.imported is None:
                 self._tell(loan, "loan.snapshot", at)
             else:
@@ -274,6 +274,22 @@ class Core:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
         mark = midnight + CHECKPOINT_EVERY * ((at - midnight) // CHECKPOINT_EVERY + 1)
         self._plan(mark + CHECKPOINT_AFTER, lambda moment: self._checkpoint(mark, moment))
+
+    def _tell_profile(self, account: Account, sequence: int, at: datetime) -> None:
+        self._profiles[account.borrower_id] = sequence, account
+        borrower: Document = {
+            "sequence": sequence,
+            "jurisdiction": account.jurisdiction,
+            "time_zone": account.time_zone,
+            "parties": [party.document() for party in account.parties],
+        }
+        self._record("borrower.updated", at, account.borrower_id, {"borrower": borrower})
+
+    def _change_phone(self, borrower_id: str, old: str, new: str | None, at: datetime) -> None:
+        sequence, account = self._profiles[borrower_id]
+        parties = tuple(replace(party, phone=new) if party.phone == old else party for party in account.parties)
+        if parties != account.parties:
+            self._tell_profile(replace(account, parties=parties), sequence + 1, at)
 
     def _checkpoint(self, mark: datetime, at: datetime) -> None:
         self._feed.checkpoint(mark, at)
@@ -313,6 +329,12 @@ class Core:
             self._tell_payment(loan, "payment.pending", payment_id, sum_paid, at)
             applied = kind == "pending"
             self._plan(at + later, lambda moment: self._settle(loan, payment_id, sum_paid, moment, applied=applied))
+            return
+        if kind == "backdated":
+            loan.ledger.apply(payment_id, sum_paid)
+            self._tell_payment(loan, "payment.backdated", payment_id, sum_paid, at, occurred_at=at - later)
+            if loan.ledger.status == "closed":
+                self._tell(loan, "loan.closed", at)
             return
         self._apply(loan, payment_id, sum_paid, at)
         if kind in ("returned", "reversed"):
@@ -374,16 +396,37 @@ class Core:
             loan.ledger.waive_charges()
             self._tell(loan, "loan.waived", at)
 
-    def _tell_payment(self, loan: _Loan, event_type: str, payment_id: str, amount: Decimal, at: datetime) -> None:
-        self._tell(loan, event_type, at, {"payment": {"payment_id": payment_id, "amount": str(amount)}})
+    def _tell_payment(
+        self,
+        loan: _Loan,
+        event_type: str,
+        payment_id: str,
+        amount: Decimal,
+        at: datetime,
+        *,
+        occurred_at: datetime | None = None,
+    ) -> None:
+        payment: Document = {"payment": {"payment_id": payment_id, "amount": str(amount)}}
+        self._tell(loan, event_type, at, payment, occurred_at=occurred_at)
 
-    def _tell(self, loan: _Loan, event_type: str, at: datetime, body: Document | None = None) -> None:
+    def _tell(
+        self,
+        loan: _Loan,
+        event_type: str,
+        at: datetime,
+        body: Document | None = None,
+        *,
+        occurred_at: datetime | None = None,
+    ) -> None:
         loan.sequence += 1
         self._remember(loan, at)
-        self._record(event_type, at, loan.account.borrower_id, {**(body or {}), "loan": self._snapshot(loan, at)})
+        whole: Document = {**(body or {}), "loan": self._snapshot(loan, at)}
+        self._record(event_type, at, loan.account.borrower_id, whole, occurred_at=occurred_at)
 
-    def _record(self, event_type: str, at: datetime, borrower_id: str, body: Document) -> None:
-        self._feed.record(event_type, at, borrower_id, self._local(at, borrower_id), body)
+    def _record(
+        self, event_type: str, at: datetime, borrower_id: str, body: Document, *, occurred_at: datetime | None = None
+    ) -> None:
+        self._feed.record(event_type, at, borrower_id, self._local(occurred_at or at, borrower_id), body)
 
     def _snapshot(self, loan: _Loan, at: datetime) -> Document:
         today = loan.local_date(at)

@@ -8,8 +8,10 @@ from local.embedded.errors import (
     EmbeddedAwsError,
     FunctionError,
     LivelockError,
+    ProcessKilledError,
     TemplateError,
 )
+from local.embedded.journal import Journal
 
 __all__ = [
     "ApiResponse",
@@ -22,7 +24,9 @@ __all__ = [
     "Fault",
     "FunctionError",
     "Invocation",
+    "Journal",
     "LivelockError",
+    "ProcessKilledError",
     "SnsText",
     "TemplateError",
     "VirtualClock",

@@ -15,7 +15,8 @@ import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,7 +34,7 @@ from local.embedded import dynamodb, moto_core, sqs
 from local.embedded.api import ApiResponse, Route, find_route, proxy_event, proxy_response
 from local.embedded.clock import VirtualClock
 from local.embedded.dynamodb import SHARDS, Change, ChangeSink
-from local.embedded.errors import FunctionError, LivelockError, TemplateError
+from local.embedded.errors import FunctionError, LivelockError, ProcessKilledError, TemplateError
 from local.embedded.functions import Functions, LogRouter
 from local.embedded.patching import Patches
 from local.embedded.provision import Provisioner
@@ -62,10 +63,15 @@ class CallInfo:
 
 @dataclass(frozen=True)
 class Fault:
-    """An error to raise in place of an answer: before the call has its effect, or after it (the answer is lost)."""
+    """An error to raise in place of an answer: before the call has its effect, or after it (the answer is lost).
 
-    error: Exception
+    `repeated`: the answer is lost on its way, and the SDK asks a second time, as it does unless its client was made to
+    try once; what comes of the second time is the answer. `ProcessKilledError` as error ends the function's process.
+    """
+
+    error: BaseException
     after_effect: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class EmbeddedAws:
         environment: more variables for every function; they win over the template's.
         logs_dir: one `<LogicalId>.log` for each function; nothing is kept without it.
         on_start: called once, with the first function's environment in place, before any handler is imported.
+        on_exit: called with a function's name when its process was killed: its next invocation is a cold start.
         before_call: sees every API call of a handler, and may answer with a `Fault`.
         identities: e-mail addresses or domains that SES takes as verified.
         interleave: poll sources in an order drawn from the seed, to look for orders that break something.
@@ -144,6 +151,7 @@ class EmbeddedAws:
         root: Path | None = None,
         logs_dir: Path | None = None,
         on_start: Callable[[], None] | None = None,
+        on_exit: Callable[[str], None] | None = None,
         before_call: Callable[[CallInfo], Fault | None] | None = None,
         identities: Sequence[str] = (),
         interleave: bool = False,
@@ -160,6 +168,7 @@ class EmbeddedAws:
         self._environment = dict(environment or {})
         self._logs_dir = logs_dir
         self._on_start = on_start
+        self._on_exit = on_exit
         self._before_call = before_call
         self._identities = tuple(identities)
         self._order = random.Random(f"order:{seed}") if interleave else None
@@ -245,6 +254,7 @@ class EmbeddedAws:
             stdout=self._stdout,
             stderr=self._stderr,
             on_start=self._on_start,
+            on_exit=self._on_exit,
         )
         if str(self._root) not in sys.path:
             path = [str(self._root), *sys.path]
@@ -258,6 +268,8 @@ class EmbeddedAws:
             function = self._functions.current
             if function is None:
                 return original(client, operation, parameters)
+            if self._functions.killed:
+                raise ProcessKilledError
             service = client.meta.service_model.endpoint_prefix
             service = _SERVICE_NAMES.get(service, service)
             name = f"{service}.{operation}"
@@ -266,14 +278,17 @@ class EmbeddedAws:
             fault = None
             if self._before_call is not None:
                 fault = self._before_call(CallInfo(function, service, operation, counters.calls[name], parameters))
-            if fault is not None and not fault.after_effect:
-                raise fault.error
+            repeated = fault is not None and fault.repeated and _attempts(client) > 1
+            if fault is not None and not fault.after_effect and not fault.repeated:
+                raise self._functions.kill() if isinstance(fault.error, ProcessKilledError) else fault.error
             # A boto3 resource speaks plain Python and translates on botocore's way, so it has to go that way.
             plain = client.meta.config.user_agent_extra == "Resource"
             make = dynamodb.call if service == "dynamodb" and not plain else original
             answer = make(client, operation, parameters)
+            if repeated:
+                return make(client, operation, parameters)
             if fault is not None:
-                raise fault.error
+                raise self._functions.kill() if isinstance(fault.error, ProcessKilledError) else fault.error
             return answer
 
         self._patches.set(botocore.client.BaseClient, "_make_api_call", make_api_call)
@@ -434,6 +449,18 @@ class EmbeddedAws:
             return proxy_response(self._run(route.function, event, "api"))
         except FunctionError:
             return proxy_response(None)
+
+    @contextmanager
+    def meanwhile(self, function: str) -> Iterator[None]:
+        """What is done in here happens while a handler waits for an answer; at the end `function` reads its queues."""
+        self._functions.nested = True
+        try:
+            yield
+            for queue in self._queues:
+                while queue.mapping.function == function and queue.poll():
+                    pass
+        finally:
+            self._functions.nested = False
 
     def drain(self) -> int:
         """Run everything that is due now until nothing is. Returns the number of handler invocations.
@@ -671,6 +698,14 @@ _SERVICE_NAMES: Final = {
     "states": "stepfunctions",
     "streams.dynamodb": "dynamodbstreams",
 }
+
+
+def _attempts(client: Any) -> int:
+    """How many times the client tries a call in all; botocore's own default is five, in its legacy mode."""
+    retries: Mapping[str, Any] = client.meta.config.retries or {}
+    if "total_max_attempts" in retries:
+        return int(retries["total_max_attempts"])
+    return int(retries.get("max_attempts", 4)) + 1
 
 
 def _stream_source(poller: StreamPoller, shard: int) -> Callable[[], bool]:

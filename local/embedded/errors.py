@@ -1,5 +1,6 @@
 """What can go wrong in the embedded AWS itself.
 
+ProcessKilledError           not an Exception: a function's process ends
 EmbeddedAwsError
 ├── TemplateError           the template asks for something that cannot be resolved or is not wired
 ├── FunctionError           a handler raised; `error_type` and `function` say which
@@ -8,6 +9,14 @@ EmbeddedAwsError
 """
 
 from __future__ import annotations
+
+
+class ProcessKilledError(BaseException):
+    """A function's process ends here and now: out of time, out of memory, or its machine is gone.
+
+    Raise it out of `before_call` by way of a `Fault`. No `except Exception` of the handler sees it, what its `finally`
+    blocks still try has no effect, and the next invocation is a cold start.
+    """
 
 
 class EmbeddedAwsError(Exception):

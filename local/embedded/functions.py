@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from local.embedded.errors import FunctionError, TemplateError
+from local.embedded.errors import FunctionError, ProcessKilledError, TemplateError
 from local.embedded.template import FunctionSpec
 
 
@@ -88,7 +88,8 @@ class Functions:
     """The functions of one template.
 
     `on_start` is called once, inside the first invocation, when the environment is set and before any handler module
-    is imported: the place to give the application its clock.
+    is imported: the place to give the application its clock. `on_exit` is called with a function's name when its
+    process was killed: the place to forget what it had put together.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Functions:
         stdout: LogRouter,
         stderr: LogRouter,
         on_start: Callable[[], None] | None,
+        on_exit: Callable[[str], None] | None = None,
     ) -> None:
         self._specs = specs
         self._root = root
@@ -109,9 +111,24 @@ class Functions:
         self._stdout = stdout
         self._stderr = stderr
         self._on_start = on_start
+        self._on_exit = on_exit
+        self._killed: set[str] = set()
         self._handlers: dict[str, Callable[[Any, Any], Any]] = {}
         self._counts: dict[str, int] = {}
         self.current: str | None = None
+        #: Whether another function may run while one waits for an answer: in Lambda each has a process of its own.
+        self.nested = False
+
+    def kill(self) -> ProcessKilledError:
+        """End the process that runs now. Raise what this returns; whatever it calls from now on is to raise it too."""
+        if self.current is not None:
+            self._killed.add(self.current)
+        return ProcessKilledError()
+
+    @property
+    def killed(self) -> bool:
+        """Whether the process that runs now is gone, and only its `finally` blocks do not know."""
+        return self.current in self._killed
 
     def invoke(self, logical_id: str, event: Mapping[str, Any]) -> Any:
         """Run the handler on a copy of `event`, and return a copy of its answer: both cross as JSON, as in AWS.
@@ -138,14 +155,28 @@ class Functions:
         with self._running(spec):
             handler = self._handler(spec)
             try:
-                answer = handler(payload, context)
-                return json.loads(json.dumps(answer))
+                answer = json.loads(json.dumps(handler(payload, context)))
+                if self.killed:
+                    raise ProcessKilledError
+                return answer
             except Exception as error:
+                if self.killed:  # a `finally` block made an error of its own of it
+                    raise FunctionError(logical_id, self._ended(spec)) from error
                 raise FunctionError(logical_id, type(error).__name__) from error
+            except ProcessKilledError as error:
+                raise FunctionError(logical_id, self._ended(spec)) from error
+
+    def _ended(self, spec: FunctionSpec) -> str:
+        """Forget the process; the error by which Lambda tells of it."""
+        self._killed.discard(spec.logical_id)
+        if self._on_exit is not None:
+            self._on_exit(spec.name)
+        return "Runtime.ExitError"
 
     @contextmanager
     def _running(self, spec: FunctionSpec) -> Iterator[None]:
-        if self.current is not None:
+        waiting = self.current
+        if waiting is not None and not self.nested:
             raise RuntimeError(f"{spec.logical_id} was invoked from within {self.current}: one handler at a time")
         variables = {
             **spec.environment,
@@ -173,7 +204,7 @@ class Functions:
             yield
         finally:
             sys.stdout, sys.stderr = outside
-            self.current = self._stdout.function = self._stderr.function = None
+            self.current = self._stdout.function = self._stderr.function = waiting
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)

@@ -7,6 +7,7 @@
 | finding a URL's handler | some hundred patterns, a table rebuilt each time | remembered | a third of a call |
 | signing | real SigV4 | a constant header that names the region | moto never checks it; half a millisecond a call |
 | user agent, list of operations | made for each call | made once | the same each time |
+| models of services | read for each new session | read once | a cold start is a session; a tenth of a second each |
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from datetime import datetime, tzinfo
 from functools import cache, lru_cache
 from typing import Any, Final
 
+import botocore.loaders
 import botocore.signers
 import botocore.useragent
 import jsonpath_ng.ext
@@ -34,6 +36,7 @@ import moto.secretsmanager.responses
 import moto.ses.responses
 import moto.sesv2.responses
 import moto.sns.responses
+import moto.sqs.models
 import moto.sqs.responses
 import moto.ssm.responses
 import moto.stepfunctions.responses
@@ -120,6 +123,12 @@ def install_short_cuts(patches: Patches) -> None:
     # moto inspects its whole response class for each request, and botocore spells out its user agent.
     patches.set(moto.core.responses, "method_names_from_class", cache(moto.core.utils.method_names_from_class))
     patches.set(botocore.useragent.UserAgentString, "to_string", lambda _: "embedded")
+    # A queue's attributes are made anew, names and all, for each question about one of them.
+    patches.set(moto.sqs.models, "camelcase_to_underscores", cache(moto.core.utils.camelcase_to_underscores))
+
+    # Nobody changes a model that was read, and its files do not change while a process lives.
+    patches.set(botocore.loaders.JSONFileLoader, "load_file", _load_file)
+    patches.set(botocore.loaders.Loader, "list_available_services", _list_available_services)
 
     # Paths are compiled anew, grammar and all, for each event and each step of a state machine.
     compiled = lru_cache(maxsize=1024)(json_path.parse)
@@ -140,6 +149,25 @@ def install_short_cuts(patches: Patches) -> None:
         )
 
     patches.set(botocore.signers.RequestSigner, "sign", sign)
+
+
+_original_load_file: Final = botocore.loaders.JSONFileLoader.load_file
+_original_list_services: Final = botocore.loaders.Loader.list_available_services
+_models: Final[dict[str, Any]] = {}
+_services: Final[dict[tuple[tuple[str, ...], str], Any]] = {}
+
+
+def _load_file(self: Any, file_path: str) -> Any:
+    if file_path not in _models:
+        _models[file_path] = _original_load_file(self, file_path)
+    return _models[file_path]
+
+
+def _list_available_services(self: Any, type_name: str) -> Any:
+    key = (tuple(self.search_paths), type_name)
+    if key not in _services:
+        _services[key] = _original_list_services(self, type_name)
+    return list(_services[key])
 
 
 def _find_route(url: str) -> Callable[..., Any] | None:

@@ -7,10 +7,12 @@ understood here is refused, because a trigger that is silently dropped looks exa
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +55,12 @@ _CfnLoader.yaml_implicit_resolvers = {
 
 def load_yaml(text: str) -> Any:
     """YAML (or JSON) with CloudFormation's short tags, as plain data."""
+    return copy.deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    # A large template takes a second to parse, and a process may open it for many worlds.
     return yaml.load(text, Loader=_CfnLoader)  # noqa: S506 - a SafeLoader
 
 

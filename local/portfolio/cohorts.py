@@ -50,6 +50,8 @@ class Cohort(StrEnum):
     POLITE_STOP = "polite_stop"
     STOP_THIS_BILL = "stop_this_bill"
     PAYS_OFF = "pays_off"
+    GUARANTOR = "guarantor"
+    PERSON_ON_SEVERAL = "person_on_several"
     DRAWN = "drawn"
 
 
@@ -58,7 +60,9 @@ class Features:
     """What a member of a cohort has. `due_in_days`: from the start to the first due date, one figure a loan.
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
-    jurisdiction whose area code the number has, when it is not the residence.
+    jurisdiction whose area code the number has, when it is not the residence. `other_party` is the role of a second
+    party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the second
+    party of that cohort, with the same name, number and address.
     """
 
     jurisdiction: str
@@ -68,6 +72,8 @@ class Features:
     number_from: str | None = None
     shares_number_with: Cohort | None = None
     other_party: str | None = None
+    other_on_first: bool = False
+    same_person_as: Cohort | None = None
     past_stage_days: tuple[int, ...] | None = None
     instalments: int = 6
 
@@ -93,7 +99,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.PAYMENT_PENDING: Features(CN, (6,)),
     Cohort.PAYMENT_RETURNED: Features(US_NY, (5,)),
     Cohort.LOAN_SOLD: Features(US_CA, (4,)),
-    Cohort.CO_BORROWER: Features(US_NY, (7,), other_party="co_borrower"),
+    Cohort.CO_BORROWER: Features(US_NY, (7, 7), other_party="co_borrower", other_on_first=True),
     Cohort.REPRESENTATIVE: Features(US_CA, (6,), other_party="representative"),
     Cohort.TWO_ZONES: Features(US_CA, (5,), number_from=US_NY),
     Cohort.SHARED_NUMBER_OPTS_OUT: Features(US_NY, (5,)),
@@ -108,5 +114,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
     Cohort.STOP_THIS_BILL: Features(US_CA, (7,)),
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
+    Cohort.GUARANTOR: Features(US_CA, (5,), other_party="guarantor"),
+    Cohort.PERSON_ON_SEVERAL: Features(US_NY, (7,), same_person_as=Cohort.CO_BORROWER),
 }
 SCRIPTED = tuple(FEATURES)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -60,15 +60,27 @@ class Portfolio:
         return [borrower_id for borrower_id, its_cohort in self.cohorts.items() if its_cohort is cohort]
 
 
-def generate(borrowers: int, days: int = 90, seed: int = 1, start: date = DEFAULT_START) -> Portfolio:
+def generate(
+    borrowers: int,
+    days: int = 90,
+    seed: int = 1,
+    start: date = DEFAULT_START,
+    cohorts: Sequence[Cohort] = SCRIPTED,
+) -> Portfolio:
     """The portfolio of `borrowers` people for `days` days from midnight UTC of `start`.
 
+    The first are of `cohorts`, one each and in that order; the others are drawn.
+
     Raises:
-        ValueError: fewer than one borrower or day.
+        ValueError: fewer than one borrower or day; somebody shares the number of a cohort that does not come before.
     """
     if borrowers < 1 or days < 1:
         raise ValueError("a portfolio needs at least one borrower and one day")
-    return _Generator(seed, start, days).portfolio(borrowers)
+    for n, cohort in enumerate(cohorts[:borrowers]):
+        features = FEATURES.get(cohort)
+        if features is not None and not {features.shares_number_with, features.same_person_as} <= {None, *cohorts[:n]}:
+            raise ValueError(f"{cohort} comes before the cohort whose number it shares")
+    return _Generator(seed, start, days).portfolio(borrowers, cohorts)
 
 
 class _Generator:
@@ -78,14 +90,15 @@ class _Generator:
         self._days = days
         self._phones = PhoneBook()
         self._phone_of_cohort: dict[Cohort, str | None] = {}
+        self._second_party: dict[Cohort, PartyTerms] = {}
         self._numbers: dict[str, str] = {}
 
-    def portfolio(self, borrowers: int) -> Portfolio:
+    def portfolio(self, borrowers: int, scripted: Sequence[Cohort]) -> Portfolio:
         accounts = []
         cohorts = {}
         for n in range(1, borrowers + 1):
             borrower_id = f"b-{n:04d}"
-            cohort = SCRIPTED[n - 1] if n <= len(SCRIPTED) else Cohort.DRAWN
+            cohort = scripted[n - 1] if n <= len(scripted) else Cohort.DRAWN
             cohorts[borrower_id] = cohort
             features = FEATURES[cohort] if cohort is not Cohort.DRAWN else self._drawn(borrower_id)
             accounts.append(self._account(n, borrower_id, cohort, features))
@@ -112,21 +125,25 @@ class _Generator:
         if phone is not None and features.number != "ok":
             self._numbers[phone] = features.number
         parties = [self._party(borrower_id, "primary", residence, n, phone, email=features.email)]
+        if features.same_person_as is not None:
+            person = self._second_party[features.same_person_as]
+            parties = [replace(parties[0], name=person.name, phone=person.phone, email=person.email)]
+        loans = tuple(
+            self._loan(n, index, residence, due_in, features.instalments)
+            for index, due_in in enumerate(features.due_in_days)
+        )
         if features.other_party is not None:
-            parties.append(
-                self._party(
-                    borrower_id, features.other_party, residence, n + 500, self._phones.next(residence), email=True
-                )
+            other = self._party(
+                borrower_id, features.other_party, residence, n + 500, self._phones.next(residence), email=True
             )
+            self._second_party[cohort] = replace(other, loan_ids=(loans[0].loan_id,) if features.other_on_first else ())
+            parties.append(self._second_party[cohort])
         return Account(
             borrower_id=borrower_id,
             jurisdiction=residence,
             time_zone=TIME_ZONES[residence],
             parties=tuple(parties),
-            loans=tuple(
-                self._loan(n, index, residence, due_in, features.instalments)
-                for index, due_in in enumerate(features.due_in_days)
-            ),
+            loans=loans,
             imported=self._past_contacts(residence, features),
         )
 
@@ -148,8 +165,8 @@ class _Generator:
             locale=LOCALES[residence],
             phone=phone,
             email=email_of(residence, party_id) if email else None,
-            may_hear=("mandatory",) if role == "co_borrower" else ALL_PURPOSES,
-            consents=() if role == "co_borrower" else CONSENTS,
+            may_hear=ALL_PURPOSES,
+            consents=CONSENTS,
         )
 
     def _loan(self, n: int, index: int, residence: str, due_in: int, count: int) -> LoanTerms:

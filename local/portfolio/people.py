@@ -42,6 +42,14 @@ LINES_PER_AREA_CODE = 100
 CN_PREFIX = "+861349"
 CN_LINES = 10_000_000
 
+#: Everybody who can be invented, as the allow-list of a deployment outside production puts it.
+RECIPIENTS = (
+    *(f"+1{code}55501*" for codes in AREA_CODES.values() for code in codes),
+    f"{CN_PREFIX}*",
+    "*@example.com",
+    "*@example.cn",
+)
+
 FAMILY_NAMES_CN = _words("王 李 张 刘 陈 杨 赵 黄 周 吴 徐 孙 胡 朱 高 林 何 郭 马 罗")
 GIVEN_NAMES_CN = _words(
     "伟 芳 娜 敏 静 磊 洋 艳 勇 杰 娟 涛 明 超 霞 平 刚 桂英 建华 文博 雨桐 思远 佳怡 子涵 志强 晓燕 海燕 国庆"

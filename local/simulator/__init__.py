@@ -11,7 +11,7 @@ from __future__ import annotations
 from local.simulator.faults import Faults
 from local.simulator.finance import FinanceKeys
 from local.simulator.record import HandOverReceived, InboundSent, Record
-from local.simulator.simulator import Delivered, Outgoing, Simulator
+from local.simulator.simulator import Delivered, Outgoing, Simulator, Stirred
 
 __all__ = [
     "Delivered",
@@ -22,4 +22,5 @@ __all__ = [
     "Outgoing",
     "Record",
     "Simulator",
+    "Stirred",
 ]

@@ -6,7 +6,10 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 
-__all__ = ["Draw", "Faults"]
+__all__ = ["SPELL_DAYS", "Draw", "Faults"]
+
+#: A provider falls silent at most once in this many days.
+SPELL_DAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,23 @@ class Faults:
     late_report: float = 0.0
     late_hours: float = 30.0
     out_of_order: float = 0.0  # the report on the way comes after the final one
+    early_report: float = 0.0  # the final report is there before the answer to the request
     lost_report: float = 0.0
     carrier_silent: float = 0.0  # TEXT_UNKNOWN after 72 hours
+    silence: float = 0.0  # per provider and `SPELL_DAYS`: no report for two to four days, then all at once
+    complaint: float = 0.0  # per e-mail that arrived: called spam some hours later
     # people's texts
     duplicate_inbound: float = 0.0
     late_inbound: float = 0.0
+    stop_in_the_air: float = 0.0  # per text: its recipient asks for no more before it has arrived
+    # people's numbers
+    recycled: float = 0.0  # per number: after some texts it belongs to somebody else
+    carrier_opt_out: float = 0.0  # per number: after some texts its owner opts out at the provider, not with us
     # the account
     spend_limit: float = 0.0  # per provider and day: reached at some hour
     spend_limit_hours: float = 3.0
+    broken: float = 0.0  # per provider and day: for some hours every request is answered with a 5xx
+    broken_hours: float = 4.0
 
     @staticmethod
     def none() -> Faults:
@@ -94,9 +106,16 @@ class Faults:
             out_of_order=0.15,
             lost_report=0.05,
             carrier_silent=0.03,
+            early_report=0.05,
+            silence=0.3,
+            complaint=0.05,
             duplicate_inbound=0.3,
             late_inbound=0.15,
+            stop_in_the_air=0.01,
+            recycled=0.1,
+            carrier_opt_out=0.1,
             spend_limit=0.1,
+            broken=0.1,
         )
 
     def but(self, **changes: float) -> Faults:

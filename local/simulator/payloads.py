@@ -68,7 +68,7 @@ def aws_event(order: Order, message_id: str, requested_at: datetime, event: str,
 
 
 def email_event(order: Order, message_id: str, requested_at: datetime, event: str, at: datetime) -> Payload:
-    """An SES event: `Delivery`, or `Bounce/Permanent` and `Bounce/Transient`."""
+    """An SES event: `Delivery`, `Complaint`, or `Bounce/Permanent` and `Bounce/Transient`."""
     name, _, kind = event.partition("/")
     when = _iso(at)
     document: dict[str, object] = {
@@ -83,6 +83,13 @@ def email_event(order: Order, message_id: str, requested_at: datetime, event: st
     }
     if name == "Delivery":
         document["delivery"] = {"timestamp": when, "recipients": [order.to_address], "smtpResponse": "250 ok"}
+    elif name == "Complaint":
+        document["complaint"] = {
+            "timestamp": when,
+            "complainedRecipients": [{"emailAddress": order.to_address}],
+            "complaintFeedbackType": "abuse",
+            "feedbackId": message_id,
+        }
     else:
         document["bounce"] = {
             "timestamp": when,

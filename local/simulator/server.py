@@ -23,7 +23,7 @@ from local.simulator.shapes import check_output, error_shape, input_problems
 if TYPE_CHECKING:
     from local.simulator.simulator import Simulator, Taken
 
-__all__ = ["ProviderServer"]
+__all__ = ["ProviderHandler", "ProviderServer"]
 
 MAX_BODY_BYTES = 256 * 1024
 SMS_VOICE = "pinpoint-sms-voice-v2"
@@ -108,7 +108,7 @@ class _Server(ThreadingHTTPServer):
         self.closing = Event()
         self.failures: list[BaseException] = []
         self._free = BoundedSemaphore(max_threads)
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _ServedHandler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._free.acquire()
@@ -130,10 +130,23 @@ class _Server(ThreadingHTTPServer):
             self.failures.append(error)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class ProviderHandler(BaseHTTPRequestHandler):
+    """The four protocols, whatever carries them: the subclass says whose simulator it is, and how nobody answers."""
+
     protocol_version = "HTTP/1.1"
     timeout = 5.0
+
+    @property
+    def simulator(self) -> Simulator:
+        raise NotImplementedError
+
+    def no_answer(self, taken: Taken) -> None:
+        """Accepted, and nobody is told: the answer comes too late, or the connection breaks."""
+        raise NotImplementedError
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` header is virtual too: botocore looks at it."""
+        return super().date_time_string(self.simulator.now().timestamp() if timestamp is None else timestamp)
 
     def do_POST(self) -> None:
         # One request a connection: an idle client holds no thread.
@@ -175,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_text(self, request: Mapping[str, Any], problems: list[tuple[str, str]]) -> None:
         order = _text_order(request)
-        simulator = self.server.simulator
+        simulator = self.simulator
         if problems:
             simulator.refuse(order, "ValidationException/FIELD_VALIDATION_FAILED")
             self._sms_error("SendTextMessage", "ValidationException", _validation(problems))
@@ -185,14 +198,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             taken = simulator.take(order)
             if taken.how != "answer":
-                self._no_answer(taken)
+                self.no_answer(taken)
             elif taken.answer == "OK":
                 self._sms_answer("SendTextMessage", {"MessageId": taken.message_id})
             else:
                 self._sms_error("SendTextMessage", *SMS_ERRORS[taken.answer])
 
     def _opt_out_list(self, operation: str, request: Mapping[str, Any]) -> None:
-        simulator = self.server.simulator
+        simulator = self.simulator
         name = request["OptOutListName"].rpartition("/")[2]
         listed = {
             "OptOutListArn": f"arn:aws:sms-voice:us-east-1:123456789012:opt-out-list/{name}",
@@ -237,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         if form.get("Action") != "Publish" or "PhoneNumber" not in request:
             self._xml(400, "ErrorResponse", "<Error><Type>Sender</Type><Code>InvalidAction</Code></Error>")
             return
-        simulator = self.server.simulator
+        simulator = self.simulator
         order = _publish_order(request)
         if input_problems("sns", "Publish", request) or not PHONE.fullmatch(order.to_address) or not order.body:
             simulator.refuse(order, "InvalidParameter")
@@ -245,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         taken = simulator.take(order)
         if taken.how != "answer":
-            self._no_answer(taken)
+            self.no_answer(taken)
         elif taken.answer == "OK":
             check_output("sns", "Publish", {"MessageId": taken.message_id})
             result = f"<PublishResult><MessageId>{taken.message_id}</MessageId></PublishResult>"
@@ -264,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _email(self, raw: bytes) -> None:
         request = _json_object(raw)
         problems = input_problems("sesv2", "SendEmail", request)
-        simulator = self.server.simulator
+        simulator = self.simulator
         order = _email_order(request)
         if problems or not order.to_address or not order.body:
             simulator.refuse(order, "BadRequestException")
@@ -272,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         taken = simulator.take(order)
         if taken.how != "answer":
-            self._no_answer(taken)
+            self.no_answer(taken)
         elif taken.answer == "OK":
             answer = {"MessageId": taken.message_id}
             check_output("sesv2", "SendEmail", answer)
@@ -289,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
     # ── The finance provider ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _finance(self, raw: bytes) -> None:
-        simulator = self.server.simulator
+        simulator = self.simulator
         headers = {name.lower(): value for name, value in self.headers.items()}
         fields, fault = read_request(simulator.finance_keys, headers, raw, simulator.now())
         order = _finance_order(fields)
@@ -299,7 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         taken = simulator.take(order)
         if taken.how != "answer":
-            self._no_answer(taken)
+            self.no_answer(taken)
         elif taken.answer == "OK":
             self._answer(200, {"code": "OK", "message": "OK", "biz_id": taken.message_id})
         else:
@@ -323,8 +336,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _no_answer(self, taken: Taken) -> None:
-        """Accepted, and nobody is told: the answer comes too late, or the connection breaks."""
+
+class _ServedHandler(ProviderHandler):
+    """Behind a real socket, a time-out takes real time."""
+
+    server: _Server
+
+    @property
+    def simulator(self) -> Simulator:
+        return self.server.simulator
+
+    def no_answer(self, taken: Taken) -> None:
         if taken.how == "hold":
             self.server.closing.wait(self.server.hold_seconds)
             return

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 from types import TracebackType
 from typing import Final, Self
 
-from local.simulator.faults import Draw, Faults
+from local.simulator.faults import SPELL_DAYS, Draw, Faults
 from local.simulator.finance import FinanceKeys, signed_webhook
 from local.simulator.payloads import (
     Order,
@@ -25,7 +26,19 @@ from local.simulator.payloads import (
 )
 from local.simulator.record import HandOverReceived, InboundSent, Record
 
-__all__ = ["AWS", "EMAIL", "FINANCE", "INVALID", "LANDLINE", "SNS", "Delivered", "Outgoing", "Simulator", "Taken"]
+__all__ = [
+    "AWS",
+    "EMAIL",
+    "FINANCE",
+    "INVALID",
+    "LANDLINE",
+    "SNS",
+    "Delivered",
+    "Outgoing",
+    "Simulator",
+    "Stirred",
+    "Taken",
+]
 
 AWS: Final = "aws_sms"
 EMAIL: Final = "aws_ses"
@@ -39,6 +52,10 @@ LANDLINE: Final = "landline"
 #: Without word from the carrier for this long the provider closes the message.
 CARRIER_SILENCE = timedelta(hours=72)
 DEFAULT_TTL_SECONDS = 259_200
+#: After how many texts to it, at most, a number changes hands or its owner opts out at the provider.
+TEXTS_BEFORE = 4
+_PROVIDER_LIST: Final = "Default"
+_EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,19 @@ class Delivered:
     body: str
     ref: str
     provider_message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stirred:
+    """Something that a person does because of us, and that is no answer to what they have read.
+
+    `what`: `stop`, the recipient of a text on its way asks for no more; `recycled`, the number has a new owner.
+    """
+
+    at: datetime
+    what: str
+    number: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +155,11 @@ class Simulator:
     Every draw is a hash of the seed, the message's reference, the attempt and what is being drawn, so that a run does
     not depend on which thread came first. `hold_seconds` is real: how long the answer to a message that "times out"
     is held back, longer than the client's read time-out. `unreachable` says of a number that it is `INVALID` or a
-    `LANDLINE`: whatever is sent there is accepted, and never arrives.
+    `LANDLINE`: whatever is sent there is accepted, and never arrives. From `calm_from` on nothing goes wrong any more.
 
-    `start` (or `with`) opens the HTTP server on the loopback interface; `due` and `next_due` belong to the driver's
-    thread, and so does `on_delivered`, which is called from inside `due`.
+    `start` (or `with`) opens the HTTP server on the loopback interface; `due`, `next_due` and `early` belong to the
+    driver's thread, and so do `on_delivered` and `on_stirred`, which are called from inside `due`. `on_early` is called
+    from inside `take`, before there is an answer, with a report that overtakes it; without it `due` has the report.
     """
 
     def __init__(
@@ -138,22 +169,32 @@ class Simulator:
         faults: Faults,
         *,
         on_delivered: Callable[[Delivered], None] | None = None,
+        on_stirred: Callable[[Stirred], None] | None = None,
+        on_early: Callable[[Outgoing], None] | None = None,
         finance_keys: FinanceKeys | None = None,
         finance_numbers: Sequence[str] = (),
         unreachable: Mapping[str, str] | None = None,
         hold_seconds: float = 0.5,
         max_threads: int = 16,
+        calm_from: datetime | None = None,
     ) -> None:
         from local.simulator.server import ProviderServer
 
         self._clock = clock
         self._draw = Draw(seed)
-        self._faults = faults
+        self._profile = faults
+        self._calm_from = calm_from
         self._on_delivered = on_delivered
+        self._on_stirred = on_stirred
+        self._on_early = on_early
+        #: What went wrong, by its name in `Faults`: each time that it really did.
+        self.injected: Counter[str] = Counter()
+        self._early: list[tuple[str, Outgoing]] = []
+        self._texts_to: Counter[str] = Counter()
         self.finance_keys = finance_keys if finance_keys is not None else FinanceKeys()
         self.record = Record()
         self._lock = RLock()
-        self._heap: list[tuple[datetime, str, int, Outgoing | Delivered]] = []
+        self._heap: list[tuple[datetime, str, int, Outgoing | Delivered | Stirred]] = []
         self._pushed = 0
         self._attempts: dict[tuple[str, str], int] = {}
         self._inbound_seen: dict[tuple[str, str, str, datetime], int] = {}
@@ -204,42 +245,65 @@ class Simulator:
             words = (order.provider, self._name(order), attempt)
             answer, how, accepted = self._decide(order, words, now)
             message_id = self._message_id(words) if accepted else ""
-            fate = self._schedule(order, words, message_id, now) if accepted else None
-            report_at = self._report_at(words, fate) if fate is not None and fate.event is not None else None
+            fate, report_at = self._schedule(order, words, message_id, now) if accepted else (None, None)
             self._enter(order, now, attempt, accepted, answer if how == "answer" else how, message_id, fate, report_at)
-            return Taken(answer, how, message_id)
+        if self._on_early is not None:
+            for outgoing in self.early():
+                self._on_early(outgoing)
+        return Taken(answer, how, message_id)
 
     def refuse(self, order: Order, answer: str) -> None:
         """Record a request that the protocol itself turned away."""
         with self._lock:
             self._enter(order, self.now(), self._attempt(order), False, answer, "", None, None)
 
+    @property
+    def _faults(self) -> Faults:
+        """What may go wrong now."""
+        if self._calm_from is not None and self.now() >= self._calm_from:
+            return Faults.none()
+        return self._profile
+
+    def _happens(self, fault: str, *words: object) -> bool:
+        """Whether this fault happens here; if so, it is counted."""
+        happens = self._draw.happens(getattr(self._faults, fault), *words)
+        self.injected[fault] += happens
+        return happens
+
     def _decide(self, order: Order, words: tuple[object, ...], now: datetime) -> tuple[str, str, bool]:
-        faults, draw = self._faults, self._draw
-        if draw.happens(faults.throttled, *words, "throttled"):
+        if self._in_spell("broken", order.provider, now):
+            self.injected["broken"] += 1
+            return "ERROR", "answer", self._draw.happens(0.5, *words, "broken and accepted")
+        if self._happens("throttled", *words, "throttled"):
             return "THROTTLED", "answer", False
-        if draw.happens(faults.error_before, *words, "error before"):
+        if self._happens("error_before", *words, "error before"):
             return "ERROR", "answer", False
         if self.is_opted_out(order.provider, order.to_address):
             return "OPTED_OUT", "answer", False
         if order.provider != SNS and self.spend_limit_reached(order.provider, now):
+            self.injected["spend_limit"] += 1
             return "SPEND_LIMIT", "answer", False
-        if draw.happens(faults.time_out, *words, "time-out"):
+        if self._happens("time_out", *words, "time-out"):
             return "OK", "hold", True
-        if draw.happens(faults.reset, *words, "reset"):
+        if self._happens("reset", *words, "reset"):
             return "OK", "reset", True
-        if draw.happens(faults.error_after, *words, "error after"):
+        if self._happens("error_after", *words, "error after"):
             return "ERROR", "answer", True
         return "OK", "answer", True
 
     def spend_limit_reached(self, provider: str, now: datetime) -> bool:
         """Whether the provider's account is out of money just now."""
+        return self._in_spell("spend_limit", provider, now)
+
+    def _in_spell(self, fault: str, provider: str, now: datetime) -> bool:
+        """Whether `now` lies in one of the hours that this fault takes, drawn once per provider and day."""
+        chance, hours = getattr(self._faults, fault), getattr(self._profile, f"{fault}_hours")
         for days in (0, 1):
             day = (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
-            words = ("spend limit", provider, day.date().isoformat())
-            if self._draw.happens(self._faults.spend_limit, *words):
+            words = (fault.replace("_", " "), provider, day.date().isoformat())
+            if self._draw.happens(chance, *words):
                 start = day + timedelta(hours=self._draw.between(0, 24, *words, "from"))
-                if start <= now < start + timedelta(hours=self._faults.spend_limit_hours):
+                if start <= now < start + timedelta(hours=hours):
                     return True
         return False
 
@@ -299,7 +363,7 @@ class Simulator:
         faults, draw = self._faults, self._draw
         events = _EVENTS[order.provider]
         latency = faults.latency_median_seconds * math.exp(faults.latency_sigma * draw.normal(*words, "latency"))
-        if draw.happens(faults.slow, *words, "slow"):
+        if self._happens("slow", *words, "slow"):
             latency += faults.slow_seconds * draw.between(0.2, 1.0, *words, "how slow")
         ttl = DEFAULT_TTL_SECONDS if order.ttl_seconds is None else order.ttl_seconds
         ends_at = now + timedelta(seconds=ttl)
@@ -307,31 +371,53 @@ class Simulator:
         if order.to_address in self._unreachable:
             event = "dead" if self._unreachable[order.to_address] == INVALID else "unreachable"
             return _Fate(None, min(arrives_at, ends_at), events.get(event))
-        if draw.happens(faults.dead_number, "number", order.to_address):
+        if self._happens("dead_number", "number", order.to_address):
             return _Fate(None, min(arrives_at, ends_at), events.get("dead"))
-        if draw.happens(faults.carrier_blocked, *words, "blocked"):
+        if self._happens("carrier_blocked", *words, "blocked"):
             return _Fate(None, min(arrives_at, ends_at), events.get("blocked"))
-        if draw.happens(faults.unreachable, *words, "unreachable"):
+        if self._happens("unreachable", *words, "unreachable"):
             tried_until = now + _seconds(draw.between(60, 3600, *words, "tried for"))
             return _Fate(None, min(tried_until, ends_at), events.get("unreachable"))
         if arrives_at > ends_at:
             return _Fate(None, ends_at, events.get("expired"))
-        if "unknown" in events and draw.happens(faults.carrier_silent, *words, "silent"):
+        if "unknown" in events and self._happens("carrier_silent", *words, "silent"):
             return _Fate(arrives_at, now + CARRIER_SILENCE, events["unknown"])
         name = "successful" if draw.happens(0.2, *words, "no receipt from the handset") else "delivered"
         return _Fate(arrives_at, arrives_at, events.get(name))
 
-    def _report_at(self, words: tuple[object, ...], fate: _Fate) -> datetime:
+    def _report_at(self, order: Order, words: tuple[object, ...], fate: _Fate) -> datetime:
         faults, draw = self._faults, self._draw
         lag = draw.between(0.5, 3.0, *words, "report lag")
-        if draw.happens(faults.late_report, *words, "late"):
+        if self._happens("late_report", *words, "late"):
             lag += 3600 * draw.between(0.5, max(0.5, faults.late_hours), *words, "how late")
-        return fate.settled_at + _seconds(lag)
+        return self._after_silence(order.provider, words, fate.settled_at + _seconds(lag))
 
-    def _schedule(self, order: Order, words: tuple[object, ...], message_id: str, now: datetime) -> _Fate:
-        faults, draw = self._faults, self._draw
+    def _after_silence(self, provider: str, words: tuple[object, ...], at: datetime) -> datetime:
+        """When what a provider would report at `at` is really reported: it may say nothing for days."""
+        block = (at - _EPOCH) // timedelta(days=SPELL_DAYS)
+        spell = ("silence", provider, block)
+        if not self._draw.happens(self._faults.silence, *spell):
+            return at
+        quarter = SPELL_DAYS / 4
+        start = _EPOCH + timedelta(days=block * SPELL_DAYS + self._draw.between(0, 2 * quarter, *spell, "from"))
+        end = start + timedelta(days=self._draw.between(quarter, 2 * quarter, *spell, "for"))
+        if self._calm_from is not None:
+            end = min(end, self._calm_from)
+        if not start <= at < end:
+            return at
+        self.injected["silence"] += 1
+        return end + _seconds(self._draw.between(0, 600, *words, "after the silence"))
+
+    def _schedule(
+        self, order: Order, words: tuple[object, ...], message_id: str, now: datetime
+    ) -> tuple[_Fate, datetime | None]:
+        """What becomes of an accepted message, and when that is reported first (None: never)."""
+        draw = self._draw
         fate = self._fate(order, words, now)
         tie = "\x1f".join(str(word) for word in words)
+        is_early = fate.event is not None and self._happens("early_report", *words, "early")
+        if is_early:
+            fate = _Fate(now if fate.delivered_at is not None else None, now, fate.event)
         if order.provider == FINANCE:
             self._finance_numbers.add(order.from_address)
         if order.provider != EMAIL:
@@ -347,17 +433,61 @@ class Simulator:
                 message_id,
             )
             self._push(fate.delivered_at, f"0{tie}", delivered)
-        if draw.happens(faults.lost_report, *words, "lost"):
-            fate = _Fate(fate.delivered_at, fate.settled_at, None)
-        report_at = self._report_at(words, fate)
-        if fate.event is not None:
-            final = self._payload(order, message_id, now, fate.event, fate.settled_at)
-            self._push(report_at, f"1{tie}", Outgoing(report_at, "report", order.provider, final))
-            if draw.happens(faults.duplicate_report, *words, "duplicate"):
-                again_at = report_at + _seconds(draw.between(1, 3600, *words, "duplicate after"))
-                self._push(again_at, f"2{tie}", Outgoing(again_at, "report", order.provider, final))
+            self._stir(order, words, tie, now, fate.delivered_at)
+        if fate.event is None:
+            return fate, None
+        if not is_early and self._happens("lost_report", *words, "lost"):
+            self._schedule_progress(order, words, message_id, now, self._report_at(order, words, fate), tie)
+            return _Fate(fate.delivered_at, fate.settled_at, None), None
+        report_at = now if is_early else self._report_at(order, words, fate)
+        final = self._payload(order, message_id, now, fate.event, fate.settled_at)
+        reported = Outgoing(report_at, "report", order.provider, final)
+        if is_early:
+            self._early.append((tie, reported))
+        else:
+            self._push(report_at, f"1{tie}", reported)
+        if self._happens("duplicate_report", *words, "duplicate"):
+            again_at = report_at + _seconds(draw.between(1, 3600, *words, "duplicate after"))
+            self._push(again_at, f"2{tie}", Outgoing(again_at, "report", order.provider, final))
         self._schedule_progress(order, words, message_id, now, report_at, tie)
-        return fate
+        if order.provider == EMAIL and fate.delivered_at is not None:
+            self._schedule_complaint(order, words, message_id, now, fate.delivered_at, tie)
+        return fate, report_at
+
+    def _schedule_complaint(
+        self,
+        order: Order,
+        words: tuple[object, ...],
+        message_id: str,
+        now: datetime,
+        delivered_at: datetime,
+        tie: str,
+    ) -> None:
+        """Somebody presses the button that says spam, hours after they had the mail."""
+        if self._happens("complaint", *words, "complaint"):
+            at = delivered_at + _seconds(self._draw.between(60, 43_200, *words, "complains after"))
+            payload = email_event(order, message_id, now, "Complaint", at)
+            heard_at = at + _seconds(self._draw.between(1, 60, *words, "complaint lag"))
+            self._push(heard_at, f"6{tie}", Outgoing(heard_at, "report", EMAIL, payload))
+
+    def _stir(self, order: Order, words: tuple[object, ...], tie: str, now: datetime, delivered_at: datetime) -> None:
+        """What a text sets off besides an answer: an opt-out while it is in the air, at the provider, a new owner."""
+        draw, number = self._draw, order.to_address
+        if order.provider not in (AWS, FINANCE):
+            return
+        if delivered_at > now and self._happens("stop_in_the_air", *words, "in the air"):
+            at = now + (delivered_at - now) * draw.between(0.1, 0.9, *words, "when in the air")
+            self._push(at, f"7{tie}", Stirred(at, "stop", number, order.from_address))
+        self._texts_to[number] += 1
+        if self._texts_to[number] == 1 + int(draw.between(0, TEXTS_BEFORE, "changes hands after", number)):
+            if self._happens("recycled", "recycled", number):
+                at = delivered_at + timedelta(days=draw.between(0.1, 3, "changes hands later", number))
+                self._push(at, f"8{tie}", Stirred(at, "recycled", number, order.from_address))
+            elif self._happens("carrier_opt_out", "carrier opt-out", number):
+                if order.provider == FINANCE:
+                    self.blacklist(number)
+                else:
+                    self.put_opted_out(_PROVIDER_LIST, number)
 
     def _schedule_progress(
         self,
@@ -369,9 +499,11 @@ class Simulator:
         tie: str,
     ) -> None:
         """A report from on the way. Only End User Messaging has them."""
-        faults, draw = self._faults, self._draw
-        late = draw.happens(faults.out_of_order, *words, "out of order")
-        if order.provider != AWS or not (late or draw.happens(faults.progress, *words, "progress")):
+        draw = self._draw
+        if order.provider != AWS:
+            return
+        late = self._happens("out_of_order", *words, "out of order")
+        if not (late or draw.happens(self._faults.progress, *words, "progress")):
             return
         event = "TEXT_QUEUED" if draw.happens(0.5, *words, "queued") else "TEXT_PENDING"
         happened_at = now + _seconds(draw.between(0.1, 0.4, *words, "progress after"))
@@ -404,9 +536,9 @@ class Simulator:
             self._inbound_seen[seen] = self._inbound_seen.get(seen, 0) + 1
             words = ("inbound", from_address, to_address, text, at.isoformat(), self._inbound_seen[seen])
             digits = self._draw.identifier(*words, "id")
-            faults, draw = self._faults, self._draw
+            draw = self._draw
             handed_on_at = at + _seconds(draw.between(0.5, 2.0, *words, "lag"))
-            if draw.happens(faults.late_inbound, *words, "late"):
+            if self._happens("late_inbound", *words, "late"):
                 handed_on_at += _seconds(draw.between(60, 7200, *words, "how late"))
             if line_provider == FINANCE:
                 inbound_id = str(int(digits[:12], 16))
@@ -415,7 +547,7 @@ class Simulator:
                 inbound_id = digits
                 previous = self._last_message.get((from_address, to_address), "")
                 payload = aws_inbound(inbound_id, from_address, to_address, text, previous)
-            copies = 2 if draw.happens(faults.duplicate_inbound, *words, "duplicate") else 1
+            copies = 2 if self._happens("duplicate_inbound", *words, "duplicate") else 1
             self._push(handed_on_at, f"4{digits}", Outgoing(handed_on_at, "inbound", line_provider, payload))
             if copies == 2:
                 again_at = handed_on_at + _seconds(draw.between(1, 1800, *words, "duplicate after"))
@@ -439,11 +571,20 @@ class Simulator:
     def next_due(self) -> datetime | None:
         """When something happens next: a report, a text, or a text reaching a handset."""
         with self._lock:
-            return self._heap[0][0] if self._heap else None
+            moments = [entry.at for _, entry in self._early]
+            if self._heap:
+                moments.append(self._heap[0][0])
+            return min(moments, default=None)
+
+    def early(self) -> list[Outgoing]:
+        """Reports that are there before the answer to the request they are about. Whoever takes them hands them on."""
+        with self._lock:
+            taken, self._early = self._early, []
+            return [entry for _, entry in sorted(taken, key=lambda one: one[0])]
 
     def due(self, now: datetime) -> list[Outgoing]:
         """Everything up to and including `now`, earliest first. Texts reach their handsets on the way."""
-        handed_on: list[Outgoing] = []
+        handed_on = self.early()
         while True:
             with self._lock:
                 if not self._heap or self._heap[0][0] > now:
@@ -451,6 +592,9 @@ class Simulator:
                 entry = heapq.heappop(self._heap)[3]
             if isinstance(entry, Outgoing):
                 handed_on.append(entry)
+            elif isinstance(entry, Stirred):
+                if self._on_stirred is not None:
+                    self._on_stirred(entry)
             elif self._on_delivered is not None:
                 self._on_delivered(entry)
 
@@ -462,7 +606,10 @@ class Simulator:
         headers, raw = signed_webhook(self.finance_keys, [each.payload for each in outgoing], self.now())
         return ("reports" if kinds == {"report"} else "inbound"), headers, raw
 
-    def _push(self, at: datetime, tie: str, entry: Outgoing | Delivered) -> None:
+    def _push(self, at: datetime, tie: str, entry: Outgoing | Delivered | Stirred) -> None:
+        if isinstance(entry, Outgoing) and entry.kind == "report":
+            at = self._after_silence(entry.provider, (tie,), at)
+            entry = replace(entry, at=at)
         self._pushed += 1
         heapq.heappush(self._heap, (at, tie, self._pushed, entry))
 

@@ -900,6 +900,55 @@ def test_a_hold_that_ended_stops_nothing(run: Run, judged: Check) -> None:
     assert judged(run).findings == ()
 
 
+STOPS = """
+stops:
+  - {kind: promise, stops: [collection], default_days: 7, placed_by: [core, staff], lifted_by: [expiry, payment, core]}
+  - {kind: cease_request, stops: [servicing, collection], placed_by: [borrower], lifted_by: [compliance]}
+  - {kind: plan, stops: [collection], placed_by: [core], lifted_by: [core]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("hold", "placed", "lifted_by", "found"),
+    [
+        ({"kind": "promise", "source": "core"}, "2026-03-14 09:00", None, True),
+        ({"kind": "promise", "source": "core"}, "2026-03-01 09:00", None, False),  # its seven days are over
+        ({"kind": "promise", "source": "agent"}, "2026-03-14 09:00", "core", False),
+        ({"kind": "promise", "source": "carrier"}, "2026-03-14 09:00", None, False),  # refused: not its word
+        ({"kind": "cease_request", "source": "borrower"}, "2026-03-14 09:00", None, True),
+        ({"kind": "cease_request", "source": "borrower"}, "2026-03-14 09:00", "core", True),  # not the core's to lift
+        ({"kind": "cease_request", "source": "borrower"}, "2026-03-14 09:00", "compliance", False),
+        ({"kind": "plan", "source": "core", "phone": MA_PHONE}, "2026-03-14 09:00", None, True),
+        ({"kind": "plan", "source": "core", "phone": "+16175550177"}, "2026-03-14 09:00", None, False),
+        ({"kind": "plan", "source": "core", "loan_id": "another"}, "2026-03-14 09:00", None, False),
+        ({"kind": "plan", "source": "core", "party_id": "another"}, "2026-03-14 09:00", None, False),
+    ],
+)
+def test_a_hold_is_read_with_its_row(
+    run: Run, judged: Check, hold: dict[str, str], placed: str, lifted_by: str | None, found: bool
+) -> None:
+    run.packs["base.yaml"] = STOPS
+    run.fact(MA, "hold.placed", at(placed), hold={"hold_id": "h-1"} | hold)
+    if lifted_by is not None:
+        run.fact(MA, "hold.lifted", at("2026-03-14 10:00"), hold={"hold_id": "h-1", "by": lifted_by})
+    assert ("hold" in kinds(judged(run))) == found
+
+
+@pytest.mark.parametrize(
+    ("preference", "found"),
+    [
+        ({"scope": "number", "opted_out": True, "phone": MA_PHONE}, True),
+        ({"scope": "number", "opted_out": True, "phone": "+16175550177"}, False),
+        ({"scope": "number", "opted_out": False, "phone": MA_PHONE}, False),
+        ({"scope": "everything", "opted_out": True}, True),
+        ({"scope": "everything", "opted_out": True, "party_id": "another"}, False),
+    ],
+)
+def test_an_opt_out_that_the_core_told(run: Run, judged: Check, preference: dict[str, object], found: bool) -> None:
+    run.fact(MA, "preferences.changed", at("2026-03-14 09:00"), preference=preference)
+    assert ("opt_out" in kinds(judged(run))) == found
+
+
 # ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -1104,3 +1153,163 @@ def test_an_email_may_follow_a_text_that_nobody_knows_the_end_of(run: Run, judge
 
     run.provider[2] |= {"final": "TEXT_DELIVERED"}
     assert kinds(judged(run)) == {"duplicates": 1}
+
+
+# ── Several people, one loan; one person, several loans ──────────────────────────────────────────────────────────────
+
+JOINT, OTHER = "b-joint", "b-other"
+JO, AL, GU = "+12125550111", "+12125550112", "+12125550113"
+AL_MAIL = "al.roe@mail.example"
+OWN_CAP = """
+jurisdiction: US
+caps:
+  - {id: own-daily, count: 1, days: 1, basis: calendar, per: debtor, channels: [any],
+     purposes: [servicing, collection], source: {reference: own, confidence: own}}
+"""
+STRATEGY = """
+id: standard
+stages:
+  - {id: tier_1, to: [primary, co_borrower]}
+  - {id: tier_3, to: [primary, co_borrower, guarantor]}
+"""
+NOTICED = at("2026-03-15 15:00")
+
+
+@pytest.fixture
+def joint() -> Run:
+    """A borrower with a co-borrower on the first of two loans and a guarantor; the co-borrower owes one of her own."""
+    run = Run()
+    run.packs = {"us.yaml": OWN_CAP, "standard.yaml": STRATEGY}
+    run.borrower(
+        JOINT,
+        "US-MA",
+        "America/New_York",
+        party("Jo Doe", JO),
+        party("Al Roe", AL, party_id="p-2", role="co_borrower", loan_ids=["l-1"], email=AL_MAIL),
+        party("Gu Ant", GU, party_id="p-3", role="guarantor"),
+    )
+    run.borrower(OTHER, "US-MA", "America/New_York", party("Al Roe", AL, party_id="q-1", email=AL_MAIL))
+    told_at = at("2026-03-14 10:00")
+    for borrower_id, loan_id, tail, total in (
+        (JOINT, "l-1", "4821", "310.50"),
+        (JOINT, "l-2", "7777", "50.00"),
+        (OTHER, "m-1", "9999", "80.00"),
+    ):
+        snapshot = loan(
+            1,
+            told_at,
+            instalments=[("2026-03-10", total)],
+            loan_id=loan_id,
+            tail=tail,
+            total=total,
+            days_past_due=4,
+        )
+        run.fact(borrower_id, "loan.snapshot", told_at, loan=snapshot)
+    for day in range(14, 30):
+        run.checkpoint(at(f"2026-03-{day:02d} 11:00"))
+    return run
+
+
+def notice(amount: str, tail: str = "4821", days: int = 5) -> str:
+    return late_notice(amount, days).replace("4821", tail)
+
+
+BOTH = (
+    "Larkspur Credit: 2 accounts are up to 5 days past due: $360.50 (4821: $310.50, 7777: $50.00), due since March 10. "
+    "Reply STOP to opt out."
+)
+
+
+def to_all(run: Run) -> None:
+    """To the primary borrower about both loans, to the co-borrower about hers, each under their own occasion."""
+    run.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#0", JO, BOTH, NOTICED)
+    run.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#0@p-2", AL, notice("$310.50"), NOTICED)
+
+
+def test_each_party_may_hear_what_is_theirs(joint: Run, judged: Check) -> None:
+    to_all(joint)
+    later = at("2026-04-09 15:00")
+    for day in range(30, 41):
+        joint.checkpoint(at("2026-03-01 11:00") + timedelta(days=day - 1))
+    joint.sent(f"{JOINT}/2026-03-10#tier_3#1#sms#0@p-3", GU, BOTH.replace("5 days", "30 days"), later)
+    report = judged(joint)
+    assert report.findings == ()
+    assert report.checked["further_parties"] == 2
+    assert report.checked["loans_heard"] == 3
+    assert report.checked["cap_checks"] > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "to", "body"),
+    [
+        ("tier_1#1#sms#0@p-2", AL, BOTH),  # of a loan she is not on
+        ("tier_1#1#sms#0@p-2", AL, notice("$50.00", "7777")),
+        ("tier_1#1#sms#0@p-3", GU, notice("$310.50")),  # a guarantor hears the last reminder only
+        ("tier_1#1#sms#0", AL, notice("$310.50")),  # the primary borrower's occasion, somebody else's telephone
+        ("tier_1#1#sms#0@p-2", GU, notice("$310.50")),
+        ("tier_1#1#sms#0@p-1", JO, BOTH),
+        ("tier_1#1#sms#0@p-9", AL, notice("$310.50")),
+    ],
+)
+def test_what_is_not_theirs_is_found(joint: Run, judged: Check, key: str, to: str, body: str) -> None:
+    joint.sent(f"{JOINT}/2026-03-10#{key}", to, body, NOTICED)
+    assert "third_party" in kinds(judged(joint))
+
+
+@pytest.mark.parametrize(("represents", "fine"), [("p-2", True), ("", False), ("p-3", False)])
+def test_who_speaks_for_whom(joint: Run, judged: Check, represents: str, fine: bool) -> None:
+    counsel = party("A Counsel", "+12125550119", party_id="p-4", role="representative")
+    profile = joint.core[0]["event"]["borrower"]
+    profile["parties"].append(counsel | ({"represents": represents} if represents else {}))
+    joint.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#0@p-2", "+12125550119", notice("$310.50"), NOTICED)
+    assert kinds(judged(joint)) == ({} if fine else {"third_party": 1})
+
+
+@pytest.mark.parametrize(
+    ("to", "other"),
+    [
+        (AL, {"channel": "sms"}),  # one telephone
+        (AL_MAIL, {"channel": "email"}),  # one person
+    ],
+)
+def test_a_person_on_several_is_one_person(joint: Run, judged: Check, to: str, other: dict[str, Any]) -> None:
+    to_all(joint)
+    joint.sent(
+        f"{OTHER}/2026-03-10#tier_1#1#{other['channel']}#0",
+        to,
+        notice("$80.00", "9999"),
+        NOTICED + timedelta(hours=2),
+        **other,
+    )
+    assert kinds(judged(joint)) == {"cap": 1}
+
+
+def test_on_another_day_is_another_day(joint: Run, judged: Check) -> None:
+    to_all(joint)
+    joint.sent(f"{OTHER}/2026-03-10#tier_1#1#sms#0", AL, notice("$80.00", "9999", 6), NOTICED + timedelta(days=1))
+    assert judged(joint).findings == ()
+
+
+def test_a_loan_s_cap_counts_whoever_was_told(joint: Run, judged: Check) -> None:
+    """Massachusetts: two in seven days for each debt."""
+    to_all(joint)
+    joint.sent(f"{JOINT}/2026-03-10#tier_3#1#sms#0@p-3", GU, notice("$310.50", days=7), NOTICED + timedelta(days=2))
+    report = judged(joint)
+    assert kinds(report) == {"cap": 1}
+    assert "us_ma.two_in_seven_days" in report.findings[0].why
+
+
+def test_one_telephone_for_two_parties(joint: Run, judged: Check) -> None:
+    """Each has an occasion of their own; the telephone has its caps."""
+    joint.core[0]["event"]["borrower"]["parties"][1]["phone"] = JO
+    joint.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#0", JO, BOTH, NOTICED)
+    joint.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#0@p-2", JO, notice("$310.50", days=6), NOTICED + timedelta(days=1))
+    assert judged(joint).findings == ()
+    joint.sent(f"{JOINT}/2026-03-10#tier_1#1#sms#1@p-2", JO, notice("$310.50", days=6), NOTICED + timedelta(days=1))
+    assert set(kinds(judged(joint))) == {"cap", "duplicates"}
+
+
+def test_a_party_s_own_hours(joint: Run, judged: Check) -> None:
+    joint.core[0]["event"]["borrower"]["parties"][1]["time_zone"] = "Pacific/Honolulu"
+    to_all(joint)
+    assert kinds(judged(joint)) == {"quiet_hours": 1}

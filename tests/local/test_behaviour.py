@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from dunlin.entry.core_events import parse_core_event
 
-from local.behaviour import Action, Behaviour, Meaning, Pay, Text, enact
+from local.behaviour import DAY, Action, Behaviour, Meaning, NewPhone, Pay, Text, enact
 from local.core import Account, Core, CoreEvent
 from local.portfolio import Cohort, Portfolio, generate
+from local.portfolio.cohorts import SCRIPTED
 
 STAGES = {
     -7: "reminder_7",
@@ -286,3 +287,61 @@ def test_drawn_borrowers_pay_as_measured() -> None:
     assert timings["on the day"] / total == pytest.approx(0.24, abs=0.05)
     assert timings["late"] / total == pytest.approx(0.083, abs=0.03)
     assert parts > 0
+
+
+# ── A number with a new owner ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recycled(seed: int) -> tuple[Behaviour, str, list[NewPhone]]:
+    portfolio = generate(len(SCRIPTED), 60, seed)
+    core = Core(portfolio.accounts, seed=seed, start=portfolio.start)
+    behaviour = Behaviour(portfolio, core)
+    (shared,) = {
+        party.phone
+        for account in portfolio.accounts
+        for party in account.parties
+        if portfolio.cohorts[account.borrower_id] is Cohort.SHARED_NUMBER_OTHER and party.phone
+    }
+    actions = behaviour.on_recycled(shared, portfolio.start + DAY)
+    assert all(isinstance(action, NewPhone) for action in actions)
+    return behaviour, shared, [action for action in actions if isinstance(action, NewPhone)]
+
+
+def test_everybody_who_had_the_number_loses_it_and_the_core_learns_days_later() -> None:
+    behaviour, number, changes = recycled(3)
+    assert len({change.borrower_id for change in changes}) == 2
+    start = generate(1, 1, 3).start
+    assert all(start + DAY + timedelta(hours=8) <= change.at <= start + 7 * DAY for change in changes)
+    assert number not in {change.phone for change in changes}
+    assert behaviour.on_recycled(number, start + 2 * DAY) == []
+
+
+def test_a_stranger_says_so_or_says_stop_and_never_pays() -> None:
+    said: set[tuple[str, ...]] = set()
+    for seed in range(40):
+        behaviour, number, _ = recycled(seed)
+        at = generate(1, 1, seed).start + 2 * DAY
+        texts: list[str] = []
+        for turn in range(4):
+            actions = behaviour.on_delivered(number, "Marram: 120.50 USD is overdue.", at + turn * DAY)
+            assert all(isinstance(action, Text) and action.from_address == number for action in actions)
+            texts += [action.text for action in actions if isinstance(action, Text)]
+        said.add(tuple(texts))
+    wrong = "Who is this? Wrong number"
+    assert said == {(), (wrong,), ("STOP",), (wrong, "STOP")}
+
+
+def test_the_core_tells_the_new_profile_once() -> None:
+    portfolio = generate(len(SCRIPTED), 60, 3)
+    core = Core(portfolio.accounts, seed=3, start=portfolio.start)
+    account = portfolio.accounts[0]
+    old = account.parties[0].phone
+    assert old is not None
+    enact([NewPhone(account.borrower_id, old, "+12125550177", portfolio.start + DAY)], core)
+    enact([NewPhone(account.borrower_id, old, "+12125550178", portfolio.start + 2 * DAY)], core)
+    told = [
+        event.detail["borrower"]
+        for event in core.due(portfolio.start + 4 * DAY)
+        if event.type == "borrower.updated" and event.borrower_id == account.borrower_id
+    ]
+    assert [(one["sequence"], one["parties"][0].get("phone")) for one in told] == [(1, old), (2, "+12125550177")]  # type: ignore[index]

@@ -69,7 +69,10 @@ def test_numbers_are_different_but_for_the_shared_one() -> None:
     portfolio = generate(400)
     phones = Counter(party.phone for account in portfolio.accounts for party in account.parties)
     shared = member(portfolio, Cohort.SHARED_NUMBER_OPTS_OUT).parties[0].phone
-    assert [phone for phone, count in phones.items() if count > 1] == [shared]
+    twice = member(portfolio, Cohort.CO_BORROWER).parties[1]
+    assert {phone for phone, count in phones.items() if count > 1} == {shared, twice.phone}
+    again = member(portfolio, Cohort.PERSON_ON_SEVERAL).parties[0]
+    assert (again.name, again.phone, again.email) == (twice.name, twice.phone, twice.email)
     assert member(portfolio, Cohort.SHARED_NUMBER_OTHER).parties[0].phone == shared
 
 
@@ -110,7 +113,9 @@ def test_features(forty: Portfolio) -> None:
     assert member(forty, Cohort.OPTS_OUT_NO_EMAIL).parties[0].email is None
     assert member(forty, Cohort.OPTS_OUT_HAS_EMAIL).parties[0].email is not None
     assert [party.role for party in member(forty, Cohort.REPRESENTATIVE).parties] == ["primary", "representative"]
-    assert member(forty, Cohort.CO_BORROWER).parties[1].may_hear == ("mandatory",)
+    together = member(forty, Cohort.CO_BORROWER)
+    assert together.parties[1].loan_ids == (together.loans[0].loan_id,) != tuple(t.loan_id for t in together.loans)
+    assert [party.role for party in member(forty, Cohort.GUARANTOR).parties] == ["primary", "guarantor"]
     assert sorted(forty.numbers.values()) == ["invalid", "landline"]
     assert forty.numbers[member(forty, Cohort.LANDLINE).parties[0].phone or ""] == "landline"
 
@@ -134,3 +139,10 @@ def test_the_share_of_each_timing_is_the_published_one() -> None:
 
 def test_any_start_will_do() -> None:
     assert generate(40, start=date(2027, 12, 31)).accounts[0].loans[0].instalments[0].due_on == date(2028, 1, 9)
+
+
+def test_the_first_borrowers_may_be_of_other_cohorts() -> None:
+    wanted = (Cohort.LOAN_SOLD, Cohort.SHARED_NUMBER_OPTS_OUT, Cohort.SHARED_NUMBER_OTHER, Cohort.DRAWN)
+    assert tuple(generate(6, cohorts=wanted).cohorts.values()) == (*wanted, Cohort.DRAWN, Cohort.DRAWN)
+    with pytest.raises(ValueError, match="before the cohort whose number it shares"):
+        generate(2, cohorts=(Cohort.SHARED_NUMBER_OTHER, Cohort.SHARED_NUMBER_OPTS_OUT))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import active_count
@@ -31,7 +31,8 @@ from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.services.ports import Accepted, HandOver, HandOverResult, NotAccepted, Refused, Sender, Unsettled
 
-from local.simulator import Delivered, Faults, HandOverReceived, Outgoing, Simulator
+from local.simulator import Delivered, Faults, HandOverReceived, Outgoing, Simulator, Stirred
+from local.simulator.payloads import Order
 from local.simulator.shapes import check_output, error_shape, input_problems
 
 pytestmark = pytest.mark.enable_socket
@@ -221,7 +222,7 @@ def test_the_finance_provider_s_webhook_is_signed(clock: Clock) -> None:
         with pytest.raises(ValueError, match="finance provider"):
             simulator.webhook_request(*heard)
     [entry] = simulator.record.inbound
-    assert parse_inbound(answer.accepted[0], clock.now).inbound_id == entry.inbound_id
+    assert parse_inbound(answer.accepted[0], clock.now).inbound_id == f"n{int(entry.inbound_id):x}"
 
 
 def test_sns_delivers_and_reports_nothing(clock: Clock) -> None:
@@ -574,3 +575,148 @@ def test_nothing_here_imports_the_application() -> None:
 
 def import_lines(path: Path) -> list[str]:
     return [line.strip() for line in path.read_text().splitlines() if line.strip().startswith(("import ", "from "))]
+
+
+# ── The worst of it ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def storm(clock: Clock, **faults: float) -> Simulator:
+    return Simulator(clock, 11, Faults.none().but(**faults))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_report_is_there_before_the_answer(clock: Clock, provider: str) -> None:
+    heard: list[Outgoing] = []
+    answered: list[HandOverResult] = []
+
+    def early(outgoing: Outgoing) -> None:
+        assert not answered
+        heard.append(outgoing)
+
+    simulator = Simulator(clock, 11, Faults.none().but(early_report=1.0), on_early=early)
+    with simulator, sender_to(simulator, provider) as sender:
+        answered.append(sender.hand_over(order(provider=provider)))
+        assert len(heard) == 1
+        assert heard[0].at == clock.now
+        assert [
+            entry for entry in simulator.due(clock.now + timedelta(days=1)) if entry.payload == heard[0].payload
+        ] == []
+    assert isinstance(answered[0], Accepted)
+    assert simulator.injected["early_report"] == 1
+    assert simulator.record.hand_overs[0].final_report_at == START.isoformat()
+
+
+def test_without_anybody_to_hear_it_an_early_report_is_due_at_once(clock: Clock) -> None:
+    simulator = storm(clock, early_report=1.0)
+    with simulator, sender_to(simulator) as sender:
+        sender.hand_over(order())
+    assert simulator.next_due() == START
+    assert [entry.kind for entry in simulator.due(START)] == ["report"]
+    assert simulator.next_due() is None
+
+
+def test_a_provider_says_nothing_for_days_and_then_everything(clock: Clock) -> None:
+    simulator = storm(clock, silence=1.0)
+    with simulator, sender_to(simulator) as sender:
+        for number in range(8 * 24):
+            clock.now = START + timedelta(hours=number)
+            sender.hand_over(order(number, reserved_at=clock.now))
+    reports = [entry.at for entry in simulator.due(START + timedelta(days=30)) if entry.kind == "report"]
+    assert len(reports) >= 8 * 24  # nothing is lost
+    gaps = [(later - earlier, later) for earlier, later in zip(sorted(reports), sorted(reports)[1:], strict=False)]
+    longest, over_at = max(gaps)
+    assert timedelta(days=2) - timedelta(hours=1) <= longest <= timedelta(days=4) + timedelta(hours=1)
+    at_once = sum(over_at <= at <= over_at + timedelta(minutes=10) for at in reports)
+    assert at_once >= longest / timedelta(hours=1) - 2
+    assert simulator.injected["silence"] >= at_once - 1
+
+
+def test_silence_ends_with_the_storm(clock: Clock) -> None:
+    calm_from = START + timedelta(days=3)
+    simulator = Simulator(clock, 11, Faults.heavy().but(silence=1.0), calm_from=calm_from)
+    with simulator, sender_to(simulator) as sender:
+        for number in range(40):
+            clock.now = START + timedelta(hours=number)
+            sender.hand_over(order(number, reserved_at=clock.now))
+        injected = sum(simulator.injected.values())
+        clock.now = calm_from
+        for number in range(40, 60):
+            assert isinstance(sender.hand_over(order(number, reserved_at=clock.now)), Accepted)
+    assert injected == sum(simulator.injected.values()) > 0
+
+
+def test_a_stop_is_sent_while_a_text_is_in_the_air(clock: Clock) -> None:
+    stirred: list[Stirred] = []
+    simulator = Simulator(clock, 11, Faults.none().but(stop_in_the_air=1.0, slow=1.0), on_stirred=stirred.append)
+    with simulator, sender_to(simulator) as sender:
+        sender.hand_over(order())
+    simulator.due(START + timedelta(days=1))
+    (stop,) = stirred
+    delivered_at = simulator.record.hand_overs[0].delivered_at
+    assert delivered_at is not None
+    assert START < stop.at < datetime.fromisoformat(delivered_at)
+    assert (stop.what, stop.number, stop.line) == ("stop", PHONE, LINE)
+    assert simulator.injected["stop_in_the_air"] == 1
+
+
+def test_a_number_changes_hands_once(clock: Clock) -> None:
+    stirred: list[Stirred] = []
+    simulator = Simulator(clock, 11, Faults.none().but(recycled=1.0), on_stirred=stirred.append)
+    with simulator, sender_to(simulator) as sender:
+        for number in range(10):
+            sender.hand_over(order(number))
+    simulator.due(START + timedelta(days=10))
+    assert [(one.what, one.number) for one in stirred] == [("recycled", PHONE)]
+    assert simulator.injected["recycled"] == 1
+
+
+@pytest.mark.parametrize("provider", ["aws_sms", "finance_sms"])
+def test_somebody_opts_out_at_the_provider_and_we_see_a_refusal(clock: Clock, provider: str) -> None:
+    simulator = storm(clock, carrier_opt_out=1.0)
+    with simulator, sender_to(simulator, provider) as sender:
+        results = [sender.hand_over(order(number, provider)) for number in range(6)]
+    refused = [result for result in results if isinstance(result, Refused)]
+    assert refused == results[-len(refused) :]
+    assert {result.reason for result in refused} == {Reason.PROVIDER_OPTED_OUT}
+    assert isinstance(results[0], Accepted)
+    assert simulator.injected["carrier_opt_out"] == 1
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_hours_of_errors_behind_which_some_are_accepted(clock: Clock, provider: str) -> None:
+    simulator = storm(clock, broken=1.0, broken_hours=24.0)
+    with simulator, sender_to(simulator, provider) as sender:
+        results = [sender.hand_over(order(number, provider)) for number in range(12)]
+    assert all(isinstance(result, Unsettled) for result in results)
+    assert {given.accepted for given in simulator.record.hand_overs} == {True, False}
+    assert simulator.injected["broken"] == 12
+
+
+def test_a_mail_that_arrived_is_complained_about_later(clock: Clock) -> None:
+    simulator = storm(clock, complaint=1.0)
+    with simulator, sender_to(simulator, "aws_ses") as sender:
+        sender.hand_over(order(provider="aws_ses"))
+    first, second = [parse_report(read(entry), entry.at) for entry in simulator.due(START + timedelta(days=2))]
+    assert (first.state, first.point_unusable) == (MessageState.DELIVERED, False)
+    assert (second.state, second.reason, second.point_unusable) == (MessageState.DELIVERED, Reason.SPAM, True)
+    assert second.ref == first.ref
+    assert simulator.injected["complaint"] == 1
+
+
+def test_every_fault_of_a_heavy_day_really_happens(clock: Clock) -> None:
+    """What the heavy profile asks for is what was counted, nothing else and nothing less."""
+    simulator = Simulator(clock, 5, Faults.heavy())
+    for number in range(1500):
+        clock.now = START + timedelta(minutes=20 * number)
+        for provider, address in (("aws_sms", f"+120655501{number % 100:02d}"), ("aws_ses", f"b-{number}@example.com")):
+            taken = Order(
+                provider, LINE, address, "text", "", f"b-{number}/x#{provider}", (), clock.now.isoformat(), 7200
+            )
+            simulator.take(taken)
+        simulator.send_inbound(f"+120655501{number % 100:02d}", LINE, "HELP", clock.now)
+        simulator.due(clock.now)
+    heavy, none = Faults.heavy(), Faults.none()
+    chances = {
+        field.name for field in fields(Faults) if getattr(none, field.name) == 0.0 and getattr(heavy, field.name) > 0.0
+    }
+    assert {name for name, count in simulator.injected.items() if count} == chances
