@@ -37,7 +37,8 @@ REGION = "us-east-1"
 MINUTE = timedelta(minutes=1)
 PROBE_EVERY = timedelta(hours=6)
 #: Well under every pack's `deaf_after_minutes`.
-LISTENS_EVERY = timedelta(minutes=5)
+LISTENS_EVERY = timedelta(minutes=12)
+SWEEP = "SweepMessagesFunction"
 EVENT_SOURCE = "lender.core"
 _HOT = DynamoType({"S": "HOT"})
 
@@ -192,10 +193,12 @@ class World:
         while True:
             now = self.clock.now()
             self._happen(now)
-            self._listen(now)
+            due = {function for function, slot in slots.items() if slot <= now}
+            retried_at = self.aws.next_due()
+            if due - {SWEEP} or (retried_at is not None and retried_at <= now):
+                self._listen(now)
             self._feed(self.core.due(now))
             self._hand_on(self.simulator.due(now))
-            due = {function for function, slot in slots.items() if slot <= now}
             if due:
                 self.ticks += 1
                 self._fired_at.update(dict.fromkeys(due, now))
@@ -215,10 +218,10 @@ class World:
 
     def _listen(self, now: datetime) -> None:
         """Let the sweep prove that we hear, before anything rests on it: in the cloud it does so every minute."""
-        fired_at = self._fired_at.get("SweepMessagesFunction")
+        fired_at = self._fired_at.get(SWEEP)
         if fired_at is None or now - fired_at >= LISTENS_EVERY:
-            self._fired_at["SweepMessagesFunction"] = now
-            self.aws.tick({"SweepMessagesFunction"})
+            self._fired_at[SWEEP] = now
+            self.aws.tick({SWEEP})
 
     def _slots(self) -> dict[str, datetime]:
         """When each schedule fires next, those that would find nothing left out."""
@@ -251,8 +254,8 @@ class World:
                 else:
                     self._settled.add((borrower_id.value, key.value))
         # The sweep also proves that we hear: often enough to be worth something, seldom enough to jump.
-        swept_at = self._fired_at.get("SweepMessagesFunction", self.start)
-        needed = {"SweepMessagesFunction": min([swept_at + PROBE_EVERY, *map(datetime.fromisoformat, attended)])}
+        swept_at = self._fired_at.get(SWEEP, self.start)
+        needed = {SWEEP: min([swept_at + PROBE_EVERY, *map(datetime.fromisoformat, attended)])}
         if wakes:
             needed["DispatchWakesFunction"] = datetime.fromisoformat(min(wakes))
         if queued:

@@ -23,7 +23,7 @@ from local.core.ledger import CENT, Arrears, LoanLedger, Standing
 
 LOOK_AHEAD = timedelta(days=45)
 STATEMENT_BEFORE = timedelta(days=25)
-CHECKPOINT_EVERY = timedelta(hours=1)
+CHECKPOINT_EVERY = timedelta(hours=4)
 PART = Decimal("0.40")
 
 NEAR = timedelta(days=15)

@@ -53,6 +53,12 @@ def _step(before: World, call: Call, after: World, cap: int, per_minute: int | N
     for key, record in (*before.store.records.items(), *before.store.point_records.items()):
         if {**after.store.records, **after.store.point_records}.get(key) != record:
             yield f"the record {key[1]}, written once for ever, was written again"
+    if call.method == "commit" and vars(before.store) != vars(after.store):
+        change = call.args[0]
+        written = {(each.borrower_id, each.item) for each in change.records}
+        written |= {(each.point, each.item) for each in change.point_records}
+        for key in written & (before.store.records.keys() | before.store.point_records.keys()):
+            yield f"the record {key[1]}, written once for ever, was written again"
     for borrower_id, borrower in before.store.borrowers.items():
         yield from _borrower_moved(borrower, after.store.borrowers[borrower_id], before, after)
     yield from _contacted(after, cap)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from local import cli
 from local.explorer import laws
-from local.explorer.guards import GUARDS
+from local.explorer.guards import BEHIND_OTHERS, GUARDS
 from local.explorer.ports import Interner
 from local.explorer.search import Explored, Explorer, changed, touched
 from local.explorer.services import CLASSES, SmallContent, wired
@@ -34,7 +34,7 @@ def test_a_small_world_keeps_every_promise_in_every_order_and_is_the_same_each_t
     assert without_seconds(explored) == without_seconds(Explorer(WORLDS[name]).explore())
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("name", [name for name in WORLDS if name not in QUICK])
 def test_every_order_of_a_world_keeps_every_promise(name: str) -> None:
     explored = Explorer(WORLDS[name]).explore()
@@ -44,7 +44,7 @@ def test_every_order_of_a_world_keeps_every_promise(name: str) -> None:
     assert explored.ends > 0
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("name", GUARDS)
 def test_without_a_guard_there_is_a_way_to_break_a_law(name: str) -> None:
     guard = GUARDS[name]
@@ -53,6 +53,13 @@ def test_without_a_guard_there_is_a_way_to_break_a_law(name: str) -> None:
     assert explored.found.steps
     assert "the service failed" not in explored.found.law
     assert "does not come to rest" not in explored.found.law
+
+
+@pytest.mark.parametrize("name", BEHIND_OTHERS)
+def test_a_guard_behind_others_is_still_behind_them(name: str) -> None:
+    """Should one of these ever break a law, it has become a guard of its own and belongs to the others."""
+    guard = BEHIND_OTHERS[name]
+    assert Explorer(WORLDS[guard.world], guard.classes).explore().found is None
 
 
 def test_a_crash_more_means_more_states() -> None:

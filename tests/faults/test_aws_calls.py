@@ -1,7 +1,7 @@
 """Every AWS call of every function goes wrong in every way it can, and every promise is kept.
 
 The list of calls is not written down anywhere: it is what the functions really called in a run without faults. Run
-all of it with `pytest -m slow tests/faults/test_aws_calls.py`; coverage is written to `build/faults.json`.
+all of it with `pytest -m proof tests/faults/test_aws_calls.py`; coverage is written to `build/faults.json`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def test_the_worst_moments(function: str, operation: str, kind: Kind) -> None:
     kept(trial)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("share", range(SHARES))
 def test_every_call_goes_wrong_once(share: int) -> None:
     for plan in shares(planned(calm().recorded), SHARES)[share]:
@@ -106,14 +106,14 @@ def test_every_call_goes_wrong_once(share: int) -> None:
             kept(again)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("share", range(LASTING_SHARES))
 def test_an_operation_fails_for_hours_and_heals(share: int) -> None:
     for plan in shares(lasting(calm().recorded, OUTAGE_HOURS), LASTING_SHARES)[share]:
         kept(tried(plan))
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_no_call_of_the_demo_is_forgotten() -> None:
     """What a portfolio calls under the providers' worst, the matrix has covered; the figures are written down."""
     recorded = calm().recorded

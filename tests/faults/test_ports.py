@@ -5,7 +5,7 @@ again, once for each call and each thing that can go wrong with it: it fails bef
 the process dies. Lambda, the queues, the schedules and the state machine try again as they do (`local.smallworld`);
 the promises are checked from outside, and in the end everything has to have come to its end.
 
-The quick run takes, of each line of code that makes a call, one occurrence; `-m slow` takes the more of them the more
+The quick run takes, of each line of code that makes a call, one occurrence; `-m proof` takes the more of them the more
 `DUNLIN_FAULTS` says, and pairs of faults.
 """
 
@@ -130,7 +130,7 @@ def test_a_fault_at_each_write() -> None:
         assert_stands({call.number: fault}, f"{call.name} {fault}")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_every_fault_at_every_line() -> None:
     """All faults at as many occurrences of each line as `DUNLIN_FAULTS` says (0: at every call that is made)."""
     most = int(os.environ.get("DUNLIN_FAULTS", "2")) or len(calls())
@@ -141,7 +141,7 @@ def test_every_fault_at_every_line() -> None:
         assert_stands({call.number: fault}, f"{call.name} (call {call.number}) {fault}")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_pairs_of_faults() -> None:
     """Two things go wrong, the second while the first is being made good: near each other, and anywhere."""
     seed = int(os.environ.get("DUNLIN_SEED", "1"))

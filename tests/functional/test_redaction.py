@@ -30,7 +30,7 @@ from tests.builders import ROOT
 from tests.functional.conftest import EVENTS, Stack, events_of, read_event
 
 #: Powertools says so whenever a function had nothing to count; the rest is what the tests themselves warn of.
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.proof]
 
 PHONES = ("+12065550187", "+8613491237654")
 NAMES = ("Wilhelmina Plantagenet", "欧阳晓萍")

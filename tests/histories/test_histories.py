@@ -5,7 +5,7 @@ elsewhere, a process that dies. The promises are checked from outside by `local.
 every hand-over; at the end the storm stops, and whatever was under way has to come to its end.
 
 A failing history is shrunk and printed as the steps to repeat it, with its seed; `DUNLIN_HISTORIES=5000` runs as many
-(with `-m slow`), `DUNLIN_SEED` chooses others.
+(with `-m proof`), `DUNLIN_SEED` chooses others.
 """
 
 from __future__ import annotations
@@ -412,7 +412,7 @@ def test_no_promise_breaks_and_everything_ends() -> None:
         assert [what for what in HAPPENED if not seen[what]] == []
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_many_histories() -> None:
     """As many as `DUNLIN_HISTORIES` says, each with more steps."""
     seen = run(int(os.environ.get("DUNLIN_HISTORIES", "150")), 40)

@@ -247,7 +247,7 @@ def broken_guard(name: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize(("guard", "kinds"), [("opt_outs", {"opt_out"}), ("once", {"duplicates"}), ("caps", {"cap"})])
 def test_a_missing_guard_is_seen(guard: str, kinds: set[str], tmp_path: Path) -> None:
     """Within a few rounds in which there is something to guard against."""
@@ -275,7 +275,7 @@ def test_a_missing_guard_is_seen(guard: str, kinds: set[str], tmp_path: Path) ->
     pytest.fail(f"nobody saw it; found was {sorted(found)}")
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_command_says_the_same_twice_and_fails_on_nothing(tmp_path: Path) -> None:
     told = []
     for name in ("one", "two"):
@@ -294,7 +294,7 @@ def test_the_command_says_the_same_twice_and_fails_on_nothing(tmp_path: Path) ->
     assert set(told[0]["violations"].values()) == {0}
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("number", range(3))
 def test_a_storm_of_the_usual_size(number: int) -> None:
     result = run_round(SEED, draw_forecast(SEED, number))
@@ -312,7 +312,7 @@ def test_a_round_in_which_nothing_failed_is_no_proof() -> None:
     shutil.rmtree(result.evidence)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_worst_of_the_providers_happens_to_the_application_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole application under each fault that the heavy profile has, more often than even there."""
     worst = Faults.heavy().but(

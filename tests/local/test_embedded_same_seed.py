@@ -116,7 +116,7 @@ def in_another_process(seed: int, hash_seed: str, lines: Path) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_same_seed_is_the_same_run_to_the_byte(tmp_path: Path) -> None:
     here = lived(7)
     kinds = Counter(line.split('"', 2)[1] for line in here.lines)

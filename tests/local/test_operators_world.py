@@ -129,7 +129,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
         yield Running(world)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_renderer_is_dead_for_good(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     def dies(*_: object) -> None:
         raise RuntimeError("dead")
@@ -159,7 +159,7 @@ def test_the_renderer_is_dead_for_good(running: Running, monkeypatch: pytest.Mon
     assert running.dunlin("redrive").exit_code == 0
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_fact_is_given_up_and_the_feed_has_a_gap(running: Running) -> None:
     running.profile("b-1")
     running.checkpoint()

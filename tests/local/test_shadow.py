@@ -96,7 +96,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lived]:
         return {mode: lived(mode, tmp_path_factory.mktemp(mode)) for mode in ("live", "shadow")}
 
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 
 def test_nothing_leaves_the_house(runs: dict[str, Lived]) -> None:

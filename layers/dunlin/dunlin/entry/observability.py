@@ -227,8 +227,9 @@ class Redacting(LambdaPowertoolsFormatter):
         """Statements and values of the frames: not for a log."""
 
 
-logger = Logger(logger_formatter=Redacting())
-metrics = Metrics()
+#: Named here too: without a namespace every invocation would fail at its end.
+logger = Logger(service="dunlin", logger_formatter=Redacting())
+metrics = Metrics(namespace="Dunlin", service="dunlin")
 tracer = Tracer(auto_patch=False)
 _others = Redacting()
 
