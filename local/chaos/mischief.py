@@ -15,6 +15,8 @@ from local.simulator.faults import Draw
 __all__ = ["QuietCore", "make_mischief"]
 
 _KINDS: tuple[PaymentKind, ...] = ("returned", "reversed", "pending_returned", "pending", "backdated")
+#: What the core may not lift by itself.
+_FOR_COMPLIANCE = frozenset({"cease_request", "deceased"})
 _HOLDS = ("dispute", "hardship", "bankruptcy", "attorney", "promise", "cease_request", "deceased", "military")
 
 
@@ -44,7 +46,8 @@ def make_mischief(core: Core, accounts: Sequence[Account], forecast: Forecast, d
             kind_of_hold = _HOLDS[int(draw.between(0, len(_HOLDS), "hold", who, "kind"))]
             at = moment("hold", who)
             lift_at = at + timedelta(hours=draw.between(1, 120, "hold", who, "for"))
-            core.schedule_hold(account.borrower_id, kind_of_hold, at, lift_at=lift_at)
+            by = "compliance" if kind_of_hold in _FOR_COMPLIANCE else "core"
+            core.schedule_hold(account.borrower_id, kind_of_hold, at, lift_at=lift_at, lifted_by=by)
             done["hold"] += 1
 
 

@@ -156,6 +156,7 @@ class Core:
         until: datetime | None = None,
         lift_at: datetime | None = None,
         source: str = "core",
+        lifted_by: str = "core",
     ) -> str:
         """A hold placed at `at`, lifted at `lift_at` when given. Gives the hold's id."""
         hold_id = f"h-{len(self._holds) + 1:04d}"
@@ -165,13 +166,14 @@ class Core:
             hold["until"] = until.isoformat()
         self._plan(at, lambda moment: self._record("hold.placed", moment, borrower_id, {"hold": hold}))
         if lift_at is not None:
-            self.schedule_lift(hold_id, lift_at)
+            self.schedule_lift(hold_id, lift_at, by=lifted_by)
         return hold_id
 
-    def schedule_lift(self, hold_id: str, at: datetime) -> None:
-        """Lift a hold that was placed before."""
+    def schedule_lift(self, hold_id: str, at: datetime, *, by: str = "core") -> None:
+        """Lift a hold that was placed before; not everybody may lift every kind."""
         borrower_id = self._holds[hold_id]
-        self._plan(at, lambda moment: self._record("hold.lifted", moment, borrower_id, {"hold": {"hold_id": hold_id}}))
+        lifted: Document = {"hold": {"hold_id": hold_id, "by": by}}
+        self._plan(at, lambda moment: self._record("hold.lifted", moment, borrower_id, lifted))
 
     def schedule_end(self, loan_id: str, status: LoanEnd, at: datetime) -> None:
         """The loan leaves us: sold, placed with an agency, or charged off."""

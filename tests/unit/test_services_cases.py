@@ -291,3 +291,59 @@ class TestLostExecutions:
         before = len(late.executions.rung)
         late.minute()
         assert len(late.executions.rung) > before
+
+
+class TestAPlaceWithoutRules:
+    """The borrower of an open case moves to where nobody reviewed anything: nothing is said, and nobody is forgotten."""
+
+    @pytest.fixture
+    def moved(self, late: House) -> House:
+        late.run_until(NOW + timedelta(hours=1))
+        case = late.borrower().case
+        assert case is not None
+        assert case.status is CaseStatus.OPEN
+        profile = {
+            "sequence": 2,
+            "jurisdiction": "US-TX",
+            "time_zone": "America/Chicago",
+            "parties": [party_document()],
+        }
+        late.tell("borrower.updated", borrower=profile)
+        return late
+
+    def test_the_money_ends_it_all_the_same(self, moved: House) -> None:
+        told = len(stages(moved))
+        moved.run_days(3)
+        moved.pay()
+        moved.run_until(moved.now + timedelta(minutes=5))
+        case = moved.borrower().case
+        assert case is not None
+        assert (case.status, case.outcome) == (CaseStatus.ENDED, CaseOutcome.CURED)
+        assert moved.executions.running == {}
+        assert len(stages(moved)) == told
+
+    def test_after_the_longest_time_a_person_has_it(self, moved: House) -> None:
+        for _ in range(43):
+            moved.run_days(7)
+        case = moved.borrower().case
+        assert case is not None
+        assert (case.outcome, case.outcome_reason, case.outcome_rule) == (
+            CaseOutcome.REFERRED,
+            Reason.CONTENT_NOT_LIVE,
+            "pack",
+        )
+        assert moved.borrower().with_person_to is not None
+        assert case.rounds < 10
+
+    def test_back_where_rules_are_it_goes_on(self, moved: House) -> None:
+        told = len(stages(moved))
+        moved.run_days(20)
+        profile = {
+            "sequence": 3,
+            "jurisdiction": "US-NY",
+            "time_zone": "America/New_York",
+            "parties": [party_document()],
+        }
+        moved.tell("borrower.updated", borrower=profile)
+        moved.run_days(2)
+        assert len(stages(moved)) == told + 1

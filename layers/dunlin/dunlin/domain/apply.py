@@ -29,7 +29,8 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
     """Carry out `actions` on `borrower`: marks, case and messages."""
     marks = {mark.mark_id: mark for mark in borrower.marks}
     messages: list[Message] = []
-    case, episodes, with_person_to = borrower.case, borrower.episodes, borrower.with_person_to
+    case, episodes = borrower.case, borrower.episodes
+    ends: list[EndCase] = []
     changed = False
     for action in actions:
         match action:
@@ -53,22 +54,34 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
                 case = Case(episodes, 1, CaseStatus.OPEN, action.due_on, now)
                 changed = True
             case EndCase():
-                if case is not None:
-                    case = replace(
-                        case,
-                        status=CaseStatus.ENDED,
-                        outcome=action.outcome,
-                        outcome_reason=action.reason,
-                        outcome_rule=action.rule,
-                        ended_at=now,
-                        token=None,
-                        ring_at=None,
-                    )
-                if action.outcome in (CaseOutcome.REFERRED, CaseOutcome.OPTED_OUT):
-                    with_person_to = local_date(now, borrower.zone)
+                ends.append(action)
                 changed = True
-    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes, with_person_to=with_person_to)
+    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes)
+    for end in ends:
+        after = ended(after, end, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
+
+
+def ended(borrower: Borrower, end: EndCase, now: datetime) -> Borrower:
+    """The borrower whose case is over, and who is with a person from today if that is how it ended."""
+    after = borrower
+    if borrower.case is not None:
+        after = replace(
+            borrower,
+            case=replace(
+                borrower.case,
+                status=CaseStatus.ENDED,
+                outcome=end.outcome,
+                outcome_reason=end.reason,
+                outcome_rule=end.rule,
+                ended_at=now,
+                token=None,
+                ring_at=None,
+            ),
+        )
+    if end.outcome in (CaseOutcome.REFERRED, CaseOutcome.OPTED_OUT):
+        after = replace(after, with_person_to=local_date(now, borrower.zone))
+    return after
 
 
 def pruned(borrower: Borrower, now: datetime) -> Borrower:

@@ -30,6 +30,8 @@ from dunlin.domain.policy import Line, Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, UnderStop
 
+#: A case that waits for somebody to review the rules of a place waits no longer than any case.
+WITHOUT_RULES_AT_MOST = timedelta(days=300)
 #: How long a mark is kept after its due date no longer matters.
 MARKS_KEPT = timedelta(days=120)
 
@@ -439,12 +441,8 @@ def _escalate(
 ) -> datetime | None:
     """The case's next step; returns when to look again at the latest (None: it ended)."""
     if not late:
-        gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
-        others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
-        left = bool(others) and all(loan.status in gone for loan in others)
-        outcome = CaseOutcome.CLOSED if left else CaseOutcome.CURED
-        reason = Reason.LOAN_NOT_OPEN if left else Reason.PAID
-        actions.extend(_ended(case, strategy, marks, outcome, reason))
+        over = _nothing_late(borrower)
+        actions.extend(_ended(case, strategy, marks, over.outcome, over.reason))
         return None
     if case.rounds >= strategy.max_rounds or now - case.opened_at > timedelta(days=strategy.max_case_days):
         actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.NOT_RELEASED))
@@ -516,6 +514,29 @@ def _escalate(
     if stop is not None:
         return min(stop[1].at, now + timedelta(days=7))
     actions.extend(_ended(case, strategy, marks, CaseOutcome.REFERRED, Reason.STAGE_DUE))
+    return None
+
+
+def _nothing_late(borrower: Borrower) -> EndCase:
+    """How a case ends in which nothing is overdue any more: cured, unless what was in it has left us."""
+    gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
+    others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
+    if others and all(loan.status in gone for loan in others):
+        return EndCase(CaseOutcome.CLOSED, Reason.LOAN_NOT_OPEN)
+    return EndCase(CaseOutcome.CURED, Reason.PAID)
+
+
+def over_without_rules(borrower: Borrower, case: Case, now: datetime) -> EndCase | None:
+    """Whether an open case is over where nobody reviewed the rules, so that nothing else may be decided there."""
+    today = local_date(now, borrower.zone)
+    if not any(
+        days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
+        for loan in borrower.loans
+        if loan.status is LoanStatus.OPEN and loan.instalments and not is_with_a_person(borrower, loan)
+    ):
+        return _nothing_late(borrower)
+    if now - case.opened_at > WITHOUT_RULES_AT_MOST:
+        return EndCase(CaseOutcome.REFERRED, Reason.CONTENT_NOT_LIVE, "pack")
     return None
 
 

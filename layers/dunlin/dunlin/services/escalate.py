@@ -7,14 +7,14 @@ a doorbell; the fact is the borrower's version.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 
-from dunlin.domain.apply import apply, woken
-from dunlin.domain.decide import Wait, decide
-from dunlin.domain.message import Message
+from dunlin.domain.apply import Applied, apply, ended, woken
+from dunlin.domain.borrower import Borrower, Case
+from dunlin.domain.decide import Wait, decide, over_without_rules
 from dunlin.domain.words import CaseOutcome, CaseStatus, Reason
 from dunlin.errors import Conflict, VersionConflict
-from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT, put
+from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT, NO_PACK_WAITS, put
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Escalations, Record, Store
 
@@ -54,46 +54,47 @@ class Escalate:
                 return Assessed("end", case.outcome or CaseOutcome.CLOSED, borrower.version, case.rounds)
             if case.generation != generation:
                 return Assessed("end", CaseOutcome.CLOSED, borrower.version, case.rounds)
-            rules = self._policies.rules_for(borrower, now)
-            if rules is None:
-                ring_at = now + timedelta(days=1)
-                waiting = replace(case, assessed_at=now, ring_at=ring_at, token=None)
-                after, changed = replace(borrower, case=waiting), False
-                messages: tuple[Message, ...] = ()
-                records: tuple[Record, ...] = ()
-            else:
-                decision = decide(borrower, rules.strategy, rules.policy, now)
-                applied = apply(borrower, decision.case_actions, rules.policy, now)
-                assessed_case = applied.borrower.case
-                assert assessed_case is not None
-                # A look that changes nothing is no round: a chatty feed must not hand the case to a person. Nor is one
-                # that only finds a stop in force.
-                frozen = all(isinstance(a, Wait) and a.reason is Reason.HOLD for a in decision.case_actions)
-                rounds = case.rounds + (1 if applied.changed and not frozen else 0)
-                assessed_case = replace(
-                    assessed_case, rounds=rounds, assessed_at=now, ring_at=decision.ring_at, token=None
-                )
-                after = replace(applied.borrower, case=assessed_case)
-                changed, messages = applied.changed, applied.messages
-                ended = assessed_case.status is CaseStatus.ENDED
-                records = (_archived(borrower_id, episode, asdict(assessed_case)),) if ended else ()
-                # An ended case leaves the borrower to be looked at once more: reminders may be due again.
-                after = woken(after, now if ended else decision.ring_at)
-            after = woken(after, now + EXECUTION_SILENT)
+            applied, ring_at, counts = self._decided(borrower, case, now)
+            assert applied.borrower.case is not None
+            rounds = case.rounds + (1 if counts else 0)
+            assessed = replace(applied.borrower.case, rounds=rounds, assessed_at=now, ring_at=ring_at, token=None)
+            over = assessed.status is CaseStatus.ENDED
+            # An ended case leaves the borrower to be looked at once more: reminders may be due again.
+            after = woken(replace(applied.borrower, case=assessed), now if over else ring_at)
+            change = Change(
+                borrower=woken(after, now + EXECUTION_SILENT),
+                quiet=not applied.changed,
+                new_messages=applied.messages,
+                records=(_archived(borrower_id, episode, asdict(assessed)),) if over else (),
+            )
             try:
-                change = Change(borrower=after, quiet=not changed, new_messages=messages, records=records)
                 put(self._store, change, now)
             except Conflict:
                 continue
-            assert after.case is not None
-            over = after.case.status is CaseStatus.ENDED
             return Assessed(
                 "end" if over else "park",
-                (after.case.outcome or CaseOutcome.CLOSED) if over else "",
-                borrower.version + (1 if changed else 0),
-                after.case.rounds,
+                (assessed.outcome or CaseOutcome.CLOSED) if over else "",
+                borrower.version + (1 if applied.changed else 0),
+                rounds,
             )
         raise VersionConflict(borrower_id)
+
+    def _decided(self, borrower: Borrower, case: Case, now: datetime) -> tuple[Applied, datetime | None, bool]:
+        """What the case comes to now, when to look again, and whether this look counts as a round.
+
+        A look that changes nothing is no round: a chatty feed must not hand the case to a person. Nor is one that only
+        finds a stop in force, or that nobody reviewed the rules where the borrower lives now.
+        """
+        rules = self._policies.rules_for(borrower, now)
+        if rules is None:
+            end = over_without_rules(borrower, case, now)
+            if end is None:
+                return Applied(borrower, (), changed=False), now + NO_PACK_WAITS, False
+            return Applied(ended(borrower, end, now), (), changed=True), None, False
+        decision = decide(borrower, rules.strategy, rules.policy, now)
+        applied = apply(borrower, decision.case_actions, rules.policy, now)
+        frozen = all(isinstance(a, Wait) and a.reason is Reason.HOLD for a in decision.case_actions)
+        return applied, decision.ring_at, applied.changed and not frozen
 
     def park(self, borrower_id: str, episode: int, generation: int, version: int, token: str) -> bool:
         """Leave the doorbell with the case, if it is still the one that was assessed; else ring it at once.

@@ -87,7 +87,11 @@ class Evaluate:
         """One pass; False when it has to be looked at again at once (a case was just opened)."""
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
-            self._store.commit(Change(borrower=replace(borrower, wake_at=now + NO_PACK_WAITS), quiet=True))
+            # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
+            tended, again_at = self._tended(borrower, now, moved=False)
+            look_at = min(again_at or now + NO_PACK_WAITS, now + NO_PACK_WAITS)
+            later = replace(tended, wake_at=max(look_at, now + timedelta(minutes=1)))
+            self._store.commit(Change(borrower=later, quiet=True))
             return True
         decision = decide(borrower, rules.strategy, rules.policy, now)
         applied = apply(borrower, decision.actions, rules.policy, now)
