@@ -421,7 +421,7 @@ class HouseControls(MemoryControls):
         survey = super().survey(lines, today)
         if not self._house.hears:
             return survey
-        return replace(survey, hearings=tuple(replace(each, sent_at=self._house.now) for each in survey.hearings))
+        return replace(survey, hearings=tuple(replace(each, heard_to=self._house.now) for each in survey.hearings))
 
 
 class House:

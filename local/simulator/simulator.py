@@ -54,7 +54,7 @@ CARRIER_SILENCE = timedelta(hours=72)
 DEFAULT_TTL_SECONDS = 259_200
 #: After how many texts to it, at most, a number changes hands or its owner opts out at the provider.
 TEXTS_BEFORE = 4
-_PROVIDER_LIST: Final = "Default"
+PROVIDER_LIST: Final = "Default"
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -487,7 +487,7 @@ class Simulator:
                 if order.provider == FINANCE:
                     self.blacklist(number)
                 else:
-                    self.put_opted_out(_PROVIDER_LIST, number)
+                    self.put_opted_out(PROVIDER_LIST, number)
 
     def _schedule_progress(
         self,

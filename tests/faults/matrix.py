@@ -145,13 +145,13 @@ class Plan:
         return "; ".join(map(str, self.injections))
 
 
-def planned(recorded: Recorded, *, each: int = 4) -> list[Plan]:
+def planned(recorded: Recorded, *, each: int = 12, critical: int = 6) -> list[Plan]:
     """Every site with every kind it can suffer, once.
 
-    A write or a hand-over of a critical function is alone in its run. The others share runs, at most `each` for every
-    function, far apart in its list of sites, so that what one fault breaks is seldom mended by another.
+    Faults share runs, at most `each` for every function, far apart in its list of sites, so that what one fault breaks
+    is seldom mended by another. Writes and hand-overs of the critical functions are `critical` to a run (1: alone).
     """
-    alone: list[Plan] = []
+    alone: list[Injection] = []
     lanes: dict[str, list[Injection]] = {}
     for site in sorted(recorded.suffers):
         for kind in recorded.suffers[site]:
@@ -161,12 +161,13 @@ def planned(recorded: Recorded, *, each: int = 4) -> list[Plan]:
                 and "heard" not in site.through
                 and Kind.KILLED_AFTER in recorded.suffers[site]
             ):
-                alone.append(Plan((injection,)))
+                alone.append(injection)
             else:
                 lanes.setdefault(site.function, []).append(injection)
     runs = -(-max(map(len, lanes.values()), default=0) // each)
     together = [Plan(tuple(_spread(lanes.values(), number, runs))) for number in range(runs)]
-    return together + alone
+    apart = -(-len(alone) // critical)
+    return together + [Plan(tuple(alone[number::apart])) for number in range(apart)]
 
 
 def _spread(lanes: Iterable[Sequence[Injection]], number: int, runs: int) -> Iterable[Injection]:
@@ -175,9 +176,10 @@ def _spread(lanes: Iterable[Sequence[Injection]], number: int, runs: int) -> Ite
         yield from lane[number::runs]
 
 
-def lasting(recorded: Recorded, hours: int) -> list[Plan]:
-    """Every operation of every function, failing before its effect and after it, at every site, for hours."""
-    plans = []
+def lasting(recorded: Recorded, hours: int, *, together: int = 4) -> list[Plan]:
+    """Every operation of every function, failing before its effect and after it, at every site, for hours; `together`
+    of them in one run (1: alone)."""
+    plans: list[tuple[Injection, ...]] = []
     pairs = sorted({(site.function, site.operation) for site in recorded.suffers})
     for function, operation in pairs:
         sites = [site for site in sorted(recorded.suffers) if (site.function, site.operation) == (function, operation)]
@@ -186,8 +188,9 @@ def lasting(recorded: Recorded, hours: int) -> list[Plan]:
                 Injection(site, kind, timedelta(hours=hours)) for site in sites if kind in recorded.suffers[site]
             )
             if hit:
-                plans.append(Plan(hit))
-    return plans
+                plans.append(hit)
+    apart = -(-len(plans) // together)
+    return [Plan(tuple(each for plan in plans[number::apart] for each in plan)) for number in range(apart)]
 
 
 def shares(plans: Sequence[Plan], count: int) -> list[list[Plan]]:

@@ -28,7 +28,7 @@ from local.embedded import CallInfo, Fault
 from local.evidence import open_folder, write_evidence
 from local.portfolio.people import CN, LOCALES, TIME_ZONES, US_CA, US_MA, US_NY, email_of, name_of, phone_of
 from local.simulator.faults import Faults
-from local.simulator.simulator import INVALID, Delivered
+from local.simulator.simulator import INVALID, PROVIDER_LIST, Delivered
 from local.summary import Run, broken, collect, summarise
 from local.world import CONTENT, PROBE_EVERY, Reply, World
 
@@ -67,6 +67,7 @@ PEOPLE = (
     Who("b-mail", US_MA, 1, phone=False),
     Who("b-outside", US_NY, 1),
     Who("b-nobody", US_CA, 1),
+    Who("b-carrier", US_NY, 1),  # opted out at the provider: we learn of it when it refuses
 )
 
 
@@ -190,6 +191,7 @@ class Drama:
             ("b-mail", START + 2 * day),
             ("b-outside", START + 2 * day),
             ("b-nobody", START + 2 * day),
+            ("b-carrier", START + 2 * day),
         ):
             core.schedule_payment(_loan(borrower_id), "all", at)
         core.schedule_hold("b-tier-cn", "dispute", START + 2 * day, lift_at=START + 2 * day + timedelta(hours=12))
@@ -214,6 +216,7 @@ class Drama:
         # Input that can never be accepted: by the bus, from a topic, and about a message that never was.
         world.at(noon, lambda: self._put_bad_event(world))
         world.at(noon, lambda: world.aws.publish("ReportsTopic", json.dumps({"eventType": "NEITHER"})))
+        world.simulator.put_opted_out(PROVIDER_LIST, PHONES["b-carrier"])
         stranger = phone_of(US_NY, 77)
         world.text(stranger, "STOP", noon, "opt_out")
         world.text(phone_of(CN, 78), "你好", noon, "other")
@@ -347,8 +350,12 @@ class Drama:
             if borrower.case is not None and str(borrower.case.status) == "open":
                 yield f"the case of {borrower.borrower_id} is still open"
         for name, status in run.executions.items():
-            if status != "SUCCEEDED":
-                yield f"execution {name} is {status}"
+            # An outage may outlast an execution's patience; then its case goes on in the next generation.
+            followed = (
+                self._redrives and f"{name.rpartition('-')[0]}-{int(name.rpartition('-')[2]) + 1}" in run.executions
+            )
+            if status != "SUCCEEDED" and not followed:
+                yield f"execution {name} is {status}, and nobody followed"
         yield from world.aws.interpreter_failures
         accepted = Counter(given.ref for given in run.hand_overs if given.accepted)
         for ref, count in accepted.items():

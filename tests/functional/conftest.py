@@ -221,6 +221,9 @@ def _begin(clock: VirtualClock) -> None:
 def _prepare(stack: Stack) -> None:
     """Somebody at every step of the way, and a sweep that has just proved that we hear."""
     stack.call("sweep_messages", {})
+    for ear in ("reports", "inbound"):
+        probe = queue_event(json.dumps({"probe": f"{ear}-{NOW.isoformat()}"}))
+        stack.call({"reports": "receive_report", "inbound": "receive_inbound"}[ear], probe)
     for borrower_id in ("b-known", "b-outside", "b-held"):
         stack.know(borrower_id, "+12125550155", days=90)
     stack.know("b-outside-2", "+12125550133", days=90)

@@ -86,13 +86,13 @@ class TestFeed:
         assert [item["due_on"] for item in snapshot["instalments"]] == ["2026-02-06", "2026-03-06"]
         assert snapshot["instalments"][0]["outstanding"] == "102.50"
 
-    def test_checkpoints_come_every_twelve_hours(self) -> None:
+    def test_checkpoints_come_every_four_hours(self) -> None:
         marks = [
             datetime.fromisoformat(event["complete_to"])
             for event in of_type(run(core_of(), START + timedelta(days=5)), "feed.checkpoint")
         ]
         assert marks[0] == START
-        assert {later - earlier for earlier, later in pairwise(marks)} == {timedelta(hours=12)}
+        assert {later - earlier for earlier, later in pairwise(marks)} == {timedelta(hours=4)}
 
     def test_lag_is_at_most_five_minutes_and_keeps_a_borrowers_order(self) -> None:
         events = [event for event in run(core_of()) if event.borrower_id is not None]
@@ -234,7 +234,7 @@ class TestOtherFacts:
         hold_id = core.schedule_hold("b-1", "dispute", local_noon(5), lift_at=local_noon(9))
         events = run(core, local_noon(10))
         assert of_type(events, "hold.placed")[0]["hold"] == {"hold_id": hold_id, "kind": "dispute", "source": "core"}
-        assert of_type(events, "hold.lifted")[0]["hold"] == {"hold_id": hold_id}
+        assert of_type(events, "hold.lifted")[0]["hold"] == {"hold_id": hold_id, "by": "core"}
 
     def test_a_sold_loan_is_silent_afterwards(self) -> None:
         core = core_of()

@@ -294,7 +294,7 @@ class TestLostExecutions:
 
 
 class TestAPlaceWithoutRules:
-    """The borrower of an open case moves to where nobody reviewed anything: nothing is said, and nobody is forgotten."""
+    """The borrower of an open case moves to where nobody reviewed anything: nothing is said, nobody is forgotten."""
 
     @pytest.fixture
     def moved(self, late: House) -> House:

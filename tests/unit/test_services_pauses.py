@@ -10,7 +10,8 @@ from dunlin.domain.policy import Pause
 from dunlin.domain.words import MessageState, PauseScope, Reason
 from dunlin.errors import InvalidInput, StateConflict
 from dunlin.services.pauses import Pauses
-from dunlin.services.ports import NotAccepted, PauseBoard
+from dunlin.services.ports import EARS, NotAccepted, PauseBoard
+from dunlin.services.sweep import heard
 
 from tests.builders import MINUTE, NOW, House, loan_document, party_document
 
@@ -259,6 +260,28 @@ def test_a_sweep_that_is_dead_is_deafness_too() -> None:
     marks = [mark.reason for mark in house.borrower().marks if mark.status == "waiting"]
     assert marks == [Reason.DEAF]
     assert house.sender.orders == []
+
+
+def test_a_probe_that_is_heard_late_proves_only_what_came_before_it() -> None:
+    house = reminded(House(hears=False))
+    house.sweep.probe()
+    old = list(house.ears.probes)
+    house.clock.advance(60 * MINUTE)
+    house.checkpoint()
+    for ear, probe in old:
+        heard(house.controls, ear, probe, house.now)
+    house.ears.probes.clear()
+    house.sweep.probe()  # the next one is on its way: what people sent in this hour may still be behind it
+    house.minute()
+    assert house.sender.orders == []
+    for ear, probe in house.ears.probes or [(ear, house.controls.hearing(ear).probe) for ear in EARS]:
+        heard(house.controls, ear, probe, house.now)
+    house.clock.advance(16 * MINUTE)
+    house.hears = True
+    house.checkpoint()
+    house.minute()
+    house.minute()
+    assert len(house.sender.orders) == 1
 
 
 def test_a_core_that_fell_silent_stops_what_is_said_about_money(house: House) -> None:

@@ -24,8 +24,8 @@ class Rules:
 def conditions_of(survey: Survey, lender: Lender, now: datetime) -> Conditions:
     """The conditions that a survey of the controls amounts to at `now`.
 
-    What reached our ears is known up to the moment the last probe was sent, heard or not: a probe that is not heard
-    and a sweep that sends none are one and the same deafness. Before the first probe nothing is known.
+    What reached our ears is known up to the moment at which the last probe that was heard had been sent. A probe that
+    is not heard, one that is heard late, and a sweep that sends none are one and the same deafness.
     """
     announced_to = survey.feed_announced_to
     heartbeat = timedelta(minutes=lender.core_heartbeat_max_minutes)
@@ -35,7 +35,7 @@ def conditions_of(survey: Survey, lender: Lender, now: datetime) -> Conditions:
     return Conditions(
         feed_complete_to=survey.feed_complete_to,
         feed_quiet_from=announced_to + heartbeat if announced_to is not None else None,
-        unheard_since=min((hearing.sent_at or _NEVER for hearing in survey.hearings), default=None),
+        unheard_since=min((hearing.heard_to or _NEVER for hearing in survey.hearings), default=None),
         stopped_lines=stopped,
         pauses=tuple(pause for pause in survey.pauses if pause.until is None or pause.until > now),
         full_templates=frozenset(

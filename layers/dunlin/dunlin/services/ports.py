@@ -165,13 +165,17 @@ class LineState:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """The probe of one of our ears (inbound, reports): when one was sent that has not been heard yet."""
+    """The probe of one of our ears (inbound, reports): when the last one was sent, and heard.
+
+    `heard_to` is when the last probe that was heard had been sent: what came before it is certainly known.
+    """
 
     ear: str
     revision: int = 0
     probe: str = ""
     sent_at: datetime | None = None
     heard_at: datetime | None = None
+    heard_to: datetime | None = None
 
 
 #: What we listen with. A probe is sent down each; one that is not heard in time means that we are deaf.

@@ -163,6 +163,6 @@ def heard(controls: Controls, ear: str, probe: str, now: datetime) -> None:
     if hearing.probe != probe:
         return
     try:
-        controls.put_hearing(replace(hearing, heard_at=now))
+        controls.put_hearing(replace(hearing, heard_at=now, heard_to=hearing.sent_at))
     except StateConflict:
         return  # a newer probe is on its way
