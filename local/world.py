@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import heapq
 import json
+import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -142,7 +144,7 @@ class World:
                 "AWS_ENDPOINT_URL_SNS": url,
             },
             logs_dir=self.logs_dir,
-            on_start=lambda: bootstrap.use_clock(self.clock.now),
+            on_start=self._begin,
             on_exit=bootstrap.forget,
             before_call=self.before_call,
             interleave=self.interleave,
@@ -152,6 +154,15 @@ class World:
         self._put_provider_secret(url)
         self._put_recipients()
         return self
+
+    def _begin(self) -> None:
+        """Virtual time for the functions; and their logger, should the process have had it before, writes here."""
+        from dunlin.entry.observability import logger
+
+        bootstrap.use_clock(self.clock.now)
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(sys.stdout)
 
     def __exit__(self, *details: Any) -> None:
         try:
