@@ -111,7 +111,6 @@ def test_it_decides_as_a_live_run_does(runs: dict[str, Lived]) -> None:
     assert decisions(runs["shadow"]) == decisions(runs["live"])
     stages = {message["stage"] for message in runs["shadow"].messages if message["reason"] == "shadow"}
     assert any(stage.startswith("tier") for stage in stages)
-    assert "opt_out_confirmation" in stages
 
 
 def test_what_it_would_have_said_is_kept(runs: dict[str, Lived]) -> None:
