@@ -295,9 +295,9 @@ def test_the_command_says_the_same_twice_and_fails_on_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("number", range(3))
-def test_a_storm_of_the_usual_size(number: int) -> None:
-    result = run_round(SEED, draw_forecast(SEED, number))
+def test_a_storm_of_the_usual_size() -> None:
+    """One; `make chaos` has the others, some of which take minutes."""
+    result = run_round(SEED, draw_forecast(SEED, 0))
     assert result.violations == ()
 
 
