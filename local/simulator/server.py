@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,19 +131,20 @@ class _Server(ThreadingHTTPServer):
             self.failures.append(error)
 
 
-class ProviderHandler(BaseHTTPRequestHandler):
+class ProviderHandler(BaseHTTPRequestHandler, ABC):
     """The four protocols, whatever carries them: the subclass says whose simulator it is, and how nobody answers."""
 
     protocol_version = "HTTP/1.1"
     timeout = 5.0
 
     @property
+    @abstractmethod
     def simulator(self) -> Simulator:
-        raise NotImplementedError
+        """Whose simulator it is."""
 
+    @abstractmethod
     def no_answer(self, taken: Taken) -> None:
         """Accepted, and nobody is told: the answer comes too late, or the connection breaks."""
-        raise NotImplementedError
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The `Date` header is virtual too: botocore looks at it."""
