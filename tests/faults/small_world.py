@@ -338,8 +338,22 @@ class Drama:
             if str(row["item"]).startswith("EVENT#") or str(row["item"]).startswith("FACT#")
         }
         _rewrite(folder / "core.jsonl", lambda line: recorded.get(line["event"]["event_id"]), "fed_at")
-        bound = {inbound_id: at.isoformat() for inbound_id, at in self._bound.items()}
-        _rewrite(folder / "inbound.jsonl", lambda line: bound.get(line["inbound_id"]), "at")
+        _rewrite(folder / "inbound.jsonl", self._bound_in_order(folder / "inbound.jsonl"), "at")
+
+    def _bound_in_order(self, path: Path) -> Callable[[Mapping[str, Any]], str | None]:
+        """When each text was written down. An outage may have an opt-in written down before the opt-out it took back:
+        the opt-out then counts from no later than the opt-in, as it was said first."""
+        bound = dict(self._bound)
+        taken_back: dict[str, datetime] = {}
+        for line in reversed(_lines(path)):
+            at = bound.get(line["inbound_id"])
+            if at is None:
+                continue
+            if line["meaning"] == "opt_in":
+                taken_back[line["from"]] = min(at, taken_back.get(line["from"], at))
+            elif line["meaning"] == "opt_out":
+                bound[line["inbound_id"]] = min(at, taken_back.get(line["from"], at))
+        return lambda line: bound[line["inbound_id"]].isoformat() if line["inbound_id"] in bound else None
 
     def _left(self, world: World, run: Run) -> Iterator[str]:
         """What must not be left when all is over."""
@@ -377,8 +391,12 @@ def _items(call: CallInfo) -> Iterator[Mapping[str, Any]]:
         yield from (entry["Put"]["Item"] for entry in call.parameters["TransactItems"] if "Put" in entry)
 
 
-def _rewrite(path: Path, moment: Callable[[dict[str, Any]], str | None], field: str) -> None:
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _rewrite(path: Path, moment: Callable[[Mapping[str, Any]], str | None], field: str) -> None:
+    lines = _lines(path)
     for line in lines:
         found = moment(line)
         if found is not None:

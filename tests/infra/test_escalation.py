@@ -76,10 +76,25 @@ def test_a_task_is_bounded_and_tried_again_with_jitter(name: str) -> None:
     task = definition()["States"][name]
     assert task["TimeoutSeconds"] <= 35 * 86400
     for retrier in task["Retry"]:
-        assert retrier["MaxAttempts"] <= 8
+        assert retrier["MaxAttempts"] <= 20
+        assert retrier["MaxDelaySeconds"] <= 900, "what heals is noticed within a quarter of an hour"
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] > 1
     assert "Lambda.TooManyRequestsException" in task["Retry"][0]["ErrorEquals"]
+
+
+def test_an_outage_of_parking_does_not_fill_the_history() -> None:
+    """A case that cannot be parked is assessed and parked again and again: at most 25,000 events an execution."""
+    states = definition()["States"]
+    retrier = states["Park"]["Retry"][1]
+    delays = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt, retrier["MaxDelaySeconds"])
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+    # An attempt is scheduled, started and failed; the state is entered and left, and so are Assess and Decide.
+    events_a_round = 3 * (len(delays) + 1) + 2 + 5 + 2
+    seconds_a_round = sum(delays) / 2  # full jitter
+    assert 25_000 / events_a_round * seconds_a_round > 21 * 86400
 
 
 def test_a_wait_that_ends_badly_leads_back_to_an_assessment() -> None:
