@@ -67,7 +67,9 @@ PEOPLE = (
     Who("b-mail", US_MA, 1, phone=False),
     Who("b-outside", US_NY, 1),
     Who("b-nobody", US_CA, 1),
-    Who("b-carrier", US_NY, 1),  # opted out at the provider: we learn of it when it refuses
+    # Opted out at the provider: we learn of it when it refuses, at once or after it was busy.
+    Who("b-carrier", US_NY, 1),
+    Who("b-carrier-too", US_NY, 1),
 )
 
 
@@ -192,6 +194,7 @@ class Drama:
             ("b-outside", START + 2 * day),
             ("b-nobody", START + 2 * day),
             ("b-carrier", START + 2 * day),
+            ("b-carrier-too", START + 2 * day),
         ):
             core.schedule_payment(_loan(borrower_id), "all", at)
         core.schedule_hold("b-tier-cn", "dispute", START + 2 * day, lift_at=START + 2 * day + timedelta(hours=12))
@@ -216,7 +219,8 @@ class Drama:
         # Input that can never be accepted: by the bus, from a topic, and about a message that never was.
         world.at(noon, lambda: self._put_bad_event(world))
         world.at(noon, lambda: world.aws.publish("ReportsTopic", json.dumps({"eventType": "NEITHER"})))
-        world.simulator.put_opted_out(PROVIDER_LIST, PHONES["b-carrier"])
+        for borrower_id in ("b-carrier", "b-carrier-too"):
+            world.simulator.put_opted_out(PROVIDER_LIST, PHONES[borrower_id])
         stranger = phone_of(US_NY, 77)
         world.text(stranger, "STOP", noon, "opt_out")
         world.text(phone_of(CN, 78), "你好", noon, "other")
