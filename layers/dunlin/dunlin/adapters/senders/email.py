@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dunlin.adapters.reports import TAG_VALUE, encode_tag
 from dunlin.adapters.senders.aws import AnyRefusal, call_once, settle_aws_error
+from dunlin.adapters.senders.html import html_of
 from dunlin.domain.words import Purpose, Reason
 from dunlin.services.ports import HandOver, HandOverResult, NotAccepted, Refused
 
@@ -20,7 +21,7 @@ __all__ = ["CODES", "SesSender"]
 #: One address, without display name, space or a second line: what cannot be a header injection.
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 #: Purposes a person can ask not to get by e-mail. An answer was asked for; a mandatory notice cannot be declined.
-DECLINABLE = frozenset({Purpose.SERVICING, Purpose.COLLECTION, Purpose.MARKETING})
+DECLINABLE = frozenset({Purpose.SERVICE, Purpose.SERVICING, Purpose.COLLECTION, Purpose.MARKETING})
 
 _LINE_BROKEN = Refused(Reason.REFUSED_BY_PROVIDER, stops_line=True)
 
@@ -61,7 +62,10 @@ class SesSender:
             "Content": {
                 "Simple": {
                     "Subject": {"Data": order.subject, "Charset": "UTF-8"},
-                    "Body": {"Text": {"Data": order.body, "Charset": "UTF-8"}},
+                    "Body": {
+                        "Text": {"Data": order.body, "Charset": "UTF-8"},
+                        "Html": {"Data": html_of(order.subject, order.body, order.locale), "Charset": "UTF-8"},
+                    },
                     "Headers": self._headers(order, tag),
                 }
             },
