@@ -43,8 +43,8 @@ class ReplayJurisdiction(StrEnum):
 
     CN = "CN"
     US_NY = "US-NY"
-    US_CA = "US-CA"
     US_MA = "US-MA"
+    GB = "GB"
 
 
 JsonOption = Annotated[
@@ -57,6 +57,18 @@ ReportOption = Annotated[
 EvidenceOption = Annotated[
     Path | None, typer.Option("--evidence", metavar="DIR", file_okay=False, help="Keep what the auditor judged.")
 ]
+
+
+ContentOption = Annotated[
+    Path | None, typer.Option("--dir", help="The content to work on.", exists=True, file_okay=False)
+]
+
+
+class LintFormat(StrEnum):
+    """How `dunlin lint` writes what it found."""
+
+    TEXT = "text"
+    GITHUB = "github"
 
 
 @app.callback()
@@ -227,6 +239,156 @@ def content(context: typer.Context) -> None:
     from local import content_command
 
     content_command.app(args=context.args, prog_name="dunlin content")
+
+
+@app.command()
+def segments(
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='One {"text": …} a line in, one answer a line out.')] = False,
+) -> None:
+    """Say how many parts the text on standard input takes as a text message, as JSON.
+
+    The answer is {"encoding", "characters", "parts", "per_part"}: GSM-7, whose characters are septets (an extension
+    character takes two), or UCS-2, whose characters are UTF-16 code units (one beyond the basic plane takes two). What
+    takes two is never cut in half.
+
+    The text is UTF-8. One line break at its very end is not counted, because a shell puts it there; with --jsonl the
+    text is exactly what the line says.
+    """
+    from local.commands import counting
+
+    raise typer.Exit(counting.run(sys.stdin.buffer, sys.stdout, jsonl=jsonl))
+
+
+@app.command()
+def allowed(
+    jurisdiction: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The place: CN, US, US-MA, GB, AU, KR, IN, ID, PH, …")
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="service, reminder, collection, mandatory_notice, promotion or reply.")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="sms, email, push, voice, whatsapp or letter.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="ISO-8601", help="When it would be felt; without an offset on the clock of the one zone."),
+    ] = None,
+    zone: Annotated[
+        list[str] | None,
+        typer.Option(help="A zone the person may be in; may be repeated, and all must allow. [default: the place's]"),
+    ] = None,
+    days_overdue: Annotated[int, typer.Option(help="How long the debt is overdue.")] = 0,
+    region: Annotated[str | None, typer.Option(metavar="CODE", help="A part of the country: MA, NYC, NSW, …")] = None,
+    capacity: Annotated[str, typer.Option(help="Who asks: creditor, servicer or collector.")] = "collector",
+    contact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'AT CHANNEL [PURPOSE]'", help="An earlier contact about the debt; may be repeated."),
+    ] = None,
+    consent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A purpose the person agreed to, or a consent that a rule names, such as any_hour; may be repeated. "
+            "[default: every purpose]"
+        ),
+    ] = None,
+    no_consent: Annotated[bool, typer.Option("--no-consent", help="The person agreed to nothing.")] = False,
+    own: Annotated[bool, typer.Option("--own", help="Ask the lender's own policy too, beyond the law.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One question a line in, one answer a line out.")] = False,
+    directory: ContentOption = None,
+) -> None:
+    """Say whether the rules of a place let somebody be contacted then, which rules, and if not, when.
+
+    The answer is {"allowed", "rule_ids", "next_allowed_at"}, with "draft": true where nobody has reviewed the rules.
+    The rules are those that stopped it, or those that were asked; where nobody reviewed the law, "unreviewed".
+
+    With --jsonl each line of standard input is a question: {"jurisdiction", "purpose", "channel", "at", "zones": […],
+    "days_overdue"} and, if need be, "region", "capacity", "consents": […], "contacts": [{"at", "channel", "purpose"}]
+    and "own". What a line leaves out is as the options say. A line that is no question is answered with {"error",
+    "field", "line"}, and the exit code is 2 at the end.
+    """
+    from local.commands import asking
+
+    asked = {
+        "jurisdiction": jurisdiction,
+        "purpose": purpose,
+        "channel": channel,
+        "at": at,
+        "zones": zone,
+        "days_overdue": days_overdue,
+        "region": region,
+        "capacity": capacity,
+        "contacts": contact,
+        "consents": False if no_consent else consent,
+        "own": own,
+    }
+    raise typer.Exit(asking.run(directory, asked, jsonl=jsonl))
+
+
+@app.command()
+def rules(
+    jurisdiction: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="One place, such as US-MA. [default: every one]")
+    ] = None,
+    capacity: Annotated[
+        str | None, typer.Option(help="Only what binds a creditor, a servicer or a collector. [default: everything]")
+    ] = None,
+    directory: ContentOption = None,
+) -> None:
+    """Print the rules of a place with their sources: the law's, and what the lender asks of itself.
+
+    The mark says how sure a rule is: P read in the primary text, S in a secondary source, M from memory and
+    unconfirmed, own the lender's own policy.
+    """
+    from local.commands import reading
+
+    raise typer.Exit(reading.rules(directory, jurisdiction, capacity))
+
+
+@app.command()
+def lint(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="The content, or a file or folder in it. [default: the content shipped]", exists=True),
+    ] = None,
+    output: Annotated[LintFormat, typer.Option("--format", help="How problems are written.")] = LintFormat.TEXT,
+) -> None:
+    """Look for mistakes in packs, policies, strategies and texts: file, line, field and what to do.
+
+    The whole content is always read, because its files are held against each other; of a file or a folder in it only
+    its own problems are shown. The exit code is 1 if there are any.
+    """
+    from local.commands import reading
+
+    raise typer.Exit(reading.lint(path, str(output)))
+
+
+@app.command()
+def preview(
+    template: Annotated[str, typer.Argument(help="The message, such as tier_1.")],
+    locale: Annotated[str, typer.Option(help="The language it is read in, such as en-US.")],
+    jurisdiction: Annotated[str, typer.Option(metavar="CODE", help="The place it is read in, such as US-MA.")],
+    channel: Annotated[str | None, typer.Option(help="sms, email or push. [default: each it has words for]")] = None,
+    borrower: Annotated[
+        str, typer.Option(help="The made-up borrower: ordinary, fees, several, longest, or all of them.")
+    ] = "ordinary",
+    directory: ContentOption = None,
+) -> None:
+    """Show a text as a borrower would read it: parts, encoding, price, the line it goes by, the rules it meets.
+
+    The exit code is 1 if it cannot be rendered, is too long or misses a rule.
+    """
+    from local.commands import reading
+
+    raise typer.Exit(reading.preview(directory, reading.Wanted(template, locale, jurisdiction, channel, borrower)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schemas of the content's files, one object by kind: pack, policy, messages, …"""
+    import json
+
+    from dunlin.content import json_schemas
+
+    typer.echo(json.dumps(json_schemas(), indent=2, ensure_ascii=False))
 
 
 #: Options belong to the command behind: it is loaded only when it is asked for.

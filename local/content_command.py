@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,9 @@ import typer
 from dunlin.adapters.renderer import Renderer
 from dunlin.content import check, json_schemas, load_content, sign
 from dunlin.content.lint import renderings
+from dunlin.content.resolve import covers
+from dunlin.content.schema import PackModel
+from dunlin.domain.policy import Line
 from dunlin.errors import ContentError
 from rich.console import Console
 from rich.markup import escape
@@ -54,7 +58,10 @@ def show_command(directory: ContentDir = CONTENT) -> None:
         raise _refuse(error) from None
     renderer = Renderer(content)
     for (name, locale, channel), template in sorted(content.templates.items()):
-        line = next((line for line in content.lender.lines if line.channel is channel and _speaks(line, locale)), None)
+        line = next(
+            (line for line in content.lender.lines if line.channel is channel and _speaks(content.packs, line, locale)),
+            None,
+        )
         if line is None:
             continue
         for label, text in renderings(renderer, content, template, line):
@@ -69,8 +76,8 @@ def show_command(directory: ContentDir = CONTENT) -> None:
             _out.print()
 
 
-def _speaks(line: object, locale: str) -> bool:
-    return getattr(line, "jurisdiction", "")[:2] == locale[-2:]
+def _speaks(packs: Mapping[str, PackModel], line: Line, locale: str) -> bool:
+    return any(locale in pack.locales for code, pack in packs.items() if covers(line.jurisdiction, code))
 
 
 @app.command("sign")
@@ -86,6 +93,17 @@ def sign_command(
     except ContentError as error:
         raise _refuse(error) from None
     _out.print(f"Release {release.number} is live: version {release.version}.")
+
+
+@app.command("calendars")
+def calendars_command(directory: ContentDir = CONTENT) -> None:
+    """Write the public holidays anew, for the places whose rules ask for them. What changed has to be signed again."""
+    from local.calendars import write_calendars
+
+    changed = write_calendars(directory)
+    for path in changed:
+        _out.print(escape(str(path)), soft_wrap=True)
+    _out.print("Nothing changed." if not changed else "Read them, then sign the content.")
 
 
 @app.command("schema")

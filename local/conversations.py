@@ -11,8 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dunlin.content import Content
-from dunlin.content.resolve import lineage
-from dunlin.content.schema import PackModel, SourceModel
+from dunlin.content.resolve import layers_of, lineage
+from dunlin.content.schema import PackModel, PolicyModel, SourceModel
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
 from dunlin.domain.policy import Source
@@ -24,7 +24,7 @@ from local.summary import Run
 Conversation = dict[str, Any]
 Entry = dict[str, Any]
 
-_SYMBOLS = {"USD": "$", "CNY": "¥"}
+_SYMBOLS = {"USD": "$", "CNY": "¥", "GBP": "£"}
 _DAYS_ZH = "一二三四五六日"
 _ENDINGS = {
     CaseOutcome.CURED: "Cured by payment",
@@ -131,25 +131,33 @@ class Sources:
         if rule in ("opt_out", "suppression"):
             return self._found(
                 text.source
-                for pack in self._packs(jurisdiction)
+                for pack in self._layers(jurisdiction)
                 for text in pack.texts
                 if "opt_out" in text.must_say and message.purpose in text.purposes
             )
         if rule == "hours":
             return self._hours(message, jurisdiction)
-        if rule == "consent_needed":
-            return self._found(
-                consent.source
-                for pack in self._packs(jurisdiction)
-                for consent in pack.consents
-                if message.purpose in consent.purposes
-            )
-        named = self._found(cap.source for pack in self._packs(jurisdiction) for cap in pack.caps if cap.id == rule)
-        return named or self._setting(rule, jurisdiction)
+        named = self._found(
+            other.source
+            for layer in self._layers(jurisdiction)
+            for rules in (layer.hours, layer.caps, layer.consents, layer.bans)
+            for other in rules
+            if other.id == rule
+        )
+        if named:
+            return named
+        strategy = self._content.strategy(jurisdiction)
+        if strategy is not None and strategy.hours.rule_id == rule:
+            return words_of(strategy.hours.source)
+        return self._setting(rule, jurisdiction)
 
     def _packs(self, jurisdiction: str) -> Iterator[PackModel]:
         if jurisdiction in self._content.packs:
             yield from lineage(self._content.packs, jurisdiction)
+
+    def _layers(self, jurisdiction: str) -> Iterator[PackModel | PolicyModel]:
+        if jurisdiction in self._content.packs:
+            yield from layers_of(self._content.packs, self._content.policies, jurisdiction)
 
     def _strategy(self, jurisdiction: str) -> str:
         strategy = self._content.strategy(jurisdiction)
@@ -162,7 +170,7 @@ class Sources:
         return "; ".join(words_of(rule.source) for rule in rules if message.purpose in rule.purposes)
 
     def _setting(self, name: str, jurisdiction: str) -> str:
-        settings = (getattr(pack.settings, name, None) for pack in self._packs(jurisdiction))
+        settings = (getattr(layer.settings, name, None) for layer in self._layers(jurisdiction))
         return self._found(setting.source for setting in settings if setting is not None)
 
     @staticmethod

@@ -42,9 +42,9 @@ def open_folder(folder: Path, content: Path) -> Path:
     logs, packs = folder / LOGS, folder / PACKS
     for made in (logs, packs):
         made.mkdir(parents=True, exist_ok=True)
-    for kind in ("packs", "stops", "strategies"):
+    for kind in ("packs", "policies", "stops", "strategies"):
         for path in sorted((content / kind).glob("*.yaml")):
-            shutil.copyfile(path, packs / path.name)
+            shutil.copyfile(path, packs / f"{kind}-{path.name}")
     return logs
 
 

@@ -35,6 +35,7 @@ from dunlin.domain.money import Money
 from dunlin.domain.policy import (
     CapRule,
     Conditions,
+    ConsentRule,
     HoldRule,
     HoursRule,
     Line,
@@ -152,7 +153,7 @@ def a_pack(**changes: Any) -> Pack:
         hours=(HoursRule("hours", DUNNING, OFFICE_HOURS, OWN),),
         caps=(a_cap(),),
         holds=(HoldRule(HoldKind.DISPUTE, frozenset({Purpose.COLLECTION})),),
-        consent_needed=frozenset({Purpose.MARKETING}),
+        consents=(ConsentRule("asked", frozenset({Purpose.MARKETING}), OWN),),
         balance_max_age_hours=26,
         deaf_after_minutes=15,
         confirm_opt_out_within_minutes=5,

@@ -71,6 +71,8 @@ _HOURS: Mapping[str, tuple[Hours, ...]] = {
     "CN": (Hours("cn.quiet_hours", _daily(8, 22), "China Banking Association guidance 2026-01-30 (S)"),),
     # Inconvenient are times before 8 a.m. and after 9 p.m.: at 21:00:00 it is not after nine yet.
     "US": (Hours("us.quiet_hours", _daily(8, 21), "12 CFR 1006.6(b)(1)(i) (P)", close_open=True),),
+    # No hours in the rules, only "not at unreasonable times": a narrow reading of it.
+    "GB": (Hours("gb.quiet_hours", _daily(8, 21), "FCA CONC 7.9 (P, no figures)"),),
     "AU": (
         Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)", close_open=True),
     ),
@@ -182,7 +184,13 @@ def number_zones(address: str) -> tuple[tuple[str, ...], bool]:
     if digits.startswith("1") and len(digits) == 11:
         zones = AREA_CODES.get(digits[1:4])
         return (zones, True) if zones else ((), False)
-    for prefix, zone in (("86", "Asia/Shanghai"), ("82", "Asia/Seoul"), ("91", "Asia/Kolkata"), ("63", "Asia/Manila")):
+    for prefix, zone in (
+        ("86", "Asia/Shanghai"),
+        ("44", "Europe/London"),
+        ("82", "Asia/Seoul"),
+        ("91", "Asia/Kolkata"),
+        ("63", "Asia/Manila"),
+    ):
         if digits.startswith(prefix):
             return (zone,), True
     return (), False

@@ -25,6 +25,7 @@ from local.world import CONTENT, Reply, World
 #: The lender's numbers that people text; see `layers/content/lenders`.
 AMERICAN_LINE = "+12065550100"
 CHINESE_LINE = "106900000142"
+BRITISH_LINE = "+447700900142"
 
 #: Told the virtual time as it passes, and which share of the run is over.
 Progress = Callable[[datetime, float], None]
@@ -79,7 +80,9 @@ class Judged:
 
 def line_of(phone: str) -> str:
     """The lender's number that somebody with this number texts."""
-    return CHINESE_LINE if phone.startswith("+86") else AMERICAN_LINE
+    if phone.startswith("+86"):
+        return CHINESE_LINE
+    return BRITISH_LINE if phone.startswith("+44") else AMERICAN_LINE
 
 
 def run_and_judge(plan: Plan, progress: Progress | None = None) -> Judged:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from local.portfolio.people import CN, US_CA, US_MA, US_NY
+from local.portfolio.people import CN, GB, PACIFIC, US_MA, US_NY
 
 
 class Cohort(StrEnum):
@@ -81,27 +81,27 @@ class Features:
 FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_EARLY: Features(US_NY, (9,)),
     Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False),
-    Cohort.PAYS_IN_GRACE: Features(US_CA, (5,)),
+    Cohort.PAYS_IN_GRACE: Features(GB, (5,)),
     Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,)),
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
-    Cohort.OPTS_OUT_HAS_EMAIL: Features(US_CA, (6,)),
+    Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,)),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
     Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
-    Cohort.ASKS_FOR_HELP: Features(US_CA, (8,)),
+    Cohort.ASKS_FOR_HELP: Features(GB, (8,)),
     Cohort.HARDSHIP_HOLD: Features(CN, (5,)),
     Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19)),
-    Cohort.INVALID_NUMBER: Features(US_CA, (6,), number="invalid"),
+    Cohort.INVALID_NUMBER: Features(GB, (6,), number="invalid"),
     Cohort.LANDLINE: Features(US_NY, (4,), email=False, number="landline"),
     Cohort.PAYMENT_PENDING: Features(CN, (6,)),
     Cohort.PAYMENT_RETURNED: Features(US_NY, (5,)),
-    Cohort.LOAN_SOLD: Features(US_CA, (4,)),
+    Cohort.LOAN_SOLD: Features(GB, (4,)),
     Cohort.CO_BORROWER: Features(US_NY, (7, 7), other_party="co_borrower", other_on_first=True),
-    Cohort.REPRESENTATIVE: Features(US_CA, (6,), other_party="representative"),
-    Cohort.TWO_ZONES: Features(US_CA, (5,), number_from=US_NY),
+    Cohort.REPRESENTATIVE: Features(GB, (6,), other_party="representative"),
+    Cohort.TWO_ZONES: Features(US_NY, (5,), number_from=PACIFIC),
     Cohort.SHARED_NUMBER_OPTS_OUT: Features(US_NY, (5,)),
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
@@ -112,9 +112,9 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
     Cohort.SAYS_PAID: Features(CN, (8,)),
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
-    Cohort.STOP_THIS_BILL: Features(US_CA, (7,)),
+    Cohort.STOP_THIS_BILL: Features(GB, (7,)),
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
-    Cohort.GUARANTOR: Features(US_CA, (5,), other_party="guarantor"),
+    Cohort.GUARANTOR: Features(GB, (5,), other_party="guarantor"),
     Cohort.PERSON_ON_SEVERAL: Features(US_NY, (7,), same_person_as=Cohort.CO_BORROWER),
 }
 SCRIPTED = tuple(FEATURES)

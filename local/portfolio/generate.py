@@ -29,10 +29,10 @@ DEFAULT_START = date(2026, 2, 2)
 FULL_ESCALATION_DAYS = 75
 ALL_PURPOSES = ("servicing", "collection", "mandatory", "reply")
 CONSENTS = ("servicing", "collection")
-PRINCIPALS = {"CNY": (600, 4200), "USD": (90, 640)}
+PRINCIPALS = {"CNY": (600, 4200), "USD": (90, 640), "GBP": (70, 520)}
 MONTHLY_RATE = Decimal("0.012")
-LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00")}
-LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0)}
+LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.00")}
+LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decimal(0)}
 DRAWN_WITH_EMAIL = 0.8
 DRAWN_WITH_TWO_LOANS = 0.1
 

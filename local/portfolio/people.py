@@ -1,6 +1,7 @@
 """Invented people: names from short lists, numbers and addresses that reach nobody.
 
-US numbers are 555-0100 to 555-0199 of an area code, which the numbering plan keeps for fiction. China keeps no range
+US numbers are 555-0100 to 555-0199 of an area code, which the numbering plan keeps for fiction, and British ones are of
+the ranges that Ofcom keeps for drama. China keeps no range
 for that; 1349 is numbered for satellite telephones, not for the public, so it is used here. E-mail goes to
 `example.com` and `example.cn`. Nothing in the simulation leaves the machine either way.
 """
@@ -16,36 +17,49 @@ def _words(text: str) -> tuple[str, ...]:
 
 CN = "CN"
 US_NY = "US-NY"
-US_CA = "US-CA"
 US_MA = "US-MA"
-JURISDICTIONS = (CN, US_NY, US_CA, US_MA)
+GB = "GB"
+JURISDICTIONS = (CN, US_NY, GB, US_MA)
+#: Where a number may be from and nobody lives: people keep theirs when they move east.
+PACIFIC = "pacific"
 
 TIME_ZONES = {
     CN: "Asia/Shanghai",
     US_NY: "America/New_York",
-    US_CA: "America/Los_Angeles",
+    GB: "Europe/London",
     US_MA: "America/New_York",
 }
-CURRENCIES = {CN: "CNY", US_NY: "USD", US_CA: "USD", US_MA: "USD"}
-LOCALES = {CN: "zh-CN", US_NY: "en-US", US_CA: "en-US", US_MA: "en-US"}
+CURRENCIES = {CN: "CNY", US_NY: "USD", GB: "GBP", US_MA: "USD"}
+LOCALES = {CN: "zh-CN", US_NY: "en-US", GB: "en-GB", US_MA: "en-US"}
 
 #: Area codes of the state, all of them in one time zone.
 AREA_CODES = {
     US_NY: _words("212 315 332 347 516 518 585 607 631 646 680 716 718 838 845 914 917 929 934"),
-    US_CA: _words(
+    PACIFIC: _words(
         "209 213 279 310 323 341 408 415 424 442 510 530 559 562 619 626 628 650 657 661 669 707 714 747 760 805 818 "
         "820 831 858 909 916 925 949 951"
     ),
     US_MA: _words("339 351 413 508 617 774 781 857 978"),
 }
-LINES_PER_AREA_CODE = 100
 CN_PREFIX = "+861349"
-CN_LINES = 10_000_000
+#: Ranges of a thousand numbers each.
+GB_PREFIXES = tuple(
+    f"+44{prefix}"
+    for prefix in _words(
+        "1134960 1144960 1164960 1174960 1184960 1214960 1314960 1414960 1514960 1614960 2079460 1914980 2896496 "
+        "2920180"
+    )
+)
+#: What numbers of a place begin with, and how many digits follow.
+NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {
+    **{place: (tuple(f"+1{code}55501" for code in codes), 2) for place, codes in AREA_CODES.items()},
+    GB: (GB_PREFIXES, 3),
+    CN: ((CN_PREFIX,), 7),
+}
 
 #: Everybody who can be invented, as the allow-list of a deployment outside production puts it.
 RECIPIENTS = (
-    *(f"+1{code}55501*" for codes in AREA_CODES.values() for code in codes),
-    f"{CN_PREFIX}*",
+    *(f"{prefix}*" for prefixes, _ in NUMBERS.values() for prefix in prefixes),
     "*@example.com",
     "*@example.cn",
 )
@@ -78,32 +92,31 @@ def email_of(jurisdiction: str, party_id: str) -> str:
     return f"{party_id}@example.{'cn' if jurisdiction == CN else 'com'}"
 
 
-def phone_count(jurisdiction: str) -> int:
+def phone_count(place: str) -> int:
     """How many different numbers there are to give away."""
-    return CN_LINES if jurisdiction == CN else len(AREA_CODES[jurisdiction]) * LINES_PER_AREA_CODE
+    prefixes, digits = NUMBERS[place]
+    return len(prefixes) * int(10**digits)
 
 
-def phone_of(jurisdiction: str, number: int) -> str:
-    """The `number`-th invented phone number (E.164); neighbours differ in their area code.
+def phone_of(place: str, number: int) -> str:
+    """The `number`-th invented phone number (E.164); neighbours differ in their area code where there are several.
 
     Raises:
         ValueError: there are fewer than that.
     """
-    if not 0 <= number < phone_count(jurisdiction):
-        raise ValueError(f"{jurisdiction} has {phone_count(jurisdiction)} invented numbers, not {number + 1}")
-    if jurisdiction == CN:
-        return f"{CN_PREFIX}{number:07d}"
-    codes = AREA_CODES[jurisdiction]
-    return f"+1{codes[number % len(codes)]}55501{number // len(codes):02d}"
+    if not 0 <= number < phone_count(place):
+        raise ValueError(f"{place} has {phone_count(place)} invented numbers, not {number + 1}")
+    prefixes, digits = NUMBERS[place]
+    return f"{prefixes[number % len(prefixes)]}{number // len(prefixes):0{digits}d}"
 
 
 class PhoneBook:
     """Gives every party a number of its own."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, Iterator[int]] = {name: iter(range(phone_count(name))) for name in JURISDICTIONS}
+        self._numbers: dict[str, Iterator[int]] = {name: iter(range(phone_count(name))) for name in NUMBERS}
 
-    def next(self, jurisdiction: str) -> str | None:
-        """The next free number; None when the jurisdiction has no more."""
-        number = next(self._numbers[jurisdiction], None)
-        return None if number is None else phone_of(jurisdiction, number)
+    def next(self, place: str) -> str | None:
+        """The next free number; None when the place has no more."""
+        number = next(self._numbers[place], None)
+        return None if number is None else phone_of(place, number)

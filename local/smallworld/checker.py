@@ -102,8 +102,12 @@ def law_of(jurisdiction: str) -> Law | None:
         path = CONTENT_DIR / "packs" / f"{code.lower()}.yaml"
         if not path.exists():
             return None
-        packs.append(yaml.safe_load(path.read_text(encoding="utf-8")))
-        code = packs[-1].get("extends")
+        pack = yaml.safe_load(path.read_text(encoding="utf-8"))
+        packs.append(pack)
+        own = CONTENT_DIR / "policies" / path.name
+        if own.exists():
+            packs.append(yaml.safe_load(own.read_text(encoding="utf-8")))
+        code = pack.get("extends")
     caps: list[Cap] = []
     table = yaml.safe_load((CONTENT_DIR / "stops" / "base.yaml").read_text(encoding="utf-8"))["stops"]
     held = {row["kind"]: frozenset(row["stops"]) for row in table}
@@ -111,18 +115,22 @@ def law_of(jurisdiction: str) -> Law | None:
     for pack in packs:
         for rule in pack.get("caps", ()):
             if "creditor" in rule.get("capacity", ["creditor"]):
-                caps.append(
-                    Cap(
-                        rule["id"],
-                        frozenset(rule["purposes"]),
-                        frozenset(rule["channels"]),
-                        rule["count"],
-                        rule["days"],
-                        rule["basis"] == "calendar",
-                        rule["per"] == "loan",
-                        rule.get("effective_on"),
+                counts = rule["count"]
+                for since, count in (
+                    counts if isinstance(counts, dict) else {rule.get("effective_on"): counts}
+                ).items():
+                    caps.append(
+                        Cap(
+                            rule["id"],
+                            frozenset(rule["purposes"]),
+                            frozenset(rule["channels"]),
+                            count,
+                            rule["days"],
+                            rule["basis"] == "calendar",
+                            rule["per"] == "loan",
+                            since,
+                        )
                     )
-                )
         for rule in pack.get("holds", ()):
             for kind in rule["kinds"]:
                 held[kind] = held.get(kind, frozenset()) | frozenset(rule["stops"])

@@ -58,8 +58,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "parties": [party("p-1", "Ann Shared", SHARED_PHONE, email="ann@marram.example")],
     },
     "b-bob": {
-        "jurisdiction": "US-CA",
-        "time_zone": "America/Los_Angeles",
+        "jurisdiction": "US-NY",
+        "time_zone": "America/New_York",
         "parties": [
             party("p-1", "Bob Shared", SHARED_PHONE),
             party("p-2", "Cora Borrower", "+13125550199", role="co_borrower", may_hear=["servicing"]),

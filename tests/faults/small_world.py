@@ -26,7 +26,7 @@ from local.core.accounts import Account, LoanTerms, PartyTerms, PastContact, Sch
 from local.core.core import Core
 from local.embedded import CallInfo, Fault
 from local.evidence import open_folder, write_evidence
-from local.portfolio.people import CN, LOCALES, TIME_ZONES, US_CA, US_MA, US_NY, email_of, name_of, phone_of
+from local.portfolio.people import CN, CURRENCIES, GB, LOCALES, TIME_ZONES, US_MA, US_NY, email_of, name_of, phone_of
 from local.simulator.faults import Faults
 from local.simulator.simulator import INVALID, PROVIDER_LIST, Delivered
 from local.summary import Run, broken, collect, summarise
@@ -60,13 +60,13 @@ class Who:
 PEOPLE = (
     Who("b-reminded", US_NY, 1),
     Who("b-reminded-cn", CN, 1),
-    Who("b-tier", US_CA, -3, past=(-7, -3, -1, 0, 2)),
+    Who("b-tier", GB, -3, past=(-7, -3, -1, 0, 2)),
     Who("b-tier-cn", CN, -14, past=(-7, -3, -1, 0, 2, 4)),
     Who("b-stops", US_NY, 1),
     Who("b-stops-cn", CN, -3, email=False, past=(-7, -3, -1, 0, 2)),
     Who("b-mail", US_MA, 1, phone=False),
     Who("b-outside", US_NY, 1),
-    Who("b-nobody", US_CA, 1),
+    Who("b-nobody", GB, 1),
     # Opted out at the provider: we learn of it when it refuses, at once or after it was busy.
     Who("b-carrier", US_NY, 1),
     Who("b-carrier-too", US_NY, 1),
@@ -83,7 +83,7 @@ PHONES: Mapping[str, str] = {who.borrower_id: phone for who in PEOPLE if (phone 
 def _account(who: Who) -> Account:
     number = PEOPLE.index(who)
     party_id = f"{who.borrower_id}-primary"
-    currency = "CNY" if who.jurisdiction == CN else "USD"
+    currency = CURRENCIES[who.jurisdiction]
     due_on = FIRST_DAY + timedelta(days=who.due_in)
     zone = ZoneInfo(TIME_ZONES[who.jurisdiction])
     past = None
@@ -139,7 +139,7 @@ def shared_content() -> Iterator[None]:
     """Every cold start takes the content that was read before: parsing it is not what is looked at here."""
     shared = content()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dunlin.content.loader.load_content", lambda _: shared)
+        patch.setattr("dunlin.content.loader.load_content", lambda _, **__: shared)
         # Whether we hear is proved four times a day here: that guard is not what is looked at, and most of the cost.
         patch.setattr("local.world.LISTENS_EVERY", PROBE_EVERY)
         yield

@@ -201,7 +201,7 @@ class Histories(RuleBasedStateMachine):
             (
                 ("US-NY", "America/New_York"),
                 ("US-MA", "America/New_York"),
-                ("US-CA", "America/Los_Angeles"),
+                ("GB", "Europe/London"),
                 ("US-TX", "America/Chicago"),
             )
         ),

@@ -628,7 +628,7 @@ def test_american_hours(run: Run, judged: Check, handed_over: str, ttl: int, del
 def test_an_eastern_number_with_a_pacific_address_needs_both(
     run: Run, judged: Check, handed_over: str, fine: bool
 ) -> None:
-    run.borrower("b-two", "US-CA", "America/Los_Angeles", party("Priya Nandakumar", "+12125550155"))
+    run.borrower("b-two", "US-NY", "America/Los_Angeles", party("Priya Nandakumar", "+12125550155"))
     snapshot = loan(1, at("2026-03-25 10:00"), instalments=[("2026-04-10", "44.00")], tail="2468")
     run.fact("b-two", "loan.snapshot", at("2026-03-25 10:00"), loan=snapshot)
     body = "Larkspur Credit: $44.00 for your loan ending 2468 is due on April 10. Reply STOP to opt out."
@@ -1119,8 +1119,8 @@ def test_packs_and_strategies_are_read_as_they_are_shipped(run: Run, judged: Che
 
 def test_the_shipped_packs_can_be_read(run: Run, tmp_path: Path) -> None:
     content = Path(__file__).parents[2] / "layers" / "content"
-    for path in [*(content / "packs").glob("*.yaml"), *(content / "strategies").glob("*.yaml")]:
-        run.packs[path.name] = path.read_text(encoding="utf-8")
+    for path in [path for kind in ("packs", "policies", "strategies") for path in (content / kind).glob("*.yaml")]:
+        run.packs[f"{path.parent.name}-{path.name}"] = path.read_text(encoding="utf-8")
 
     report = audit(run.write(tmp_path))
 

@@ -33,7 +33,7 @@ from local.simulator.faults import Faults
 SEED = 7
 
 
-def live(root: Path) -> Content:
+def live(root: Path, *, lazily: bool = False) -> Content:
     """The shipped content, taken as live whatever its release says: an edit under review is not what is tested here."""
     return replace(load_content(root), live=True, not_live_because="")
 

@@ -13,7 +13,7 @@ from local.core import Account
 from local.portfolio import DEFAULT_START, Cohort, Portfolio, generate
 from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, TIMINGS, timing_of
 from local.portfolio.cohorts import SCRIPTED
-from local.portfolio.people import JURISDICTIONS, phone_count, phone_of
+from local.portfolio.people import AREA_CODES, GB_PREFIXES, JURISDICTIONS, PACIFIC, phone_count, phone_of
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_people_are_invented() -> None:
             assert party.phone is not None
             number = phonenumbers.parse(party.phone)
             assert phonenumbers.is_valid_number(number)
-            assert party.phone.startswith("+861349") or party.phone[5:10] == "55501"
+            assert party.phone.startswith(("+861349", *GB_PREFIXES)) or party.phone[5:10] == "55501"
             assert party.email is None or party.email.endswith(("@example.com", "@example.cn"))
             assert party.phone not in account.borrower_id
 
@@ -108,8 +108,8 @@ def test_features(forty: Portfolio) -> None:
     different = member(forty, Cohort.TWO_LOANS_DIFFERENT_DAYS).loans
     assert different[0].instalments[0].due_on != different[1].instalments[0].due_on
     zones = member(forty, Cohort.TWO_ZONES)
-    assert zones.time_zone == "America/Los_Angeles"
-    assert (zones.parties[0].phone or "").startswith("+1")
+    assert zones.time_zone == "America/New_York"
+    assert (zones.parties[0].phone or "")[2:5] in AREA_CODES[PACIFIC]
     assert member(forty, Cohort.OPTS_OUT_NO_EMAIL).parties[0].email is None
     assert member(forty, Cohort.OPTS_OUT_HAS_EMAIL).parties[0].email is not None
     assert [party.role for party in member(forty, Cohort.REPRESENTATIVE).parties] == ["primary", "representative"]

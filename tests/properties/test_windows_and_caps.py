@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dunlin.domain.apply import pruned, with_contact
 from dunlin.domain.borrower import Contact
-from dunlin.domain.hours import Week, at_local, is_open, next_window
+from dunlin.domain.hours import Opening, Week, at_local, is_open, next_window
 from dunlin.domain.occasion import mark_id, occasion_key
 from dunlin.domain.permit import Allowed, Later, permit
 from dunlin.domain.policy import Conditions
@@ -52,7 +52,7 @@ def inside(moment: datetime, week: Week, zone: str) -> bool:
 @given(instants, st.lists(zones, min_size=1, max_size=2, unique=True), weeks, st.integers(0, 240))
 def test_open_means_that_every_local_clock_says_so(moment: datetime, where: list[str], week: Week, length: int) -> None:
     end = moment + timedelta(minutes=length)
-    if not is_open((week,), tuple(where), moment, end):
+    if not is_open((Opening(week),), tuple(where), moment, end):
         return
     for zone in where:
         for step in range(0, length + 1, 20):
@@ -62,7 +62,7 @@ def test_open_means_that_every_local_clock_says_so(moment: datetime, where: list
 
 @given(instants, zones, weeks)
 def test_a_window_is_where_it_says_and_nothing_is_before_it(moment: datetime, zone: str, week: Week) -> None:
-    window = next_window((week,), (zone,), moment, 12 * MINUTE)
+    window = next_window((Opening(week),), (zone,), moment, 12 * MINUTE)
     if window is None:
         assert all(hours is None for hours in week)
         return
@@ -74,7 +74,7 @@ def test_a_window_is_where_it_says_and_nothing_is_before_it(moment: datetime, zo
     probe = moment
     while probe < min(begin, moment + timedelta(days=2)):
         open_still = inside(probe, week, zone) and inside(probe + 12 * MINUTE, week, zone)
-        assert not (open_still and is_open((week,), (zone,), probe, probe + 12 * MINUTE))
+        assert not (open_still and is_open((Opening(week),), (zone,), probe, probe + 12 * MINUTE))
         probe += 37 * MINUTE
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from dunlin.domain.hours import Week, at_local, is_open, local_date, next_window, weeks_for
+from dunlin.domain.hours import Opening, at_local, closing_rules, is_open, local_date, next_window, openings_for
 from dunlin.domain.policy import HoursRule
 from dunlin.domain.words import Purpose
 
-from tests.builders import ALL_DAY, NEW_YORK, NOW, OFFICE_HOURS, OWN, SHANGHAI
+from tests.builders import ALL_DAY as EVERY_HOUR
+from tests.builders import NEW_YORK, NOW, OFFICE_HOURS, OWN, SHANGHAI
 
-OFFICE: Week = OFFICE_HOURS  # nine to eight
-WEEKDAYS: Week = (*OFFICE[:5], None, None)
-CLOSED: Week = (None,) * 7
+OFFICE = Opening(OFFICE_HOURS)  # nine to eight
+WEEKDAYS = Opening((*OFFICE_HOURS[:5], None, None))
+CLOSED = Opening((None,) * 7)
+ALL_DAY = Opening(EVERY_HOUR)
 NONE = timedelta(0)
+COLLECTION = Purpose.COLLECTION
 
 
 def utc(text: str) -> datetime:
@@ -52,7 +56,7 @@ def test_the_local_date() -> None:
         ("2026-06-01T15:00", (OFFICE, ALL_DAY), (NEW_YORK,), "2026-06-01T15:00", "2026-06-02T00:00"),
     ],
 )
-def test_the_next_window(now: str, weeks: tuple[Week, ...], zones: tuple[str, ...], begin: str, end: str) -> None:
+def test_the_next_window(now: str, weeks: tuple[Opening, ...], zones: tuple[str, ...], begin: str, end: str) -> None:
     assert next_window(weeks, zones, utc(now), timedelta(minutes=12)) == (utc(begin), utc(end))
 
 
@@ -81,7 +85,69 @@ def test_all_of_it_must_be_inside() -> None:
     assert not is_open((OFFICE,), (NEW_YORK,), utc("2026-06-01T12:59"), NOW)
 
 
+def a_rule(rule_id: str = "r", **changes: object) -> HoursRule:
+    return replace(HoursRule(rule_id, frozenset({COLLECTION}), OFFICE_HOURS, OWN), **changes)  # type: ignore[arg-type]
+
+
 def test_only_rules_about_the_purpose_bind() -> None:
-    rule = HoursRule("r", frozenset({Purpose.COLLECTION}), OFFICE, OWN)
-    assert weeks_for((rule,), Purpose.COLLECTION) == (OFFICE,)
-    assert weeks_for((rule,), Purpose.SERVICING) == ()
+    assert openings_for((a_rule(),), COLLECTION, "sms") == (OFFICE,)
+    assert openings_for((a_rule(),), Purpose.SERVICING, "sms") == ()
+
+
+def test_a_rule_is_about_its_channels_and_any_of_them_but_a_letter() -> None:
+    for channel in ("sms", "email", "push", "call", "visit"):
+        assert openings_for((a_rule(),), COLLECTION, channel) == (OFFICE,)
+    assert openings_for((a_rule(),), COLLECTION, "letter") == ()  # nobody hears it fall through the door
+    calls = a_rule(channels=frozenset({"call", "letter"}))
+    assert openings_for((calls,), COLLECTION, "sms") == ()
+    assert openings_for((calls,), COLLECTION, "letter") == (OFFICE,)
+
+
+def test_a_rule_that_steps_back() -> None:
+    old = a_rule(unless_days_over=15)
+    assert openings_for((old,), COLLECTION, "sms", days_overdue=15) == (OFFICE,)
+    assert openings_for((old,), COLLECTION, "sms", days_overdue=16) == ()
+    agreed = a_rule(unless_consent="any_hour")
+    assert openings_for((agreed,), COLLECTION, "sms", consents={"marketing"}) == (OFFICE,)
+    assert openings_for((agreed,), COLLECTION, "sms", consents={"any_hour"}) == ()
+    either = a_rule(unless_days_over=15, unless_consent="any_hour")
+    assert openings_for((either,), COLLECTION, "sms", days_overdue=16) == ()
+    assert openings_for((either,), COLLECTION, "sms", consents={"any_hour"}) == ()
+    assert openings_for((either,), COLLECTION, "sms") == (OFFICE,)
+
+
+def test_holidays_have_hours_of_their_own_or_none() -> None:
+    monday = date(2026, 6, 1)
+    closed, short = (
+        Opening(OFFICE_HOURS, None, frozenset({monday})),
+        Opening(OFFICE_HOURS, (600, 720), frozenset({monday})),
+    )
+    early = utc("2026-06-01T10:00")
+    tuesday = (utc("2026-06-02T13:00"), utc("2026-06-03T00:00"))
+    assert next_window((closed,), (NEW_YORK,), early, NONE) == tuesday
+    assert next_window((short,), (NEW_YORK,), early, NONE) == (utc("2026-06-01T14:00"), utc("2026-06-01T16:00"))
+    assert next_window((short,), (NEW_YORK,), utc("2026-06-01T16:01"), NONE) == tuesday
+    # A day off is the borrower's: on Monday evening in New York it is Tuesday in Shanghai.
+    assert next_window((closed,), (SHANGHAI,), utc("2026-06-01T22:00"), NONE) == (
+        utc("2026-06-02T01:00"),
+        utc("2026-06-02T12:00"),
+    )
+
+
+def test_the_rules_that_close_the_one_that_opens_last_first() -> None:
+    rules = (
+        a_rule("office"),
+        a_rule("all_day", week=EVERY_HOUR),
+        a_rule("never", week=(None,) * 7),
+        a_rule("noon", week=((720, 1080),) * 7),
+        a_rule("other", purposes=frozenset({Purpose.SERVICING}), week=(None,) * 7),
+        a_rule("old", week=(None,) * 7, unless_days_over=3),
+    )
+    early = utc("2026-06-01T12:00")  # eight in New York
+
+    def closing(at: datetime, days_overdue: int = 0) -> tuple[str, ...]:
+        return closing_rules(rules, COLLECTION, "sms", (NEW_YORK,), at, NONE, days_overdue=days_overdue)
+
+    assert closing(early, days_overdue=4) == ("never", "noon", "office")
+    assert set(closing(early)) == {"never", "old", "noon", "office"}
+    assert closing(utc("2026-06-01T17:00"), days_overdue=4) == ("never",)

@@ -53,7 +53,7 @@ def ask(*, purpose: Purpose = SERVICING, point: dict[str, Any] | None = None, **
         ({"point": {"blocked": frozenset({"*"})}}, Never(Reason.OPTED_OUT, "opt_out")),
         ({"point": {"blocked": frozenset({"servicing"})}}, Never(Reason.OPTED_OUT, "opt_out")),
         ({"point": {"blocked": frozenset({"marketing"})}}, Allowed(NOW + 9 * HOUR)),
-        ({"purpose": Purpose.MARKETING}, Never(Reason.NO_CONSENT, "consent_needed")),
+        ({"purpose": Purpose.MARKETING}, Never(Reason.NO_CONSENT, "asked")),
         ({"policy": {"lines": (EMAIL_LINE,)}}, Never(Reason.NO_ROUTE, "lines")),
         (
             {"policy": {"lines": (a_line(purposes=frozenset({COLLECTION})),)}},
@@ -76,7 +76,7 @@ def ask(*, purpose: Purpose = SERVICING, point: dict[str, Any] | None = None, **
         ({"now": NOW + 10 * HOUR}, Later(NOW + 22 * HOUR, Reason.QUIET_HOURS, "hours")),
         (
             {"policy": {"pack": a_pack(hours=(HoursRule("none", DUNNING, (None,) * 7, OWN),))}},
-            Never(Reason.QUIET_HOURS, "hours"),
+            Never(Reason.QUIET_HOURS, "none"),
         ),
         ({"holds": (a_hold(),)}, Allowed(NOW + 9 * HOUR)),  # a dispute stops collection only
         (

@@ -104,7 +104,13 @@ def test_only_a_party_who_may_hear_it(house: House) -> None:
 def test_without_consent(house: House) -> None:
     house.know("b-1", loan_document(), parties=[party_document(may_hear=["marketing"])])
     answer = reserve(house, purpose=Purpose.MARKETING)
-    assert answer == Denied(Reason.NO_CONSENT, "consent_needed", None)
+    assert answer == Denied(Reason.NO_CONSENT, "us-marketing-consent", None)
+
+
+def test_what_is_never_said(house: House) -> None:
+    late = loan_document(due_on=TODAY - timedelta(days=4))
+    house.know("b-1", late, parties=[party_document(may_hear=["marketing"], consents=["marketing"])])
+    assert reserve(house, purpose=Purpose.MARKETING) == Denied(Reason.FORBIDDEN, "us-no-offer-in-arrears", None)
 
 
 def test_somebody_without_a_contact_point(house: House) -> None:

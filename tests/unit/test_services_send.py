@@ -348,7 +348,7 @@ class TestFactsOfTheLastMoment:
         house.know("b-1", loan)
         body = house.sent().body
         assert "$135.50" in body
-        assert "$15.00 fees" in body
+        assert "$15.00 in fees" in body
         assert "6 days overdue" in body
 
     @pytest.mark.parametrize("status", ["sold", "placed", "charged_off", "closed"])

@@ -13,21 +13,30 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from babel import Locale
-from babel.dates import format_date, get_month_names
-from babel.numbers import NumberFormatError, format_currency, get_currency_symbol, parse_decimal
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.numbers import (
+    NumberFormatError,
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_currency_symbol,
+    parse_decimal,
+)
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
-from dunlin.domain.money import MINOR_UNITS, Money
+from dunlin.domain.money import MINOR_UNITS, Money, parse_money
 from dunlin.domain.segments import GSM_ALPHABET, segment
 from dunlin.domain.words import Channel
 from dunlin.errors import ContentError, FiguresMismatch
@@ -39,11 +48,15 @@ if TYPE_CHECKING:
     from dunlin.content.model import Content, Template
     from dunlin.domain.statement import Statement
 
-__all__ = ["ReadBack", "Renderer", "figures_of", "read_back", "short_name"]
+__all__ = ["ReadBack", "Renderer", "can_read_back", "figures_of", "read_back", "short_name"]
 
 #: More loans than this are named by their number and total only: a list nobody can read helps nobody.
 MOST_ITEMS = 4
-_LONGEST_NAME = {"en": 20, "zh": 12}
+_LONGEST_NAME = {"en": 20, "es": 20, "id": 24, "ko": 12, "zh": 12}
+#: Where a person is addressed by the first name.
+_FIRST_NAME = frozenset({"en", "es"})
+#: Where a text message stays in GSM-7, so a name must not leave it.
+_IN_GSM = frozenset({"en", "id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,7 @@ class Renderer:
                 compiled = _Compiled(
                     body=_compiled(template.source),
                     subject=_compiled(template.subject) if template.subject else None,
-                    own_day_counts=frozenset(_day_counts(template.source, template.locale)),
+                    own_day_counts=read_back(template.source, template.locale, "").day_counts,
                 )
             except TemplateError as mistake:
                 line = template.body_line + (getattr(mistake, "lineno", None) or 1) - 1
@@ -138,11 +151,15 @@ class Renderer:
             "pay_wallet": texts["pay_wallet"],
             "pay_debit": texts["pay_debit"],
             "early_help": texts["early_help"],
+            "self_service": texts["self_service"],
+            "local_help": texts["local_help"],
+            "guidance": texts["guidance"],
+            "sender": line.origination,
         }
         write = _Writer(template.locale, template.channel)
         if template.reply_within_days is not None:
             everything["reply_by"] = write.day(_reply_by(template, request.today))
-        statement = request.statement
+        statement = request.statement if template.statement else None
         if statement is not None:
             several = statement.lines if 1 < len(statement.lines) <= MOST_ITEMS else ()
             everything |= {
@@ -156,28 +173,36 @@ class Renderer:
                     Item(_tail(loan.account_tail), write.money(loan.amount), write.day(loan.due_on)) for loan in several
                 ),
             }
+        phrases = self._content.phrases.get(template.locale, {})
+        for figure in _told(template, request):
+            everything[figure.name] = write.fact(figure, template.variables[figure.name], phrases)
         missing = template.variables.keys() - everything.keys()
         if missing:
-            # Only figures can be missing: the caller had no statement for a text that states one.
+            # The caller had no statement for a text that states one, or the core left a fact out.
             raise FiguresMismatch(min(missing))
-        return {name: everything[name] for name in template.variables}
+        facts = () if template.channel is Channel.PUSH else template.variables  # others read a lock screen
+        return {name: everything[name] for name in (*COMMON_VARIABLES, *facts)}
 
     def _check_figures(
         self, template: Template, request: ports.RenderRequest, compiled: _Compiled, subject: str, body: str
     ) -> tuple[Figure, ...]:
         """Read the text back and hold it against the statement; returns the figures it carries."""
         declared = template.variables.keys()
-        statement = request.statement if "total" in declared else None
-        currency = statement.total.currency if statement is not None else ""
-        found = read_back(body, template.locale, currency)
+        statement = request.statement if template.statement else None
+        facts = _facts_of(template, request)
+        currency = statement.total.currency if statement is not None else facts.currency
+        found = read_back(_without_codes(template, request, body), template.locale, currency)
         if read_back(subject, template.locale, currency) != ReadBack():
             raise FiguresMismatch("subject")  # others can read a subject
-        amounts: dict[str, Decimal] = {}
-        allowed_amounts: set[Decimal] = set()
-        dates: dict[str, date] = {}
+        if template.channel is Channel.PUSH:
+            if replace(found, day_counts=found.day_counts - compiled.own_day_counts) != ReadBack():
+                raise FiguresMismatch("push")
+            return ()
+        amounts, dates = dict(facts.amounts), dict(facts.dates)
         allowed_dates: set[date] = set()
         if statement is not None:
-            amounts["total"] = statement.total.amount
+            if "total" in declared:
+                amounts["total"] = statement.total.amount
             if "fees" in declared and statement.fees is not None:
                 amounts["fees"] = statement.fees.amount
             if "items" in declared and 1 < len(statement.lines) <= MOST_ITEMS:
@@ -187,10 +212,9 @@ class Renderer:
                 dates["due_on"] = statement.due_on
         if template.reply_within_days is not None:
             dates["reply_by"] = _reply_by(template, request.today)
-        allowed_amounts.update(amounts.values())
         allowed_dates.update(dates.values())
 
-        if found.unreadable or not found.amounts <= allowed_amounts:
+        if found.unreadable or not found.amounts <= set(amounts.values()):
             raise FiguresMismatch("amounts")
         _require(amounts, found.amounts)
         if not all(any(seen.is_day(day) for day in allowed_dates) for seen in found.dates):
@@ -198,15 +222,104 @@ class Renderer:
         for name, day in dates.items():
             if not any(seen.is_day(day) for seen in found.dates):
                 raise FiguresMismatch(name)
+        if found.percents != frozenset(facts.percents.values()):
+            raise FiguresMismatch(next(iter(facts.percents), "percents"))
         days = statement.days_past_due if statement is not None and "days" in declared else None
         if days is not None and days not in found.day_counts:
             raise FiguresMismatch("days_past_due")
-        if not found.day_counts <= compiled.own_day_counts | ({days} if days is not None else set()):
+        for name, count in facts.counts.items():
+            if re.search(rf"(?<!\d){count}(?!\d)", body) is None:
+                raise FiguresMismatch(name)
+        if not found.day_counts <= compiled.own_day_counts | ({days} if days is not None else set()) | set(
+            facts.counts.values()
+        ):
             raise FiguresMismatch("days_past_due")
         figures = () if statement is None else figures_of(statement)
         if "reply_by" in dates:
             figures = (*figures, Figure("reply_by", dates["reply_by"].isoformat()))
-        return figures
+        return (*figures, *_told(template, request))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts that a text carries and that can be found in it again."""
+
+    amounts: Mapping[str, Decimal]
+    dates: Mapping[str, date]
+    percents: Mapping[str, Decimal]
+    counts: Mapping[str, int]
+    currency: str
+
+
+def _told(template: Template, request: ports.RenderRequest) -> tuple[Figure, ...]:
+    """The facts that the text declares. What a statement or the calendar says of it comes from nowhere else."""
+    elsewhere = STATEMENT_VARIABLES.keys() if template.statement else {"reply_by"}
+    return tuple(fact for fact in request.facts if fact.name in template.variables and fact.name not in elsewhere)
+
+
+def _without_codes(template: Template, request: ports.RenderRequest, body: str) -> str:
+    """The text without its references and account tails that have a letter: RS1042 is no amount of rupees."""
+    codes = {fact.value for fact in _told(template, request) if template.variables[fact.name] == "reference"}
+    codes |= {_tail(fact.value) for fact in _told(template, request) if template.variables[fact.name] == "tail"}
+    if template.statement and request.statement is not None:
+        codes |= {_tail(loan.account_tail) for loan in request.statement.lines}
+    for code in sorted(code for code in codes if any(character.isalpha() for character in code)):
+        body = re.sub(rf"(?<![A-Za-z0-9-]){re.escape(code)}(?![A-Za-z0-9-]|[.,]\d)", " ", body)
+    return body
+
+
+def _facts_of(template: Template, request: ports.RenderRequest) -> _Facts:
+    amounts: dict[str, Decimal] = {}
+    dates: dict[str, date] = {}
+    percents: dict[str, Decimal] = {}
+    counts: dict[str, int] = {}
+    currencies: set[str] = set()
+    for figure in _told(template, request):
+        match template.variables[figure.name]:
+            case "money":
+                money = _money_of(figure)
+                amounts[figure.name] = money.amount
+                currencies.add(money.currency)
+            case "date":
+                dates[figure.name] = _date_of(figure)
+            case "percent":
+                percents[figure.name] = _percent_of(figure)
+            case "count":
+                counts[figure.name] = _count_of(figure)
+            case _:
+                continue
+    if request.statement is not None:
+        currencies.add(request.statement.total.currency)
+    if len(currencies) > 1:
+        raise FiguresMismatch("currency")
+    return _Facts(amounts, dates, percents, counts, next(iter(currencies), ""))
+
+
+def _money_of(figure: Figure) -> Money:
+    amount, _, currency = figure.value.partition(" ")
+    try:
+        return parse_money(amount, currency)
+    except ValueError:
+        raise FiguresMismatch(figure.name) from None
+
+
+def _date_of(figure: Figure) -> date:
+    try:
+        return date.fromisoformat(figure.value)
+    except ValueError:
+        raise FiguresMismatch(figure.name) from None
+
+
+def _percent_of(figure: Figure) -> Decimal:
+    if re.fullmatch(r"\d{1,3}(\.\d{1,4})?", figure.value) is None:
+        raise FiguresMismatch(figure.name)
+    return Decimal(figure.value)
+
+
+def _count_of(figure: Figure) -> int:
+    if re.fullmatch(r"\d{1,4}", figure.value) is None:
+        raise FiguresMismatch(figure.name)
+    return int(figure.value)
 
 
 @lru_cache(maxsize=1)
@@ -245,31 +358,120 @@ def _reply_by(template: Template, today: date) -> date:
 
 
 class _Writer:
-    """Money and dates as the locale writes them (CLDR), in plain spaces."""
+    """Money, dates and percentages as the locale writes them (CLDR), in plain spaces."""
 
     def __init__(self, locale: str, channel: Channel) -> None:
         self._locale = _locale(locale)
-        self._short = channel is Channel.SMS
+        self._language = _language(locale)
+        self._channel = channel
 
     def money(self, value: Money) -> str:
-        written = format_currency(value.amount, value.currency, locale=self._locale)
-        return _plain_spaces(written)
+        form = self._language.money.get(value.currency)
+        whole = form is not None and form.whole and value.amount == value.amount.to_integral_value()
+        if form is None and not (self._channel is Channel.SMS and _leaves_gsm(value.currency, self._locale)):
+            return _plain_spaces(format_currency(value.amount, value.currency, locale=self._locale))
+        number = format_decimal(
+            value.amount, "#,##0" if whole else _PATTERNS[MINOR_UNITS[value.currency]], self._locale
+        )
+        if "," in format_decimal(Decimal(10**7), locale=self._locale)[:2]:  # 1,00,00,000: grouped by two, as in India
+            number = format_decimal(value.amount, "#,##,##0" if whole else "#,##,##0.00", self._locale)
+        if form is None:
+            return f"{value.currency} {number}"
+        prefix = form.sms_prefix if self._channel is Channel.SMS and form.sms_prefix else form.prefix
+        return f"{prefix}{number}{form.suffix}"
 
     def day(self, value: date) -> str:
         """`Mar 9` / `3月9日` where every character counts; with the year elsewhere."""
-        pattern = _SHORT_DATES[self._locale.language] if self._short else "long"
+        pattern = self._language.short_date if self._channel is Channel.SMS else "long"
         return _plain_spaces(format_date(value, pattern, locale=self._locale))
 
+    def percent(self, value: Decimal) -> str:
+        return _plain_spaces(format_percent(value / 100, "#,##0.####%", locale=self._locale))
 
-_SHORT_DATES = {"en": "MMM d", "zh": "M月d日"}
+    def fact(self, figure: Figure, kind: VariableType, phrases: Mapping[str, str]) -> str | int:
+        """One fact of the core in the locale's words.
+
+        Raises:
+            FiguresMismatch: it is not of its kind, or nobody approved words for its code.
+        """
+        match kind:
+            case "money" | "optional_money":
+                return self.money(_money_of(figure))
+            case "date":
+                return self.day(_date_of(figure))
+            case "percent":
+                return self.percent(_percent_of(figure))
+            case "count":
+                return _count_of(figure)
+            case "tail":
+                return _tail(figure.value)
+            case "reference":
+                if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,11}", figure.value) is None:
+                    raise FiguresMismatch(figure.name)
+                return figure.value
+            case "phrase" | "phrases":
+                return self._phrases(figure, phrases)
+            case "text" | "items":
+                raise FiguresMismatch(figure.name)  # the core's own words are never sent
+            case _:
+                assert_never(kind)
+
+    def _phrases(self, figure: Figure, phrases: Mapping[str, str]) -> str:
+        try:
+            words = [phrases[code] for code in figure.value.split(",")]
+        except KeyError:
+            raise FiguresMismatch(figure.name) from None
+        return words[0] if len(words) == 1 else format_list(words, locale=self._locale)
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyForm:
+    """How a currency is written where CLDR's way is not people's. `whole`: an even amount has no decimals."""
+
+    prefix: str = ""
+    suffix: str = ""
+    sms_prefix: str = ""  # where the sign would turn a text message into UCS-2
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a writer and a reader of figures have to know of a language."""
+
+    short_date: str
+    day_counts: re.Pattern[str]
+    money: Mapping[str, MoneyForm] = field(default_factory=dict)
+
+
+_PATTERNS = {0: "#,##0", 2: "#,##0.00", 3: "#,##0.000"}
+_EN_DAYS = re.compile(r"(\d+)\s+(?:calendar\s+)?days?\b", re.IGNORECASE)
+_ZH_DAYS = re.compile(r"(\d+)\s*[天日](?!期)")
+_LANGUAGES: Mapping[str, Language] = {
+    "en-US": Language("MMM d", _EN_DAYS),
+    "en-GB": Language("d MMM", _EN_DAYS),
+    "en-AU": Language("d MMM", _EN_DAYS),
+    "en-IN": Language("d MMM", _EN_DAYS, {"INR": MoneyForm(prefix="₹", sms_prefix="Rs ")}),
+    "es-US": Language("d MMM", re.compile(r"(\d+)\s+d[ií]as?\b", re.IGNORECASE)),
+    "zh-CN": Language("M月d日", _ZH_DAYS, {"CNY": MoneyForm(prefix="¥")}),
+    "zh-TW": Language("M月d日", _ZH_DAYS, {"CNY": MoneyForm(prefix="¥")}),
+    "ko-KR": Language("M월 d일", re.compile(r"(\d+)\s*일(?!부)"), {"KRW": MoneyForm(suffix="원", whole=True)}),
+    "id-ID": Language(
+        "d MMM", re.compile(r"(\d+)\s+hari\b", re.IGNORECASE), {"IDR": MoneyForm(prefix="Rp", whole=True)}
+    ),
+}
+
+
+def _language(locale: str) -> Language:
+    try:
+        return _LANGUAGES[locale]
+    except KeyError:
+        raise ContentError("templates:1", "locale", f"{locale} has no reader for its figures yet") from None
 
 
 @lru_cache(maxsize=16)
 def _locale(name: str) -> Locale:
-    locale = Locale.parse(name.replace("-", "_"))
-    if locale.language not in _SHORT_DATES:
-        raise ContentError("templates:1", "locale", f"{locale.language} has no reader for its figures yet")
-    return locale
+    _language(name)
+    return Locale.parse(name.replace("-", "_"))
 
 
 #: Spaces that CLDR puts into numbers and times; one of them alone would triple the price of a GSM-7 text.
@@ -307,10 +509,10 @@ def short_name(name: str, locale: str, channel: Channel) -> str:
     words = [word for word in words if word]
     if not words:
         return ""
-    if language == "en":
+    if language in _FIRST_NAME:
         words = words[:1] if len(words[0]) > 1 or len(words) == 1 else words[:2]
     short = _shortened(" ".join(words), _LONGEST_NAME.get(language, 20))
-    if language == "en" and channel is Channel.SMS:
+    if language in _IN_GSM and channel is Channel.SMS:
         short = _fit_gsm(short)
     return short
 
@@ -370,40 +572,88 @@ class ReadBack:
     amounts: frozenset[Decimal] = frozenset()
     dates: frozenset[SeenDate] = frozenset()
     day_counts: frozenset[int] = frozenset()
+    percents: frozenset[Decimal] = frozenset()
     unreadable: bool = False
 
 
 _NUMBER = r"\d+(?:[,.]\d+)*"
+_GROUPED = re.compile(r"[,.]\d{3}(?!\d)")
 #: Words that make a number money, whatever its form.
-_MONEY_WORDS = r"(?:dollars?|cents?|bucks|yuan|rmb|元|圆|块|角|人民币|美元|美金)"
+_MONEY_WORDS = (
+    r"(?:dollars?|cents?|bucks|yuan|rmb|pounds?|pence|rupees?|lakhs?|rupiah|ribu|juta|dólares|centavos|pesos"
+    r"|元|圆|圓|块|塊|角|万|萬|人民币|人民幣|美元|美金|원|만원)"
+)
+
+
+def can_read_back(locale: str) -> bool:
+    """Whether there is a reader for the figures of this locale."""
+    return locale in _LANGUAGES
 
 
 def read_back(text: str, locale: str, currency: str) -> ReadBack:
     """The figures in `text`, found by their form alone. `currency` is the statement's; empty where there is none."""
     parsed = _locale(locale)
-    amounts, unreadable = _amounts(text, parsed, currency)
-    return ReadBack(amounts, _dates(text, parsed), frozenset(_day_counts(text, locale)), unreadable)
+    percents, without = _percents(text, parsed)
+    amounts, unreadable = _amounts(without, locale, currency)
+    dates, rest = _dates(text, parsed)
+    day_counts = frozenset(int(match[1]) for match in _language(locale).day_counts.finditer(rest))
+    return ReadBack(amounts, dates, day_counts, percents, unreadable)
 
 
-def _amounts(text: str, locale: Locale, currency: str) -> tuple[frozenset[Decimal], bool]:
-    symbol = _symbol(currency, locale) if currency else ""
+_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s?[%％]")
+
+
+def _percents(text: str, locale: Locale) -> tuple[frozenset[Decimal], str]:
+    """The percentages in `text`, and the text without them: 11.75 is no amount there."""
+    found = set()
+    for match in _PERCENT.finditer(text):
+        try:
+            found.add(parse_decimal(match[1], locale=locale, strict=True))
+        except NumberFormatError:
+            found.add(Decimal(-1))  # a percentage, but not as this locale writes one
+    return frozenset(found), _PERCENT.sub(" ", text)
+
+
+def _amounts(text: str, locale: str, currency: str) -> tuple[frozenset[Decimal], bool]:
+    parsed = _locale(locale)
+    befores, afters = _marks(currency, locale) if currency else (frozenset({""}), frozenset({""}))
+    separators = parsed.number_symbols["latn"]
+    decimal, group = separators["decimal"], separators["group"]
     amounts: set[Decimal] = set()
     unreadable = False
     for match in _money_pattern().finditer(text):
-        before, number, after = match["before"] or "", match["number"], match["after"] or ""
-        digits = number.rpartition(".")[2] if "." in number else ""
-        looks_like_money = bool(before or after) or len(digits) == 2 or "," in number
-        if not looks_like_money:
+        before, number, after = (match["before"] or "").strip(), match["number"], (match["after"] or "").strip()
+        digits = number.rpartition(decimal)[2] if decimal in number else ""
+        # Where dots group, one also stands in hours (08.00), and a comma in rates; where commas group, one says money.
+        grouped = _GROUPED.search(number) is not None or ("," in number and ("." in number or group == ","))
+        if not (before or after or len(digits) == 2 or grouped):
             continue
         try:
-            amount = parse_decimal(number, locale=locale, strict=True)
+            amount = parse_decimal(number, locale=parsed, strict="," not in number or locale != "en-IN")
         except NumberFormatError:
             unreadable = True
             continue
-        if before.strip() != symbol or after:
+        if before not in befores or after not in afters:
             unreadable = True  # money, but not written as this locale writes this currency
         amounts.add(amount)
     return frozenset(amounts), unreadable
+
+
+@lru_cache(maxsize=64)
+def _marks(currency: str, locale: str) -> tuple[frozenset[str], frozenset[str]]:
+    """What stands before and behind an amount of this currency in this locale."""
+    form = _language(locale).money.get(currency)
+    if form is None:
+        parsed = _locale(locale)
+        code = {currency} if _leaves_gsm(currency, parsed) else set()
+        return frozenset({_symbol(currency, parsed), *code}), frozenset({""})
+    prefixes = {form.prefix.strip(), form.sms_prefix.strip()} if form.sms_prefix else {form.prefix.strip()}
+    return frozenset(prefixes), frozenset({form.suffix})
+
+
+def _leaves_gsm(currency: str, locale: Locale) -> bool:
+    """Whether the sign would turn a text message that stays in GSM-7 into UCS-2; the currency's code stands for it."""
+    return locale.language in _IN_GSM and not GSM_ALPHABET.issuperset(_symbol(currency, locale))
 
 
 @lru_cache(maxsize=64)
@@ -415,7 +665,7 @@ def _symbol(currency: str, locale: Locale) -> str:
 def _money_pattern() -> re.Pattern[str]:
     symbols = "".join(chr(point) for point in range(0x20, 0x10000) if unicodedata.category(chr(point)) == "Sc")
     codes = "|".join(sorted(MINOR_UNITS))
-    mark = rf"(?:[A-Z]{{1,3}})?[{re.escape(symbols)}]|\b(?:{codes})|RMB|人民币"
+    mark = rf"(?:[A-Z]{{1,3}})?[{re.escape(symbols)}]|(?<![A-Za-z0-9])(?:{codes}|RMB|Rs\.?|Rp\.?)|人民币|人民幣"
     return re.compile(
         rf"(?P<before>(?:{mark})\s?[-+]?)?(?<![\d.,])(?P<number>{_NUMBER})"
         rf"(?P<after>\s?(?:[{re.escape(symbols)}]|{_MONEY_WORDS}|(?:{codes})\b))?",
@@ -423,24 +673,33 @@ def _money_pattern() -> re.Pattern[str]:
     )
 
 
-def _dates(text: str, locale: Locale) -> frozenset[SeenDate]:
-    found = {
-        SeenDate(int(match["month"]), int(match["day"]), int(match["year"]) if match["year"] else None)
-        for pattern in _NUMERIC_DATES
-        for match in pattern.finditer(text)
-        if 1 <= int(match["month"]) <= 12 and 1 <= int(match["day"]) <= 31
-    }
+def _dates(text: str, locale: Locale) -> tuple[frozenset[SeenDate], str]:
+    """The dates in `text`, and the text without them: a day of a month can look like a number of days.
+
+    One that no calendar has, such as `0 mar`, is found too: it is no date that a text may carry.
+    """
+    found: set[SeenDate] = set()
+    patterns = list(_WRITTEN_DATES)
+    names: Mapping[str, int] = {}
     months = _months(locale)
     if months is not None:
-        names, pattern = months
+        names, by_name = months
+        patterns.append(by_name)
+    for pattern in (*patterns, *_NUMERIC_DATES):
         for match in pattern.finditer(text):
-            year = int(match["year"]) if match["year"] else None
-            found.add(SeenDate(names[match["month"].casefold()], int(match["day"]), year))
-    return frozenset(found)
+            month = names.get(match["month"].rstrip(".").casefold()) or int(match["month"])
+            day = int(match["day"])
+            if pattern not in _NUMERIC_DATES or (1 <= month <= 12 and 1 <= day <= 31):  # 24/7 is no date
+                found.add(SeenDate(month, day, int(match["year"]) if match["year"] else None))
+        text = pattern.sub(" ", text)
+    return frozenset(found), text
 
 
+_WRITTEN_DATES = (
+    re.compile(r"(?:(?P<year>\d{4})\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]"),
+    re.compile(r"(?:(?P<year>\d{4})\s?년\s?)?(?P<month>\d{1,2})\s?월\s?(?P<day>\d{1,2})\s?일"),
+)
 _NUMERIC_DATES = (
-    re.compile(r"(?:(?P<year>\d{4})\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号]"),
     re.compile(r"(?<![\d-])(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?![\d-])"),
     re.compile(r"(?<![\d/])(?P<month>\d{1,2})/(?P<day>\d{1,2})(?:/(?P<year>\d{4}))?(?![\d/])"),
 )
@@ -448,30 +707,23 @@ _NUMERIC_DATES = (
 
 @lru_cache(maxsize=16)
 def _months(locale: Locale) -> tuple[dict[str, int], re.Pattern[str]] | None:
-    """Month names as letters, where the locale has them."""
+    """Month names as letters, where the locale has them; the order of day and month is the locale's.
+
+    They are taken from written dates: Babel's names that stand alone can be those of a language that was asked before.
+    """
     names = {
-        str(name).rstrip(".").casefold(): number
-        for width in ("wide", "abbreviated")
-        for number, name in get_month_names(width, locale=locale).items()
+        format_date(date(2026, number, 1), width, locale=locale).rstrip(".").casefold(): number
+        for width in ("MMMM", "MMM")
+        for number in range(1, 13)
     }
     if locale.language == "en":
         names["sept"] = 9
-    if any(not name.isalpha() or any(c.isdigit() for c in name) or "月" in name for name in names):
+    if any(not name.isalpha() or any(c.isdigit() for c in name) or name[-1] in "月월" for name in names):
         return None
-    alternatives = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    return names, re.compile(
-        rf"\b(?P<month>{alternatives})\.?\s(?P<day>\d{{1,2}})\b(?!:)(?:,\s(?P<year>\d{{4}})\b)?", re.IGNORECASE
-    )
-
-
-_DAY_COUNTS = {
-    "en": re.compile(r"(\d+)\s+(?:calendar\s+)?days?\b", re.IGNORECASE),
-    "zh": re.compile(r"(\d+)\s*[天日](?!期)"),
-}
-
-
-def _day_counts(text: str, locale: str) -> Iterable[int]:
-    language = locale.partition("-")[0]
-    # In Chinese a day of a month ends in the same character as a number of days.
-    plain = _NUMERIC_DATES[0].sub(" ", text) if language == "zh" else text
-    return (int(match[1]) for match in _DAY_COUNTS[language].finditer(plain))
+    month = rf"(?P<month>{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})\b\.?"
+    if (locale.language, locale.territory) == ("en", "US"):
+        shape = rf"\b{month}\s(?P<day>\d{{1,2}})\b(?!:\d)(?:,\s(?P<year>\d{{4}})\b)?"
+    else:
+        of = r"\s(?:de\s)?" if locale.language == "es" else r"\s"
+        shape = rf"(?<![\d.,])(?P<day>\d{{1,2}}){of}{month}(?:{of}(?P<year>\d{{4}})\b)?"
+    return names, re.compile(shape, re.IGNORECASE)

@@ -1,6 +1,7 @@
 """Policy, strategy and words as data: read, validated, released.
 
     load_content(root)   the files, validated, as `Content`; raises ContentError with file, line and field
+    load_rules(root)     only the rules of places and the lender's own, to be asked
     check(root)          what is wrong with the content beyond its shape, as a list for people
     sign(root, ...)      a release of exactly these bytes, approved by someone who did not write them
     json_schemas()       the files' shapes, published for editors
@@ -15,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dunlin.content.errors import ContentErrors
-from dunlin.content.loader import content_version, json_schemas, load_content
+from dunlin.content.loader import Rules, content_version, json_schemas, load_content, load_rules
 from dunlin.content.model import Content, LenderTexts, Template
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ __all__ = [
     "ContentErrors",
     "LenderTexts",
     "Problem",
+    "Rules",
     "Template",
     "check",
     "content_version",
     "json_schemas",
     "load_content",
+    "load_rules",
     "sign",
 ]
 

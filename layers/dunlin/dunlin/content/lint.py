@@ -7,25 +7,39 @@ said, what the words forbid, what the line allows and what the strategy really d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import chain, product
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from jinja2 import TemplateError, meta
+from jinja2 import TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dunlin.adapters.renderer import Renderer, read_back
+from dunlin.adapters.renderer import Renderer, can_read_back, read_back
 from dunlin.content.errors import ContentErrors
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content, Template
-from dunlin.content.resolve import lineage
+from dunlin.content.resolve import layers_of, lineage
 from dunlin.content.samples import TODAY, samples
-from dunlin.content.schema import ALL_CAPACITIES, ContentRuleModel
+from dunlin.content.schema import (
+    ALL_CAPACITIES,
+    COMMON_VARIABLES,
+    STATEMENT_VARIABLES,
+    CaseModel,
+    ContentRuleModel,
+    NamedRule,
+    PackModel,
+    PolicyModel,
+)
+from dunlin.domain.allowed import THE_LOAN, Question, consider
+from dunlin.domain.borrower import Contact
+from dunlin.domain.message import Figure
 from dunlin.domain.policy import Line, Stage, Strategy
-from dunlin.domain.segments import Encoding
+from dunlin.domain.segments import GSM_ALPHABET, Encoding
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
 from dunlin.services.ports import Rendered, RenderRequest
@@ -46,6 +60,10 @@ _SAYS = {
 }
 
 
+#: Languages whose text messages stay in the GSM-7 alphabet.
+GSM_LANGUAGES = frozenset({"en", "id"})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that must be put right before the content is signed."""
@@ -64,14 +82,17 @@ def check(root: Path) -> list[Problem]:
         content = load_content(root)
     except ContentErrors as mistakes:
         return [Problem(error.where, error.field, error.problem) for error in mistakes.errors]
-    return [
-        *_check_zones(content),
-        *_check_stops(content),
-        *_check_packs(content),
-        *_check_strategies(content),
-        *_check_texts(content),
-        *_check_renderings(content),
-    ]
+    found = chain(
+        _check_zones(content),
+        _check_stops(content),
+        _check_packs(content),
+        _check_cases(content),
+        _check_messages(content),
+        _check_strategies(content),
+        _check_texts(content),
+        _check_renderings(content),
+    )
+    return list(dict.fromkeys(found))  # what is wrong for several places is said once
 
 
 def _pack_file(jurisdiction: str) -> str:
@@ -86,10 +107,20 @@ def _check_zones(content: Content) -> Iterator[Problem]:
     names = {zone for zones in content.zones for zone in zones.otherwise}
     names |= {zone for zones in content.zones for area in zones.by_area.values() for zone in area}
     for name in sorted(names):
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        if not _is_zone(name):
             yield Problem("zones:1", "zones", f"{name} is not a time zone")
+    for code, pack in sorted(content.packs.items()):
+        for name in pack.zones:
+            if not _is_zone(name):
+                yield Problem(_pack_file(code), "zones", f"{name} is not a time zone")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True
 
 
 _STOPS_FILE = "stops/base.yaml:1"
@@ -114,8 +145,8 @@ def _check_packs(content: Content) -> Iterator[Problem]:
     for code in _sendable(content):
         where = _pack_file(code)
         own = content.packs[code]
-        if own.signed is None:
-            yield Problem(where, "signed", "nobody answers for this pack")
+        if own.signed is None and own.status != "draft":
+            yield Problem(where, "signed", "nobody answers for this pack; sign it, or say status: draft")
         strategy = content.strategy(code)
         if strategy is None:
             yield Problem(where, "jurisdiction", "no strategy serves it")
@@ -136,16 +167,111 @@ def _check_packs(content: Content) -> Iterator[Problem]:
                 yield Problem(where, "locales", f"there are no words to read replies in {locale}")
 
 
+def _check_cases(content: Content) -> Iterator[Problem]:
+    """Each rule of a law has examples of what it lets pass and what it stops, and does so; so do those of a policy."""
+    layers: list[tuple[str, PackModel | PolicyModel]] = [
+        *((_pack_file(code), pack) for code, pack in sorted(content.packs.items())),
+        *((f"policies/{code.lower()}.yaml:1", policy) for code, policy in sorted(content.policies.items())),
+    ]
+    for where, layer in layers:
+        zones = next((pack.zones for pack in lineage(content.packs, layer.jurisdiction) if pack.zones), ())
+        if not zones:
+            yield Problem(where, "zones", "says in which time zones people there live")
+        if not zones or not all(map(_is_zone, zones)):
+            continue
+        for section, rules in (
+            ("hours", layer.hours),
+            ("caps", layer.caps),
+            ("consents", layer.consents),
+            ("bans", layer.bans),
+        ):
+            for number, rule in enumerate(rules):
+                field = f"{section}[{number}]"
+                if rule.source.confidence != "own" and {case.allowed for case in rule.cases} != {True, False}:
+                    problem = f"{rule.id} needs cases that show what it lets pass and what it stops"
+                    yield Problem(where, f"{field}.cases", problem)
+                for position, case in enumerate(rule.cases):
+                    try:
+                        said = _case_fails(content, layer.jurisdiction, rule, case, zones)
+                    except (ValueError, ZoneInfoNotFoundError) as mistake:
+                        said = f"{rule.id}: {case.at} cannot be tried: {mistake}"
+                    if said:
+                        yield Problem(where, f"{field}.cases[{position}]", said)
+
+
+def _case_fails(content: Content, code: str, rule: NamedRule, case: CaseModel, zones: tuple[str, ...]) -> str:
+    """Why the case is not what the rule says; empty: it is.
+
+    Raises:
+        ValueError: a day, a zone or a purpose in it does not exist. ZoneInfoNotFoundError: likewise.
+    """
+    local = case.zones or zones[:1]
+    at = _local(case.at, local[0])
+    capacity = sorted(rule.capacity)[0]
+    whole = content.law(code, at.date(), capacity, own=True)
+    assert whole is not None
+    alone = replace(
+        whole,
+        hours=tuple(other for other in whole.hours if other.rule_id == rule.id),
+        caps=tuple(other for other in whole.caps if other.rule_id == rule.id),
+        consents=tuple(other for other in whole.consents if other.rule_id == rule.id),
+        bans=tuple(other for other in whole.bans if other.rule_id == rule.id),
+    )
+    purposes = sorted(getattr(rule, "purposes", ()))
+    purpose = case.purpose or purposes[0]
+    contacts = []
+    for number, text in enumerate(case.contacts):
+        day, clock, channel, *about = text.split()
+        moment = _local(f"{day} {clock}", local[0])
+        said = Purpose(about[0]) if about else purpose
+        contacts.append(Contact(f"case/{number}", moment, moment, channel, said, (THE_LOAN,)))
+    verdict = consider(
+        alone, Question(purpose, case.channel, at, local, case.days_overdue, tuple(contacts), case.consents)
+    )
+    if verdict.allowed == case.allowed:
+        return ""
+    return f"{rule.id} {'allows' if verdict.allowed else 'stops'} {case.at}, which the case says it does not"
+
+
+def _local(text: str, zone: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _check_messages(content: Content) -> Iterator[Problem]:
+    """Every message has its words in every language of every place, on each of its channels, and what it asks for."""
+    locales = sorted({locale for pack in content.packs.values() for locale in pack.locales})
+    for locale in locales:
+        if locale not in content.phrases:
+            yield Problem(f"phrases/{locale}.yaml:1", ".", "does not exist")
+    expected = {code for phrases in content.phrases.values() for code in phrases}
+    for locale, phrases in sorted(content.phrases.items()):
+        for code in sorted(expected - phrases.keys()):
+            yield Problem(f"phrases/{locale}.yaml:1", code, "has no words here, and has some in another language")
+        forbidden = content.forbidden.get(locale, (frozenset(), frozenset()))[0]
+        in_gsm = locale.partition("-")[0] in GSM_LANGUAGES
+        for code, words in phrases.items():
+            yield from _check_words(f"phrases/{locale}.yaml:1", code, words, forbidden)
+            yield from _characters(f"phrases/{locale}.yaml:1", code, words, in_gsm=in_gsm)
+    for reply in REPLY_TEMPLATES:
+        if reply not in content.messages:
+            yield Problem("messages/service.yaml:1", reply, "does not exist, and a borrower's text is answered with it")
+    for message_id, message in content.messages.items():
+        for locale in locales:
+            name = f"templates/{message_id}/{locale}.txt:1"
+            there = {channel for channel in Channel if (message_id, locale, channel) in content.templates}
+            if not there:
+                yield Problem(name, ".", "does not exist")
+                continue
+            for channel in sorted(set(message.channels) - there):
+                yield Problem(name, channel, f"has no words for it, and {message_id} goes this way")
+
+
 def _check_strategies(content: Content) -> Iterator[Problem]:
     for code in _sendable(content):
         strategy = content.strategy(code)
         locales = sorted(content.packs[code].locales)
         if strategy is not None:
             yield from _check_stages(content, code, locales, strategy)
-        for template_id in REPLY_TEMPLATES:
-            for locale in locales:
-                if (template_id, locale, Channel.SMS) not in content.templates:
-                    yield Problem(f"templates/{template_id}/{locale}.sms.j2:1", "template", "does not exist")
         if not _lines(content, code, Channel.SMS, Purpose.REPLY):
             yield Problem(_pack_file(code), "lines", "no line can answer a text message")
 
@@ -158,20 +284,28 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
         for channel in stage.channels:
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
-            for locale in locales:
-                template = content.templates.get((stage.template, locale, channel))
+            for locale, template_id in product(locales, _templates_of(stage)):
+                template = content.templates.get((template_id, locale, channel))
                 if template is None:
-                    name = f"templates/{stage.template}/{locale}.{channel}.j2"
-                    yield Problem(where, f"{field}.template", f"{name} does not exist")
+                    name = f"templates/{template_id}/{locale}.txt"
+                    yield Problem(where, f"{field}.template", f"{name} does not exist, or has no words for {channel}")
                     continue
                 if template.purpose is not stage.purpose:
-                    yield Problem(f"{template.name}:2", "purpose", f"{stage.stage_id} is {stage.purpose}")
-                yield from _check_promise(template, stage, following, strategy)
+                    place = content.places[template.template_id]
+                    yield Problem(place, "purpose", f"{stage.stage_id} is {stage.purpose}")
+                yield from _check_promise(content, template, stage, following, strategy)
 
 
-def _check_promise(template: Template, stage: Stage, following: Stage | None, strategy: Strategy) -> Iterator[Problem]:
+def _templates_of(stage: Stage) -> tuple[str, ...]:
+    """What the stage says, to whoever it says it."""
+    return (stage.template, *(template for _, template in stage.words_for))
+
+
+def _check_promise(
+    content: Content, template: Template, stage: Stage, following: Stage | None, strategy: Strategy
+) -> Iterator[Problem]:
     """A text may only announce what really follows, and only leave time that is really left."""
-    where = f"{template.name}:2"
+    where = content.places[template.template_id]
     truth = "nothing"
     if following is not None and following.kind == "referral":
         truth = "person"
@@ -198,62 +332,145 @@ def _lines(content: Content, code: str, channel: Channel, purpose: Purpose) -> l
 def _check_texts(content: Content) -> Iterator[Problem]:
     for template in content.templates.values():
         yield from _check_variables(template)
+        yield from _check_characters(template)
+        if not can_read_back(template.locale):
+            yield Problem(_head(template), template.locale, "has no reader for its figures yet")
+            continue
         forbidden, in_subjects = content.forbidden.get(template.locale, (frozenset(), frozenset()))
-        yield from _check_words(f"{template.name}:{template.body_line}", "body", template.source, forbidden)
+        for number, line in enumerate(template.source.split("\n")):
+            yield from _check_words(f"{template.name}:{template.body_line + number}", "body", line, forbidden)
         subject_words = forbidden | in_subjects
-        yield from _check_words(f"{template.name}:2", "subject", template.subject, subject_words)
+        yield from _check_words(_head(template), "subject", template.subject, subject_words)
         plain = re.sub(r"\{[{%#].*?[}%#]\}", " ", template.source, flags=re.DOTALL)
         found = read_back(plain, template.locale, "")
-        if found.amounts or found.dates or found.unreadable:
+        if found.amounts or found.dates or found.percents or found.unreadable:
             yield Problem(f"{template.name}:{template.body_line}", "body", "has a figure of its own")
         for rule in _text_rules(content, template):
             for said in sorted(rule.must_say):
                 if not _says(template, said):
-                    yield Problem(f"{template.name}:2", "variables", f"{rule.id} wants {said} in the text")
+                    yield Problem(_head(template), template.channel, f"{rule.id} wants {said} in the text")
     where = f"lenders/{content.lender.lender_id}.yaml:1"
     for locale, texts in content.lender.texts.items():
+        if not can_read_back(locale):
+            yield Problem(where, f"texts.{locale}", "has no reader for its figures yet")
+            continue
         forbidden = content.forbidden.get(locale, (frozenset(), frozenset()))[0]
         for name, text in texts.items():
             field = f"texts.{locale}.{name}"
             yield from _check_words(where, field, text, forbidden)
+            yield from _characters(where, field, text, in_gsm=False)  # the texts that say it are measured
             found = read_back(text, locale, "")
-            if found.amounts or found.dates or found.unreadable:
+            if found.amounts or found.dates or found.percents or found.unreadable:
                 yield Problem(where, field, "has an amount or a date in it")
 
 
 def _check_variables(template: Template) -> Iterator[Problem]:
     try:
-        used = _variables_in(template.source) | _variables_in(template.subject)
+        used = _variables_in(template.source).keys() | _variables_in(template.subject).keys()
     except TemplateError as mistake:
         line = template.body_line + (getattr(mistake, "lineno", None) or 1) - 1
         yield Problem(f"{template.name}:{line}", "body", f"cannot be read: {mistake}")
         return
-    for name in sorted(used - template.variables.keys()):
-        yield Problem(f"{template.name}:2", f"variables.{name}", "is used but not declared")
+    known = COMMON_VARIABLES | template.variables.keys()
+    for name in sorted(used - known):
+        problem = f"is used, but {template.template_id} declares no such fact in messages/"
+        yield Problem(_line_of(template, name), name, problem)
+    if template.channel is Channel.PUSH:
+        for name in sorted(used & template.variables.keys()):
+            yield Problem(_line_of(template, name), name, "stands on a lock screen, which others read")
+        return
     for name in sorted(template.variables.keys() - used):
-        yield Problem(f"{template.name}:2", f"variables.{name}", "is declared but not used")
+        if template.variables[name] not in ("items", "optional_money") and name != "accounts":
+            yield Problem(_head(template), name, f"is a fact of {template.template_id} and is not said")
 
 
-@lru_cache(maxsize=512)
-def _variables_in(source: str) -> frozenset[str]:
-    return frozenset(meta.find_undeclared_variables(ImmutableSandboxedEnvironment().parse(source)))
+def _head(template: Template) -> str:
+    """Where the section of this text begins."""
+    return f"{template.name}:{max(template.body_line - 1, 1)}"
+
+
+def _line_of(template: Template, name: str) -> str:
+    """The line of the text in which a variable stands first."""
+    line = _variables_in(template.source).get(name)
+    return f"{template.name}:{template.body_line + line - 1}" if line is not None else _head(template)
+
+
+#: What people and word processors write instead of a character of the GSM-7 alphabet.
+_LOOKS_LIKE = {
+    "\u2018": "'", "\u2019": "'", "\u201a": ",", "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2013": "-",
+    "\u2014": "-", "\u2212": "-", "\u2026": "...", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u00b4": "'",
+    "\u0060": "'", "\u2022": "-", "\u0430": "a", "\u0435": "e", "\u043e": "o", "\u0440": "p", "\u0441": "c",
+    "\u0445": "x", "\u0456": "i", "\u0391": "A", "\u0392": "B", "\u0395": "E", "\u039f": "O", "\u03bf": "o",
+    "\u00e7": "\u00c7",
+}  # fmt: skip
+#: Controls, formatting (of direction, of joining) and separators of lines: what nobody sees and nobody typed.
+_HIDDEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
+
+def _check_characters(template: Template) -> Iterator[Problem]:
+    in_gsm = template.channel is Channel.SMS and template.locale.partition("-")[0] in GSM_LANGUAGES
+    for number, line in enumerate(template.source.split("\n")):
+        written = re.sub(r"\{[{%#].*?[}%#]\}", "", line)
+        yield from _characters(f"{template.name}:{template.body_line + number}", "body", written, in_gsm=in_gsm)
+    yield from _characters(_head(template), "subject", template.subject, in_gsm=False)
+
+
+def _characters(where: str, field: str, text: str, *, in_gsm: bool) -> Iterator[Problem]:
+    """A character that nobody sees, and one that turns a text message of GSM-7 into UCS-2 and one part into three."""
+    for character in dict.fromkeys(text):
+        code = f"U+{ord(character):04X}"
+        if unicodedata.category(character) in _HIDDEN and character != "\t":
+            yield Problem(where, field, f"has the invisible character {code}; take it out")
+        elif in_gsm and character not in GSM_ALPHABET:
+            instead = _LOOKS_LIKE.get(character)
+            hint = f"write {instead!r}" if instead is not None else "write it another way"
+            yield Problem(where, field, f"has {character!r} ({code}), outside GSM-7: the text would be UCS-2; {hint}")
+
+
+@lru_cache(maxsize=4096)
+def _variables_in(source: str) -> Mapping[str, int]:
+    """The variables that a text uses and does not set itself, each with the line it stands on first.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
+    parsed = ImmutableSandboxedEnvironment().parse(source)
+    undeclared = meta.find_undeclared_variables(parsed)
+    lines: dict[str, int] = {}
+    for found in parsed.find_all(nodes.Name):
+        if found.name in undeclared:
+            lines[found.name] = min(found.lineno, lines.get(found.name, found.lineno))
+    return lines
 
 
 def _check_words(where: str, field: str, text: str, forbidden: frozenset[str]) -> Iterator[Problem]:
+    if not forbidden or not _any_of(forbidden).search(text):
+        return
     for word in sorted(forbidden):
-        boundary = r"\b" if word.isascii() else ""
-        if re.search(f"{boundary}{re.escape(word)}{boundary}", text, re.IGNORECASE):
+        if re.search(_whole(word), text, re.IGNORECASE):
             yield Problem(where, field, f"says {word!r}, which no text may say")
 
 
+@lru_cache(maxsize=64)
+def _any_of(words: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_whole, sorted(words))), re.IGNORECASE)
+
+
+def _whole(word: str) -> str:
+    boundary = r"\b" if word.isascii() else ""
+    return f"{boundary}{re.escape(word)}{boundary}"
+
+
 def _text_rules(content: Content, template: Template) -> list[ContentRuleModel]:
-    """What the packs of every place where this text is read want said in it."""
+    """What the rules of every place where this text is read want said in it. A push only points at what is said."""
+    if template.channel is Channel.PUSH:
+        return []
     rules: dict[str, ContentRuleModel] = {}
     for code in _sendable(content):
         if template.locale not in content.packs[code].locales:
             continue
-        for pack in lineage(content.packs, code):
-            for rule in pack.texts:
+        for layer in layers_of(content.packs, content.policies, code):
+            for rule in layer.texts:
                 if template.purpose in rule.purposes and template.channel in rule.channels:
                     rules[rule.id] = rule
     return list(rules.values())
@@ -262,9 +479,14 @@ def _text_rules(content: Content, template: Template) -> list[ContentRuleModel]:
 def _says(template: Template, said: str) -> bool:
     if said == "consequence":
         return template.says_next != "nothing"
-    if said == "opt_out" and template.opt_out == "confirms":
+    if said == "opt_out" and template.opt_out != "offers":
         return True
-    return any(re.search(rf"\b{name}\b", template.source) for name in _SAYS[said])
+    if said in STATEMENT_VARIABLES and not template.statement:
+        return True  # it is not about what is due, but about what was agreed
+    try:
+        return not _SAYS[said].isdisjoint(_variables_in(template.source))
+    except TemplateError:
+        return True  # that it cannot be read is said already
 
 
 # ── Texts as they are read ───────────────────────────────────────────────────────────────────────────────────────────
@@ -273,20 +495,29 @@ def _says(template: Template, said: str) -> bool:
 def _check_renderings(content: Content) -> Iterator[Problem]:
     renderer = Renderer(content)
     for template in content.templates.values():
+        if not can_read_back(template.locale):
+            continue
         seen: set[tuple[str, str]] = set()
         lines = {
             line.line_id: line
             for code in _sendable(content)
             if template.locale in content.packs[code].locales
-            for line in _lines(content, code, template.channel, template.purpose)
+            for line in _lines(content, code, _carrier(template.channel), template.purpose)
         }
         if not lines:
-            yield Problem(f"{template.name}:2", "purpose", "no line carries it")
+            yield Problem(
+                _head(template), template.channel, f"no line carries {template.purpose} by {template.channel}"
+            )
         for line in lines.values():
             for label, text in _try_out(renderer, content, template, line):
                 if (label, text) not in seen:
                     seen.add((label, text))
                     yield Problem(f"{template.name}:{template.body_line}", label, text)
+
+
+def _carrier(channel: Channel) -> Channel:
+    """The channel whose lines a text is tried on. Nobody's line carries a push, and it says nothing of its line."""
+    return Channel.EMAIL if channel is Channel.PUSH else channel
 
 
 def _try_out(renderer: Renderer, content: Content, template: Template, line: Line) -> Iterator[tuple[str, str]]:
@@ -301,6 +532,8 @@ def _try_out(renderer: Renderer, content: Content, template: Template, line: Lin
             yield label, "does not begin with the line's signature"
         if line.links == "none" and _LINK.search(text):
             yield label, f"has a link, which line {line.line_id} may not carry"
+        if template.channel is Channel.PUSH:
+            continue
         texts = content.texts(template.locale)
         offer = texts["opt_out_sms" if template.channel is Channel.SMS else "opt_out_email"]
         if template.opt_out == "offers" and offer not in rendered.body:
@@ -313,27 +546,49 @@ def _try_out(renderer: Renderer, content: Content, template: Template, line: Lin
 
 
 def _check_size(template: Template, label: str, rendered: Rendered) -> Iterator[tuple[str, str]]:
-    if template.locale.startswith("en") and rendered.encoding != Encoding.GSM_7:
+    if template.locale.partition("-")[0] in GSM_LANGUAGES and rendered.encoding != Encoding.GSM_7:
         yield label, "leaves the GSM-7 alphabet"
     if rendered.is_too_long:
-        yield label, f"takes {rendered.parts} parts; max_parts is {template.max_parts}"
-    if label == "ordinary" and rendered.parts != template.expected_parts:
-        yield label, f"takes {rendered.parts} parts; expected_parts is {template.expected_parts}"
+        yield label, f"takes {rendered.parts} parts; at most {template.max_parts}, it says behind sms"
+    if label == "ordinary" and rendered.parts > template.expected_parts:
+        yield label, f"takes {rendered.parts} parts; it says {template.expected_parts} behind sms"
 
 
 def renderings(
     renderer: Renderer, content: Content, template: Template, line: Line
 ) -> Iterator[tuple[str, Rendered | str]]:
     """The text for each made-up borrower, or why there is none: what a reviewer reads before signing."""
-    for sample in samples(template.locale, _days_of(content, template)):
+    days = _days_of(content, template)
+    words = (tuple(content.texts(template.locale).items()), tuple(content.phrases.get(template.locale, {}).items()))
+    shape = (template.variables, template.statement, template.reply_within_days, template.max_parts)
+    key = repr((template.name, template.channel, template.source, template.subject, shape, words, line, days))
+    if key not in _TRIED:
+        if len(_TRIED) >= _MOST_TRIED:
+            _TRIED.clear()
+        _TRIED[key] = tuple(_rendered(renderer, template, line, days))
+    yield from _TRIED[key]
+
+
+#: What was rendered in this process: checking again after one text was changed renders that text.
+_TRIED: dict[str, tuple[tuple[str, Rendered | str], ...]] = {}
+_MOST_TRIED = 20_000
+
+
+def _rendered(renderer: Renderer, template: Template, line: Line, days: int) -> Iterator[tuple[str, Rendered | str]]:
+    for sample in samples(template.locale, days):
         request = RenderRequest(
             template=template.template_id,
             locale=template.locale,
             channel=template.channel,
             party_name=sample.party_name,
-            statement=sample.statement if "total" in template.variables else None,
+            statement=sample.statement if template.statement else None,
             line=line,
             today=TODAY,
+            facts=tuple(
+                Figure(name, sample.facts[name])
+                for name in template.variables
+                if name in sample.facts and not (template.statement and name in STATEMENT_VARIABLES)
+            ),
         )
         try:
             yield sample.label, renderer.render(request)
@@ -345,6 +600,6 @@ def _days_of(content: Content, template: Template) -> int:
     """The day on which a strategy sends this text."""
     for _, strategy in content.strategies:
         for stage in strategy.stages:
-            if stage.template == template.template_id:
+            if template.template_id in _templates_of(stage):
                 return stage.offset_days
     return 0

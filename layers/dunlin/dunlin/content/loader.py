@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,23 +15,31 @@ from pydantic import BaseModel
 
 from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
+from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Template, Zones, template_of
 from dunlin.content.release import read_releases, standing
-from dunlin.content.resolve import lender_of, lineage, missing_settings, strategy_of
+from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.schema import (
+    CalendarModel,
+    Capacity,
+    HoursModel,
     LenderModel,
+    MessageModel,
+    MessagesModel,
     NamedRule,
     PackModel,
+    PhrasesModel,
+    PolicyModel,
     ReleasesModel,
     StopsModel,
     StrategyModel,
-    TemplateHeader,
     WordListModel,
     WordsModel,
     ZonesModel,
 )
+from dunlin.content.texts import TextFile, parse_text_file
 from dunlin.domain.keywords import KeywordWords, WordList
-from dunlin.domain.policy import Strategy
+from dunlin.domain.policy import Pack, Strategy
 from dunlin.domain.words import Channel
 from dunlin.errors import ContentError
 
@@ -37,10 +47,14 @@ from dunlin.errors import ContentError
 #: the content lands in /opt among other layers.
 CONTENT_KINDS: Mapping[str, str] = {
     "packs": "*.yaml",
+    "policies": "*.yaml",
+    "calendars": "*.yaml",
     "stops": "base.yaml",
     "strategies": "*.yaml",
     "lenders": "*.yaml",
-    "templates": "*/*.j2",
+    "messages": "*.yaml",
+    "templates": "*/*.txt",
+    "phrases": "*.yaml",
     "words": "*.yaml",
     "zones": "*.yaml",
     "models": "*.json",
@@ -48,16 +62,21 @@ CONTENT_KINDS: Mapping[str, str] = {
 VERSION_DIGITS = 16
 
 M = TypeVar("M", bound=BaseModel)
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each kind of file, for editors and reviews."""
     models: dict[str, type[BaseModel]] = {
         "pack": PackModel,
+        "policy": PolicyModel,
+        "calendar": CalendarModel,
         "stops": StopsModel,
         "strategy": StrategyModel,
         "lender": LenderModel,
-        "template": TemplateHeader,
+        "messages": MessagesModel,
+        "phrases": PhrasesModel,
         "words": WordsModel,
         "zones": ZonesModel,
         "release": ReleasesModel,
@@ -99,26 +118,43 @@ def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
                 yield name
 
 
-def load_content(root: Path) -> Content:
+#: What a function may leave unread until it says or hears something.
+_SAID = ("messages", "templates", "phrases")
+_HEARD = ("words",)
+
+
+def load_content(root: Path, *, lazily: bool = False) -> Content:
     """Everything under `root`, validated.
+
+    With `lazily` the texts and the words are parsed when they are first asked for, if these very bytes are the live
+    release: then they were validated before they were signed. Most functions never ask.
 
     Raises:
         ContentErrors: (a ContentError) all mistakes, each with file, line and field.
     """
     files = {name: path.read_bytes() for name, path in sorted(_content_files(root))}
-    reading = Reading()
-    for stray in _stray_files(root, files):
-        reading.errors.append(ContentError(f"{stray}:1", ".", "nothing reads a file of this name here"))
-    for name, data in files.items():
-        try:
-            reading.read(name, data.decode())
-        except UnicodeDecodeError:
-            reading.errors.append(ContentError(f"{name}:1", ".", "is not UTF-8"))
-    reading.check()
-    releases = read_releases(root, reading.errors)
-    raise_all(reading.errors)
     version = _version_of(files)
+    mistakes: list[ContentError] = []
+    releases = read_releases(root, mistakes)
     number, live, why_not = standing(releases, version)
+    waits = frozenset((*_SAID, *_HEARD)) if lazily and live and not mistakes else frozenset()
+    reading = Reading()
+    if not waits:
+        for stray in _stray_files(root, files):
+            reading.errors.append(ContentError(f"{stray}:1", ".", "nothing reads a file of this name here"))
+    reading.read_all(files, [kind for kind in CONTENT_KINDS if kind not in waits])
+    reading.check(whole=not waits)
+    reading.errors.extend(mistakes)
+    raise_all(reading.errors)
+
+    @cache
+    def said() -> Reading:
+        return _later(files, _SAID) if waits else reading
+
+    @cache
+    def heard() -> Reading:
+        return _later(files, _HEARD) if waits else reading
+
     return Content(
         version=version,
         number=number,
@@ -128,12 +164,18 @@ def load_content(root: Path) -> Content:
         packs=dict(reading.packs),
         stops=reading.stops.stops,
         strategies=reading.strategies(),
-        templates=dict(reading.templates),
-        keyword_words={locale: _keyword_words(words) for locale, words in reading.words.items()},
-        forbidden={
-            locale: (frozenset(words.forbidden), frozenset(words.forbidden_in_subjects))
-            for locale, words in reading.words.items()
-        },
+        messages=Awaited(lambda: said().messages),
+        places=Awaited(lambda: said().places),
+        parts=_parts(files),
+        templates=Awaited(lambda: said().templates()),
+        phrases=Awaited(lambda: said().phrases),
+        keyword_words=Awaited(lambda: {name: _keyword_words(words) for name, words in heard().words.items()}),
+        forbidden=Awaited(
+            lambda: {
+                locale: (frozenset(words.forbidden), frozenset(words.forbidden_in_subjects))
+                for locale, words in heard().words.items()
+            }
+        ),
         zones=tuple(
             Zones(
                 zones.calling_code,
@@ -143,8 +185,85 @@ def load_content(root: Path) -> Content:
             )
             for zones in reading.zones.values()
         ),
+        policies=dict(reading.policies),
+        calendars=reading.holidays(),
         released={release.version: release.number for release in releases.releases},
     )
+
+
+def _later(files: Mapping[str, bytes], kinds: Sequence[str]) -> Reading:
+    reading = Reading()
+    reading.read_all(files, kinds)
+    raise_all(reading.errors)
+    return reading
+
+
+_SMS_PARTS = re.compile(rb"^=== sms (\d+)/", re.MULTILINE)
+
+
+def _parts(files: Mapping[str, bytes]) -> dict[tuple[str, str], int]:
+    """Of each message in each language the parts of an ordinary text; 0 where it has no words for a text message."""
+    found: dict[tuple[str, str], int] = {}
+    for name, data in files.items():
+        if name.startswith("templates/"):
+            _, message_id, file_name = name.split("/")
+            match = _SMS_PARTS.search(data)
+            found[message_id, file_name.removesuffix(".txt")] = int(match[1]) if match is not None else 0
+    return found
+
+
+class Awaited(Mapping[K, V]):
+    """What is read when somebody first asks."""
+
+    def __init__(self, read: Callable[[], Mapping[K, V]]) -> None:
+        self._read = read
+        self._found: Mapping[K, V] | None = None
+
+    def _all(self) -> Mapping[K, V]:
+        if self._found is None:
+            self._found = self._read()
+        return self._found
+
+    def __getitem__(self, key: K) -> V:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The packs, the lender's own policies and the calendars, without anything that is said."""
+
+    packs: Mapping[str, PackModel]
+    policies: Mapping[str, PolicyModel]
+    calendars: Calendars
+
+    def law(
+        self, jurisdiction: str, today: date, capacity: Capacity | None = None, *, own: bool = False
+    ) -> Pack | None:
+        """The rules of a place, to be asked; with `own` also what the lender asks of itself there. None: no pack."""
+        policies = self.policies if own else {}
+        return law(self.packs, (), jurisdiction, today, capacity, policies=policies, calendars=self.calendars)
+
+
+_RULE_KINDS = ("packs", "policies", "calendars")
+
+
+def load_rules(root: Path) -> Rules:
+    """The rules under `root`, validated, and nothing else of the content read.
+
+    Raises:
+        ContentErrors: (a ContentError) all mistakes, each with file, line and field.
+    """
+    reading = Reading()
+    reading.read_all({name: path.read_bytes() for name, path in sorted(_content_files(root))}, _RULE_KINDS)
+    reading.check_rules()
+    raise_all(reading.errors)
+    return Rules(dict(reading.packs), dict(reading.policies), reading.holidays())
 
 
 @dataclass
@@ -153,13 +272,28 @@ class Reading:
 
     errors: list[ContentError] = field(default_factory=list)
     packs: dict[str, PackModel] = field(default_factory=dict)
+    policies: dict[str, PolicyModel] = field(default_factory=dict)
+    policy_documents: dict[str, Document] = field(default_factory=dict)
+    calendars: dict[str, CalendarModel] = field(default_factory=dict)
     pack_documents: dict[str, Document] = field(default_factory=dict)
     stops: StopsModel = field(default_factory=lambda: StopsModel(stops=()))
     strategy_files: list[tuple[Document, StrategyModel]] = field(default_factory=list)
     lenders: list[tuple[Document, LenderModel]] = field(default_factory=list)
-    templates: dict[tuple[str, str, Channel], Template] = field(default_factory=dict)
+    messages: dict[str, MessageModel] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    texts: dict[tuple[str, str], tuple[str, TextFile]] = field(default_factory=dict)
+    phrases: dict[str, dict[str, str]] = field(default_factory=dict)
     words: dict[str, WordsModel] = field(default_factory=dict)
     zones: dict[str, ZonesModel] = field(default_factory=dict)
+
+    def read_all(self, files: Mapping[str, bytes], kinds: Iterable[str]) -> None:
+        wanted = frozenset(kinds)
+        for name, data in files.items():
+            if name.partition("/")[0] in wanted:
+                try:
+                    self.read(name, data.decode())
+                except UnicodeDecodeError:
+                    self.errors.append(ContentError(f"{name}:1", ".", "is not UTF-8"))
 
     def read(self, name: str, text: str) -> None:
         kind, _, rest = name.partition("/")
@@ -170,6 +304,15 @@ class Reading:
                 if pack is not None and self._is_named(document, "jurisdiction", pack.jurisdiction.lower(), stem):
                     self.packs[pack.jurisdiction] = pack
                     self.pack_documents[pack.jurisdiction] = document
+            case "policies":
+                document, policy = self._parse(name, text, PolicyModel)
+                if policy is not None and self._is_named(document, "jurisdiction", policy.jurisdiction.lower(), stem):
+                    self.policies[policy.jurisdiction] = policy
+                    self.policy_documents[policy.jurisdiction] = document
+            case "calendars":
+                document, calendar = self._parse(name, text, CalendarModel)
+                if calendar is not None and self._is_named(document, "calendar", calendar.calendar, stem):
+                    self.calendars[calendar.calendar] = calendar
             case "stops":
                 self.stops = self._parse(name, text, StopsModel)[1] or self.stops
             case "strategies":
@@ -190,8 +333,24 @@ class Reading:
                     if any(zones.calling_code == other.calling_code for other in self.zones.values()):
                         self.errors.append(document.error(("calling_code",), "is in another file too"))
                     self.zones[stem] = zones
+            case "messages":
+                document, group = self._parse(name, text, MessagesModel)
+                if group is not None and self._is_named(document, "group", group.group, stem):
+                    for message_id, message in group.messages.items():
+                        if message_id in self.messages:
+                            self.errors.append(document.error(("messages", message_id), "is in another group too"))
+                        self.messages[message_id] = message
+                        self.places[message_id] = document.where(("messages", message_id))
+            case "phrases":
+                document, words_of = self._parse(name, text, PhrasesModel)
+                if words_of is not None and self._is_named(document, "locale", words_of.locale, stem):
+                    self.phrases[words_of.locale] = {
+                        f"{kind}.{code}": phrase
+                        for kind, phrases in words_of.phrases.items()
+                        for code, phrase in phrases.items()
+                    }
             case "templates":
-                self._read_template(name, text)
+                self._read_text(name, text)
             case _:
                 return  # models: part of the version, read by whoever scores with them
 
@@ -208,47 +367,67 @@ class Reading:
         self.errors.append(document.error((key,), f"belongs in a file named {expected}"))
         return False
 
-    def _read_template(self, name: str, text: str) -> None:
-        opening, _, rest = text.partition("---\n")
-        header_text, closing, source = rest.partition("\n---\n")
-        if opening or not closing:
-            self.errors.append(ContentError(f"{name}:1", ".", "a template begins with a header between two lines ---"))
+    def _read_text(self, name: str, text: str) -> None:
+        _, message_id, file_name = name.split("/")
+        locale = file_name.removesuffix(".txt")
+        if re.fullmatch(r"[a-z]{2}-[A-Z]{2}", locale) is None:
+            self.errors.append(ContentError(f"{name}:1", ".", f"{locale} is not a locale, such as en-US"))
             return
-        document, header = self._parse(name, header_text, TemplateHeader, first_line=2)
-        if header is None:
-            return
-        expected = f"templates/{header.id}/{header.locale}.{header.channel}.j2"
-        if name != expected:
-            self.errors.append(document.error(("id",), f"belongs in {expected}"))
-            return
-        body_line = header_text.count("\n") + 4
-        template = template_of(header, source.strip("\n"), name, body_line)
-        self.templates[header.id, header.locale, header.channel] = template
+        found = parse_text_file(name, text)
+        self.errors.extend(found.errors)
+        self.texts[message_id, locale] = (name, found)
+
+    def templates(self) -> dict[tuple[str, str, Channel], Template]:
+        return {
+            (message_id, locale, channel): template_of(
+                message_id, self.messages[message_id], locale, found.author, name, section
+            )
+            for (message_id, locale), (name, found) in self.texts.items()
+            for channel, section in found.sections.items()
+        }
 
     def strategies(self) -> tuple[tuple[frozenset[str], Strategy], ...]:
         return tuple((model.jurisdictions, strategy_of(model)) for _, model in self.strategy_files)
 
     # ── what no file can know by itself ──────────────────────────────────────────────────────────────────────────────
 
-    def check(self) -> None:
+    def check(self, *, whole: bool = True) -> None:
+        """What no file can know by itself. Not `whole`: the texts and words were not read."""
         if self.errors:
             return  # half of the content would only give echoes of the same mistakes
         if len(self.lenders) != 1:
             self.errors.append(ContentError("lenders:1", ".", f"there are {len(self.lenders)} profiles; there is one"))
-        if not self.packs:
-            self.errors.append(ContentError("packs:1", ".", "there is no pack"))
         if not self.stops.stops:
             self.errors.append(ContentError("stops/base.yaml:1", "stops", "there is no table of stops"))
-        if not self.words:
+        for (message_id, _), (name, _) in self.texts.items():
+            if message_id not in self.messages:
+                self.errors.append(ContentError(f"{name}:1", ".", f"no message {message_id} is in messages/"))
+        if whole and not self.words:
             self.errors.append(ContentError("words:1", ".", "there are no words"))
-        for code in self.packs:
-            self._check_pack(code)
+        self.check_rules()
         claimed: dict[str, str] = {}
         for document, strategy in self.strategy_files:
             for code in sorted(strategy.jurisdictions):
                 if code in claimed:
                     self.errors.append(document.error(("jurisdictions",), f"{code} is in {claimed[code]} too"))
                 claimed[code] = document.name
+
+    def check_rules(self) -> None:
+        """The packs against each other, and the lender's own policies against the packs."""
+        if self.errors:
+            return
+        if not self.packs:
+            self.errors.append(ContentError("packs:1", ".", "there is no pack"))
+        for code in self.packs:
+            self._check_pack(code)
+        if self.errors:
+            return
+        for code in self.packs:
+            self._check_settings(code)
+        self._check_policies()
+
+    def holidays(self) -> dict[str, frozenset[date]]:
+        return {name: frozenset(calendar.days) for name, calendar in self.calendars.items()}
 
     def _check_pack(self, code: str) -> None:
         document = self.pack_documents[code]
@@ -265,30 +444,69 @@ class Reading:
             seen.append(current)
             current = self.packs[current].extends
         self._check_rule_ids(code, document)
+        self._check_calendars(document, self.packs[code].hours)
+
+    def _check_settings(self, code: str) -> None:
         if not self.packs[code].sendable:
             return
+        layers = layers_of(self.packs, self.policies, code)
         for capacity in ("creditor", "servicer", "collector"):
-            for name in missing_settings(self.packs, code, capacity, date.max):
-                self.errors.append(document.error(("settings", name), f"is not set for a {capacity}"))
+            for name in missing_settings(layers, capacity, date.max):
+                problem = f"is not set for a {capacity}, neither here nor in policies/{code.lower()}.yaml"
+                self.errors.append(self.pack_documents[code].error(("settings", name), problem))
+
+    def _check_calendars(self, document: Document, hours: Sequence[HoursModel]) -> None:
+        for number, rule in enumerate(hours):
+            if rule.holidays is not None and rule.holidays not in self.calendars:
+                problem = f"there is no calendar {rule.holidays} in calendars/"
+                self.errors.append(document.error(("hours", number, "holidays"), problem))
+
+    def _check_policies(self) -> None:
+        for code, policy in self.policies.items():
+            document = self.policy_documents[code]
+            if code not in self.packs:
+                self.errors.append(document.error(("jurisdiction",), f"there is no pack {code} to be stricter than"))
+                continue
+            self._check_calendars(document, policy.hours)
+            self._check_own_ids(code, document)
+            for path, problem in loosened(self.packs, policy):
+                self.errors.append(document.error(path, problem))
+
+    def _check_own_ids(self, code: str, document: Document) -> None:
+        others = [policy for name, policy in self.policies.items() if name != code]
+        layers: list[PackModel | PolicyModel] = [*self.packs.values(), *others]
+        taken = {rule.id for layer in layers for rule in named_rules(layer)}
+        for section, rules in sections_of(self.policies[code]):
+            for number, rule in enumerate(rules):
+                if rule.id in taken:
+                    self.errors.append(document.error((section, number, "id"), f"{rule.id} is another rule's id"))
+                taken.add(rule.id)
 
     def _check_rule_ids(self, code: str, document: Document) -> None:
         inherited: set[str] = set()
         for pack in list(lineage(self.packs, code))[1:]:
-            family: tuple[NamedRule, ...] = (*pack.hours, *pack.caps, *pack.consents, *pack.texts)
-            inherited.update(rule.id for rule in family)
-        own = self.packs[code]
-        sections: tuple[tuple[str, Sequence[NamedRule]], ...] = (
-            ("hours", own.hours),
-            ("caps", own.caps),
-            ("consents", own.consents),
-            ("texts", own.texts),
-        )
-        for section, rules in sections:
+            inherited.update(rule.id for rule in named_rules(pack))
+        for section, rules in sections_of(self.packs[code]):
             for number, rule in enumerate(rules):
                 if rule.id in inherited:
                     problem = f"{rule.id} is the id of another rule; a pack adds rules and replaces none"
                     self.errors.append(document.error((section, number, "id"), problem))
                 inherited.add(rule.id)
+
+
+def sections_of(layer: PackModel | PolicyModel) -> tuple[tuple[str, Sequence[NamedRule]], ...]:
+    return (
+        ("hours", layer.hours),
+        ("caps", layer.caps),
+        ("consents", layer.consents),
+        ("bans", layer.bans),
+        ("texts", layer.texts),
+    )
+
+
+def named_rules(layer: PackModel | PolicyModel) -> Iterator[NamedRule]:
+    for _, rules in sections_of(layer):
+        yield from rules
 
 
 def _keyword_words(model: WordsModel) -> KeywordWords:

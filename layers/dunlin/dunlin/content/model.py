@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from dunlin.content.resolve import covers, hold_rules, lineage, resolve_pack
-from dunlin.content.schema import STRICTEST, Capacity, PackModel, StopModel, TemplateHeader, VariableType
+from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
+from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
+from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, Pack, Policy, Strategy
 from dunlin.domain.words import Channel, HoldKind, Purpose
@@ -24,7 +25,8 @@ class Template:
     locale: str
     channel: Channel
     purpose: Purpose
-    variables: Mapping[str, VariableType]
+    variables: Mapping[str, VariableType]  # the facts it needs; what every text may say is not among them
+    statement: bool
     source: str
     subject: str
     name: str  # the file it comes from
@@ -70,11 +72,17 @@ class Content:
     packs: Mapping[str, PackModel]
     stops: tuple[StopModel, ...]
     strategies: tuple[tuple[frozenset[str], Strategy], ...]
+    messages: Mapping[str, MessageModel]
+    places: Mapping[str, str]  # of a message: the file and line that declare it
+    parts: Mapping[tuple[str, str], int]  # of a message and locale that has words; 0: none for a text message
     templates: Mapping[tuple[str, str, Channel], Template]
+    phrases: Mapping[str, Mapping[str, str]]  # of a locale: `reason.income` and its words
     keyword_words: Mapping[str, KeywordWords]
     forbidden: Mapping[str, tuple[frozenset[str], frozenset[str]]]
     zones: tuple[Zones, ...]
     released: Mapping[str, int]
+    policies: Mapping[str, PolicyModel]
+    calendars: Calendars
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[str, Strategy | None] = field(default_factory=dict, repr=False, compare=False)
     _words: dict[str, KeywordWords] = field(default_factory=dict, repr=False, compare=False)
@@ -105,7 +113,16 @@ class Content:
 
     def pack(self, jurisdiction: str, today: date, capacity: Capacity | None = None) -> Pack | None:
         """A jurisdiction's rules for one capacity; without one, the strictest. None: nobody reviewed it."""
-        return resolve_pack(self.packs, self.stops, jurisdiction, today, capacity)
+        return resolve_pack(
+            self.packs, self.stops, jurisdiction, today, capacity, policies=self.policies, calendars=self.calendars
+        )
+
+    def law(
+        self, jurisdiction: str, today: date, capacity: Capacity | None = None, *, own: bool = False
+    ) -> Pack | None:
+        """What a place asks, to be read and not sent under; with `own` also what the lender asks of itself there."""
+        policies = self.policies if own else {}
+        return law(self.packs, self.stops, jurisdiction, today, capacity, policies=policies, calendars=self.calendars)
 
     def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
         """The table of stops for a jurisdiction: the bare table where no pack is reviewed, since a stop is a stop."""
@@ -152,7 +169,7 @@ class Content:
         """
         found = self.templates.get((template_id, locale, channel))
         if found is None:
-            raise ContentError(f"templates/{template_id}/{locale}.{channel}.j2", "template", "does not exist")
+            raise ContentError(f"templates/{template_id}/{locale}.txt", channel, "does not exist")
         return found
 
     def texts(self, locale: str) -> LenderTexts:
@@ -200,14 +217,11 @@ class Content:
         return version == self.version or version in self.released
 
     def _build_policy(self, jurisdiction: str, today: date) -> Policy | None:
-        pack = resolve_pack(self.packs, self.stops, jurisdiction, today, _capacity(self.lender.capacity))
+        pack = self.pack(jurisdiction, today, _capacity(self.lender.capacity))
         if pack is None:
             return None
         locales = self.packs[jurisdiction].locales
-        existing: dict[tuple[str, str], int] = {}
-        for (template_id, locale, _), template in self.templates.items():
-            if locale in locales:
-                existing[template_id, locale] = max(existing.get((template_id, locale), 0), template.expected_parts)
+        existing = {key: parts for key, parts in self.parts.items() if key[1] in locales}
         return Policy(
             pack=pack,
             lines=self.lines(jurisdiction),
@@ -216,6 +230,7 @@ class Content:
             conditions=_NO_CONDITIONS,
             locales=frozenset(existing),
             expected_parts=existing,
+            languages=locales,
         )
 
 
@@ -238,22 +253,25 @@ def without_whole(words: KeywordWords) -> KeywordWords:
     )
 
 
-def template_of(header: TemplateHeader, source: str, name: str, body_line: int) -> Template:
+def template_of(
+    message_id: str, message: MessageModel, locale: str, author: str, name: str, words: Section
+) -> Template:
     return Template(
-        template_id=header.id,
-        locale=header.locale,
-        channel=header.channel,
-        purpose=header.purpose,
-        variables=header.variables,
-        source=source,
-        subject=header.subject or "",
+        template_id=message_id,
+        locale=locale,
+        channel=words.channel,
+        purpose=message.purpose,
+        variables=message.variables,
+        statement=message.statement,
+        source=words.source,
+        subject=words.subject,
         name=name,
-        body_line=body_line,
-        opt_out=header.opt_out,
-        says_next=header.says_next,
-        reply_within_days=header.reply_within_days,
-        expected_parts=header.expected_parts,
-        max_parts=header.max_parts,
-        tone=header.tone,
-        author=header.author,
+        body_line=words.line,
+        opt_out=message.opt_out,
+        says_next=message.says_next,
+        reply_within_days=message.reply_within_days,
+        expected_parts=words.expected_parts,
+        max_parts=words.max_parts,
+        tone=message.tone,
+        author=author,
     )

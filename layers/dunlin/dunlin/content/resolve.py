@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from dunlin.content.schema import (
     STRICTEST,
@@ -12,14 +13,31 @@ from dunlin.content.schema import (
     HoursModel,
     LenderModel,
     PackModel,
+    PolicyModel,
     SettingModel,
     SettingsModel,
     SourceModel,
     StopModel,
     StrategyModel,
+    in_force,
 )
-from dunlin.domain.policy import CapRule, HoldRule, HoursRule, Lender, Line, Pack, Source, Stage, Strategy
+from dunlin.domain.policy import (
+    Ban,
+    CapRule,
+    ConsentRule,
+    HoldRule,
+    HoursRule,
+    Lender,
+    Line,
+    Pack,
+    Source,
+    Stage,
+    Strategy,
+)
 from dunlin.domain.words import HoldKind, StopSource, UnderStop
+
+#: The holidays of each calendar, by its name.
+Calendars = Mapping[str, frozenset[date]]
 
 #: Where no setting binds the capacity asked for. The shortest that still works, never the most convenient.
 _NEVER_SIGNED = date.min
@@ -39,19 +57,43 @@ def lineage(packs: Mapping[str, PackModel], jurisdiction: str) -> Iterator[PackM
         code = pack.extends
 
 
+def layers_of(
+    packs: Mapping[str, PackModel], policies: Mapping[str, PolicyModel], jurisdiction: str
+) -> tuple[PackModel | PolicyModel, ...]:
+    """The law of a place, the closest first, and then what the lender asks of itself there."""
+    family = tuple(lineage(packs, jurisdiction))
+    return (*family, *(policies[pack.jurisdiction] for pack in family if pack.jurisdiction in policies))
+
+
+#: Of two values of a setting, the one that protects the borrower better.
+_STRICTER: Mapping[str, Callable[[Iterable[int]], int]] = {
+    "balance_max_age_hours": min,
+    "deaf_after_minutes": min,
+    "confirm_opt_out_within_minutes": min,
+    "keep_records_years": max,
+}
+
+
 def setting(
-    packs: Mapping[str, PackModel], jurisdiction: str, name: str, capacity: Capacity, today: date
-) -> SettingModel | None:
-    """The closest pack's setting that binds this capacity."""
-    for pack in lineage(packs, jurisdiction):
-        found: SettingModel | None = getattr(pack.settings, name)
-        if found is not None and found.binds(capacity, today):
-            return found
-    return None
+    layers: Sequence[PackModel | PolicyModel], name: str, capacity: Capacity, today: date
+) -> tuple[int, SettingModel] | None:
+    """The strictest of the closest pack's value and the lender's own, of those that bind this capacity."""
+    found: list[tuple[int, SettingModel]] = []
+    for kind in (PackModel, PolicyModel):
+        for layer in layers:
+            model: SettingModel | None = getattr(layer.settings, name) if isinstance(layer, kind) else None
+            value = in_force(model.value, today) if model is not None and model.binds(capacity, today) else None
+            if model is not None and value is not None:
+                found.append((value, model))
+                break
+    if not found:
+        return None
+    strictest = _STRICTER[name](value for value, _ in found)
+    return next(pair for pair in found if pair[0] == strictest)
 
 
-def missing_settings(packs: Mapping[str, PackModel], jurisdiction: str, capacity: Capacity, today: date) -> list[str]:
-    return [name for name in SettingsModel.model_fields if setting(packs, jurisdiction, name, capacity, today) is None]
+def missing_settings(layers: Sequence[PackModel | PolicyModel], capacity: Capacity, today: date) -> list[str]:
+    return [name for name in SettingsModel.model_fields if setting(layers, name, capacity, today) is None]
 
 
 def hold_rules(
@@ -109,57 +151,103 @@ def resolve_pack(
     jurisdiction: str,
     today: date,
     capacity: Capacity | None = None,
+    *,
+    policies: Mapping[str, PolicyModel] = MappingProxyType({}),
+    calendars: Calendars = MappingProxyType({}),
 ) -> Pack | None:
     """The rules for exactly this jurisdiction: a state is never sent to under its country's pack.
 
-    A pack adds to what it extends and takes nothing away: rules are joined, and what several hold rules stop is
-    stopped. None: no pack, or a base that nobody lives in.
+    A pack adds to what it extends and takes nothing away, and so does the lender's own policy: rules are joined, and
+    what several hold rules stop is stopped. None: no pack, or a base that nobody lives in.
     """
     own = packs.get(jurisdiction)
     if own is None or not own.sendable:
         return None
     asked = capacity or STRICTEST
-    family = tuple(lineage(packs, jurisdiction))
-    values = {}
-    for name in SettingsModel.model_fields:
-        found = setting(packs, jurisdiction, name, asked, today)
-        if found is None:
-            return None
-        values[name] = found.value
+    layers = layers_of(packs, policies, jurisdiction)
+    values = {name: setting(layers, name, asked, today) for name in SettingsModel.model_fields}
+    if any(value is None for value in values.values()):
+        return None
+    return _pack(layers, stops, asked, today, {name: value[0] for name, value in values.items() if value}, calendars)
+
+
+def law(
+    packs: Mapping[str, PackModel],
+    stops: Iterable[StopModel],
+    jurisdiction: str,
+    today: date,
+    capacity: Capacity | None = None,
+    *,
+    policies: Mapping[str, PolicyModel] = MappingProxyType({}),
+    calendars: Calendars = MappingProxyType({}),
+) -> Pack | None:
+    """The rules of a place to ask about, not to send under: also of a base that nobody lives in, also of a draft.
+
+    Without `policies` it is what the law says and nothing else. None: there is no pack.
+    """
+    if jurisdiction not in packs:
+        return None
+    layers = layers_of(packs, policies, jurisdiction)
+    asked = capacity or STRICTEST
+    values = {name: setting(layers, name, asked, today) for name in SettingsModel.model_fields}
+    return _pack(
+        layers, stops, asked, today, {name: found[0] if found else 0 for name, found in values.items()}, calendars
+    )
+
+
+def _pack(
+    layers: Sequence[PackModel | PolicyModel],
+    stops: Iterable[StopModel],
+    capacity: Capacity,
+    today: date,
+    settings: Mapping[str, int],
+    calendars: Calendars,
+) -> Pack:
+    family = [layer for layer in layers if isinstance(layer, PackModel)]
+    own = family[0]
+    signatures = [layer.signed.until for layer in family if layer.signed is not None]
     return Pack(
-        jurisdiction=jurisdiction,
-        capacity=asked,
-        hours=tuple(hours_of(rule) for pack in family for rule in pack.hours if rule.binds(asked, today)),
+        jurisdiction=own.jurisdiction,
+        capacity=capacity,
+        hours=tuple(
+            rule
+            for layer in layers
+            for model in layer.hours
+            if model.binds(capacity, today) and (rule := hours_of(model, today, calendars)) is not None
+        ),
         caps=tuple(
             CapRule(
                 rule.id,
                 rule.purposes,
                 frozenset(rule.channels),
-                rule.count,
+                count,
                 rule.days,
                 rule.basis,
                 rule.per,
                 source_of(rule.source),
             )
-            for pack in family
-            for rule in pack.caps
-            if rule.binds(asked, today)
+            for layer in layers
+            for rule in layer.caps
+            if rule.binds(capacity, today) and (count := in_force(rule.count, today)) is not None
         ),
-        holds=hold_rules(stops, family, asked, today),
-        consent_needed=frozenset(
-            purpose
-            for pack in family
-            for rule in pack.consents
-            if rule.binds(asked, today)
-            for purpose in rule.purposes
+        holds=hold_rules(stops, family, capacity, today),
+        consents=tuple(
+            ConsentRule(rule.id, rule.purposes, source_of(rule.source), frozenset(rule.channels))
+            for layer in layers
+            for rule in layer.consents
+            if rule.binds(capacity, today)
         ),
-        balance_max_age_hours=values["balance_max_age_hours"],
-        deaf_after_minutes=values["deaf_after_minutes"],
-        confirm_opt_out_within_minutes=values["confirm_opt_out_within_minutes"],
+        balance_max_age_hours=settings["balance_max_age_hours"],
+        deaf_after_minutes=settings["deaf_after_minutes"],
+        confirm_opt_out_within_minutes=settings["confirm_opt_out_within_minutes"],
         signed_by="" if own.signed is None else own.signed.by,
-        signed_until=_NEVER_SIGNED
-        if own.signed is None
-        else min([own.signed.until, *(base.signed.until for base in family if base.signed is not None)]),
+        signed_until=_NEVER_SIGNED if own.signed is None else min(signatures),
+        bans=tuple(
+            Ban(rule.id, rule.purposes, source_of(rule.source), frozenset(rule.channels), rule.from_days_overdue)
+            for layer in layers
+            for rule in layer.bans
+            if rule.binds(capacity, today)
+        ),
     )
 
 
@@ -167,8 +255,24 @@ def source_of(model: SourceModel) -> Source:
     return Source(model.reference, model.confidence)
 
 
-def hours_of(model: HoursModel) -> HoursRule:
-    return HoursRule(model.id, model.purposes, model.allowed.week, source_of(model.source))
+def hours_of(
+    model: HoursModel, today: date = date.max, calendars: Calendars = MappingProxyType({})
+) -> HoursRule | None:
+    """The rule as it binds on `today`; None: not yet."""
+    allowed = in_force(model.allowed, today)
+    if allowed is None:
+        return None
+    return HoursRule(
+        model.id,
+        model.purposes,
+        allowed.week,
+        source_of(model.source),
+        channels=frozenset(model.channels),
+        holidays=calendars[model.holidays] if model.holidays is not None else frozenset(),
+        on_holidays=model.on_holidays,
+        unless_days_over=model.unless.days_overdue_over if model.unless is not None else None,
+        unless_consent=(model.unless.consent or "") if model.unless is not None else "",
+    )
 
 
 def strategy_of(model: StrategyModel) -> Strategy:
@@ -186,14 +290,21 @@ def strategy_of(model: StrategyModel) -> Strategy:
                 channels=stage.channels,
                 priority=stage.priority,
                 to=stage.to,
+                words_for=tuple(sorted(stage.words_for.items())),
             )
             for stage in model.stages
         ),
-        hours=hours_of(model.hours),
+        hours=_always(hours_of(model.hours)),
         max_attempts=model.max_attempts,
         max_rounds=model.max_rounds,
         max_case_days=model.max_case_days,
     )
+
+
+def _always(rule: HoursRule | None) -> HoursRule:
+    if rule is None:
+        raise ValueError("a strategy's hours hold from the beginning")
+    return rule
 
 
 def lender_of(model: LenderModel) -> Lender:

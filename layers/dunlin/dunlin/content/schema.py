@@ -7,8 +7,9 @@ exist. The models are what authors write; `resolve` turns them into the frozen t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -66,17 +67,24 @@ Hours = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"{_HOURS}|^none$"}),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=False)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$", max_length=40)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)]
 #: As the provider calls it: `IN_ENTITY_ID`, `campaign`.
 RegistrationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+RegionName = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")]
 LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[A-Z]{2}$")]
 #: Whether the zone exists is for `check`: asking the zone database costs more than the rest of the load.
 ZoneName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z_]+(/[A-Za-z_]+)*$")]
 Purposes = Annotated[frozenset[Purpose], AfterValidator(_not_empty)]
 Capacities = Annotated[frozenset[Capacity], AfterValidator(_not_empty)]
 #: Our own channels, and the ones on which somebody else reaches the borrower (as `POST /contacts:reserve` names them).
-ContactChannel = Literal["any", "sms", "email", "push", "call", "agent", "agency", "letter", "visit"]
+ContactChannel = Literal[
+    "any", "sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
+]
+AskedChannel = Literal["sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
+_CONTACT = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} [a-z]+( [a-z_]+)?$"
+CalendarName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]{2,3})?$")]
 
 
 class Strict(BaseModel):
@@ -96,15 +104,72 @@ class Rule(Strict):
     source: SourceModel
     capacity: Capacities = frozenset(ALL_CAPACITIES)
     effective_on: date | None = None
+    #: The last day it binds, where a law ends or another takes its place.
+    effective_until: date | None = None
 
     def binds(self, capacity: Capacity, today: date) -> bool:
-        return capacity in self.capacity and (self.effective_on is None or self.effective_on <= today)
+        if capacity not in self.capacity or (self.effective_on is not None and today < self.effective_on):
+            return False
+        return self.effective_until is None or today <= self.effective_until
+
+    @model_validator(mode="after")
+    def _end_after_it_begins(self) -> Self:
+        begins = self.effective_on or date.min
+        if self.effective_until is not None and self.effective_until < begins:
+            raise ValueError("effective_until: is before effective_on")
+        return self
+
+
+V = TypeVar("V")
+
+
+def _dated(value: object) -> object:
+    """A value that holds from the beginning, or several, each from its day."""
+    if isinstance(value, dict) and value and all(_is_day(key) for key in value):
+        return value
+    return {date.min: value}
+
+
+def _is_day(key: object) -> bool:
+    try:
+        date.fromisoformat(str(key))
+    except ValueError:
+        return False
+    return True
+
+
+#: `7`, or `{2021-11-30: 7, 2027-01-01: 5}`: each value from its day until the next. Before the first there is none.
+Dated = Annotated[dict[date, V], BeforeValidator(_dated)]
+
+
+def in_force(values: Mapping[date, V], today: date) -> V | None:
+    """The value of the latest day that is not after `today`; None: nothing holds yet."""
+    days = [day for day in values if day <= today]
+    return values[max(days)] if days else None
+
+
+class CaseModel(Strict):
+    """An example beside a rule: with nothing but this rule, may a message go then? `check` tries each.
+
+    `at` is local to the first of `zones` (without any: the pack's first). `contacts` are earlier ones about the same
+    debt, local too: `2026-11-20 10:00 sms`, with a purpose behind it where it is another.
+    """
+
+    at: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}(:\d{2})?$")]
+    allowed: StrictBool
+    zones: tuple[ZoneName, ...] = ()
+    purpose: Purpose | None = None
+    channel: AskedChannel = "sms"
+    days_overdue: StrictInt = 0
+    contacts: tuple[Annotated[str, StringConstraints(pattern=_CONTACT)], ...] = ()
+    consents: frozenset[Identifier] = frozenset()
 
 
 class NamedRule(Rule):
     """A rule that decisions and reasons name. The name is stored, so it is never used for another rule."""
 
     id: Identifier
+    cases: tuple[CaseModel, ...] = ()
 
 
 class WeekModel(Strict):
@@ -133,15 +198,39 @@ class WeekModel(Strict):
         return (self.mon, self.tue, self.wed, self.thu, self.fri, self.sat, self.sun)
 
 
+class UnlessModel(Strict):
+    """When a rule of hours steps back. Both said: either is enough."""
+
+    days_overdue_over: Annotated[StrictInt, Field(ge=0, le=3650)] | None = None
+    consent: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if self.days_overdue_over is None and self.consent is None:
+            raise ValueError("must say days_overdue_over or consent")
+        return self
+
+
 class HoursModel(NamedRule):
     purposes: Purposes
-    allowed: WeekModel
+    channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)] = frozenset({"any"})
+    allowed: Dated[WeekModel]
+    #: The calendar whose holidays have hours of their own; without `on_holidays` they are closed.
+    holidays: CalendarName | None = None
+    on_holidays: Hours = None
+    unless: UnlessModel | None = None
+
+    @model_validator(mode="after")
+    def _know_their_holidays(self) -> Self:
+        if "on_holidays" in self.model_fields_set and self.holidays is None:
+            raise ValueError("on_holidays: needs holidays, the calendar they are in")
+        return self
 
 
 class CapModel(NamedRule):
     purposes: Purposes
     channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)]
-    count: Annotated[StrictInt, Field(ge=1, le=100)]
+    count: Dated[Annotated[StrictInt, Field(ge=1, le=100)]]
     days: Annotated[StrictInt, Field(ge=1, le=LONGEST_CAP_DAYS)]
     basis: Literal["rolling", "calendar"]
     per: Literal["debtor", "loan"]
@@ -226,10 +315,20 @@ class StopsModel(Strict):
 
 class ConsentModel(NamedRule):
     purposes: Purposes
+    channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)] = frozenset({"any"})
+
+
+class BanModel(NamedRule):
+    """What is never said, at no hour."""
+
+    purposes: Purposes
+    channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)] = frozenset({"any"})
+    #: Only from so many days overdue on.
+    from_days_overdue: Annotated[StrictInt, Field(ge=0, le=3650)] | None = None
 
 
 class SettingModel(Rule):
-    value: Annotated[StrictInt, Field(ge=1)]
+    value: Dated[Annotated[StrictInt, Field(ge=1)]]
 
 
 class SettingsModel(Strict):
@@ -264,19 +363,67 @@ class PackModel(Strict):
     extends: Jurisdiction | None = None
     #: false: a base that others extend. Nobody lives in it, so nobody is written to under it.
     sendable: StrictBool = True
-    locales: Annotated[frozenset[LocaleName], AfterValidator(_not_empty)]
-    signed: SignatureModel | None
+    #: draft: nobody has reviewed it. It answers questions and plans; nothing is sent under it.
+    status: Literal["draft", "reviewed"] = "reviewed"
+    locales: Annotated[tuple[LocaleName, ...], Field(min_length=1)]
+    #: The zones somebody there may live in, the most usual first; inherited.
+    zones: tuple[ZoneName, ...] = ()
+    #: Parts of it that have no pack of their own: `same` rules, or `unreviewed`, where nobody is written to.
+    regions: dict[RegionName, Literal["same", "unreviewed"]] = Field(default_factory=dict)
+    signed: SignatureModel | None = None
     settings: SettingsModel = SettingsModel()
     hours: tuple[HoursModel, ...] = ()
     caps: tuple[CapModel, ...] = ()
     holds: tuple[HoldModel, ...] = ()
     consents: tuple[ConsentModel, ...] = ()
+    bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
 
     @model_validator(mode="after")
-    def _extend_another(self) -> Self:
+    def _agree_with_itself(self) -> Self:
         if self.extends == self.jurisdiction:
             raise ValueError("a pack cannot extend itself")
+        if self.status == "draft" and self.signed is not None:
+            raise ValueError("signed: a draft is not signed; a signed pack has been reviewed")
+        if len(set(self.locales)) != len(self.locales):
+            raise ValueError("locales: one is there twice")
+        return self
+
+
+class PolicyModel(Strict):
+    """What the lender asks of itself in a jurisdiction, beyond its law: only ever stricter."""
+
+    jurisdiction: Jurisdiction
+    settings: SettingsModel = SettingsModel()
+    hours: tuple[HoursModel, ...] = ()
+    caps: tuple[CapModel, ...] = ()
+    consents: tuple[ConsentModel, ...] = ()
+    bans: tuple[BanModel, ...] = ()
+    texts: tuple[ContentRuleModel, ...] = ()
+
+    @model_validator(mode="after")
+    def _be_its_own(self) -> Self:
+        for section in ("hours", "caps", "consents", "bans", "texts"):
+            for number, rule in enumerate(getattr(self, section)):
+                if rule.source.confidence != "own":
+                    raise ValueError(f"{section}[{number}]: {rule.id} says it is a law: it belongs in a pack")
+        return self
+
+
+class CalendarModel(Strict):
+    """The public holidays of a place, day by day, as they were known when the file was made."""
+
+    calendar: CalendarName
+    source: SourceModel
+    first_year: StrictInt
+    last_year: StrictInt
+    days: dict[date, Text]
+
+    @model_validator(mode="after")
+    def _cover_their_years(self) -> Self:
+        years = {day.year for day in self.days}
+        if years != set(range(self.first_year, self.last_year + 1)):
+            raise ValueError("days: each year from first_year to last_year has some, and no other year")
         return self
 
 
@@ -294,11 +441,15 @@ class StageModel(Strict):
     channels: tuple[Channel, ...] = ()
     priority: Annotated[StrictInt, Field(ge=0, le=9)]
     to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)  # a representative stands in the place of whom they represent
+    #: Other words for some of them: a guarantor reads of a loan they guarantee, not of their own.
+    words_for: dict[PartyRole, Identifier] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fit_its_kind(self) -> Self:
         if PartyRole.PRIMARY not in self.to or PartyRole.REPRESENTATIVE in self.to or len(set(self.to)) < len(self.to):
             raise ValueError("to names the primary borrower, co_borrower and guarantor beside, each once")
+        if self.words_for.keys() - set(self.to):
+            raise ValueError("words_for: names only whom the stage is said to")
         if self.kind == "referral":
             if self.template is not None or self.channels or len(self.to) > 1:
                 raise ValueError("a referral is to a person: it has neither template nor channels, and no addressee")
@@ -385,6 +536,9 @@ class TextsModel(Strict):
     early_help: Text  # what we can do for someone who cannot pay in full
     opt_out_sms: Text
     opt_out_email: Text
+    self_service: Text  # where to read, sign and upload, in words
+    local_help: Text  # approved help in a crisis
+    guidance: Text  # independent advice on money and debt
 
 
 class LenderModel(Strict):
@@ -405,12 +559,44 @@ class LenderModel(Strict):
 
 # ── Templates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-VariableType = Literal["text", "money", "optional_money", "date", "count", "items"]
+VariableType = Literal[
+    "text",
+    "money",
+    "optional_money",
+    "date",
+    "count",
+    "items",
+    "tail",
+    "reference",
+    "percent",
+    "phrase",
+    "phrases",
+]
 
-#: Every variable a template can ask for. Its type decides how it is written, and whether it is read back.
-VARIABLES: dict[str, VariableType] = {
-    "name": "text",
-    "tail": "text",
+#: What every text may say without asking for it: who speaks, and how to pay, answer and get help.
+COMMON_VARIABLES = frozenset(
+    {
+        "name",
+        "signature",
+        "opt_out",
+        "lender",
+        "brand",
+        "hotline",
+        "hotline_hours",
+        "pay",
+        "pay_transfer",
+        "pay_wallet",
+        "pay_debit",
+        "early_help",
+        "self_service",
+        "local_help",
+        "guidance",
+        "sender",
+    }
+)
+#: What a statement holds: the figures of what is due now, summed by nobody but the core.
+STATEMENT_VARIABLES: dict[str, VariableType] = {
+    "tail": "tail",
     "total": "money",
     "fees": "optional_money",
     "due_on": "date",
@@ -418,59 +604,69 @@ VARIABLES: dict[str, VariableType] = {
     "days": "count",
     "accounts": "count",
     "items": "items",
-    "signature": "text",
-    "opt_out": "text",
-    "lender": "text",
-    "brand": "text",
-    "hotline": "text",
-    "hotline_hours": "text",
-    "pay": "text",
-    "pay_transfer": "text",
-    "pay_wallet": "text",
-    "pay_debit": "text",
-    "early_help": "text",
 }
-#: Those that need a statement.
-FIGURES = frozenset({"tail", "total", "fees", "due_on", "days", "accounts", "items"})
 
 
-class TemplateHeader(Strict):
-    """The front matter of a template file."""
+class MessageModel(Strict):
+    """What one message is for, in every language: its trigger, its purpose, the facts it needs."""
 
-    id: Identifier
-    locale: LocaleName
-    channel: Channel
+    says: Text
+    #: `stage`: the contact strategy's; `event`: the core's event of this name; `reply`: the borrower's own words.
+    trigger: Literal["stage", "event", "reply"]
     purpose: Purpose
     tone: Literal["friendly", "plain", "factual"]
-    author: Text
-    #: `offers`: the text says how to opt out. `confirms`: it is the answer to an opt-out.
-    opt_out: Literal["offers", "confirms"] = "offers"
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.SMS, Channel.EMAIL)
+    #: Later than so many hours after its trigger it is not said any more.
+    within_hours: Annotated[StrictInt, Field(ge=1, le=24 * 30)] = 24
+    #: Nothing waits behind it: whoever is in danger is told first.
+    urgent: StrictBool = False
+    #: Whether it states what is due, from the same read as the reservation.
+    statement: StrictBool = False
+    #: `offers`: the text says how to opt out. `confirms`: it answers an opt-out. `none`: it is no place for it.
+    opt_out: Literal["offers", "confirms", "none"] = "offers"
     #: What the text says will follow, so that the strategy can be held against it.
     says_next: Literal["nothing", "reminder", "last_reminder", "person"] = "nothing"
     #: `reply_by` is this many days from today.
     reply_within_days: Annotated[StrictInt, Field(ge=1, le=30)] | None = None
-    #: Parts of an ordinary text, for the pacer; and the most that any text may take.
-    expected_parts: Annotated[StrictInt, Field(ge=0, le=10)] = 0
-    max_parts: Annotated[StrictInt, Field(ge=0, le=10)] = 0
-    subject: Text | None = None
-    variables: dict[str, VariableType]
+    #: The letter that the law may require beside it; the text never takes its place.
+    letter: Identifier | None = None
+    #: A consent of its own, beyond the purpose's.
+    consent: Identifier | None = None
+    variables: dict[VariableName, VariableType]
 
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Self:
         for name, kind in self.variables.items():
-            if name not in VARIABLES:
-                raise ValueError(f"variables: {name} is not a variable a template can have")
-            if VARIABLES[name] != kind:
-                raise ValueError(f"variables: {name} is of type {VARIABLES[name]}")
-        if (self.channel is Channel.EMAIL) != (self.subject is not None):
-            raise ValueError("an e-mail has a subject, a text message has none")
-        if self.channel is Channel.SMS and not 1 <= self.expected_parts <= self.max_parts:
-            raise ValueError("a text message needs expected_parts and max_parts, at least 1 each")
+            if name in COMMON_VARIABLES:
+                raise ValueError(f"variables: {name} is in every text and need not be declared")
+            if self.statement and STATEMENT_VARIABLES.get(name, kind) != kind:
+                raise ValueError(f"variables: {name} is of type {STATEMENT_VARIABLES[name]}")
+            if not self.statement and kind in ("items", "optional_money"):
+                raise ValueError(f"variables: {name} comes from a statement; say statement: true")
         if ("reply_by" in self.variables) != (self.reply_within_days is not None):
             raise ValueError("reply_by and reply_within_days go together")
-        if FIGURES & self.variables.keys() and "total" not in self.variables:
-            raise ValueError("variables: a text with figures states the total")
+        if self.statement and "total" not in self.variables:
+            raise ValueError("variables: a message with a statement states the total")
+        if self.trigger == "stage" and self.purpose not in (Purpose.SERVICING, Purpose.COLLECTION):
+            raise ValueError("purpose: what a stage says is servicing or collection")
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("channels: one is there twice")
         return self
+
+
+class MessagesModel(Strict):
+    """One group of messages."""
+
+    group: Identifier
+    messages: Annotated[dict[Identifier, MessageModel], Field(min_length=1)]
+
+
+class PhrasesModel(Strict):
+    """Approved words for what the core says by a code: reasons, steps, documents. Its own words are never sent."""
+
+    locale: LocaleName
+    author: Text
+    phrases: Annotated[dict[Identifier, dict[Identifier, Text]], Field(min_length=1)]
 
 
 # ── Words, zones, releases ───────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from dunlin.domain.decide import MARKS_KEPT, Action, EndCase, OpenCase, Request,
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
 from dunlin.domain.occasion import mark_id, occasion_key
+from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
 from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState, Reason
 
@@ -169,6 +170,8 @@ def _mark(
 
 def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetime) -> Message:
     channel, stage = action.point.channel, action.stage
+    locale = policy.language_for(action.party.locale)
+    template = stage.template_for(told_as(borrower, action.party, action.principal_id))
     return Message(
         borrower_id=borrower.borrower_id,
         key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt, action.principal_id),
@@ -180,8 +183,8 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         party_id=action.party.party_id,
         point=action.point.point,
         line=action.line.line_id,
-        locale=action.party.locale,
-        template=stage.template,
+        locale=locale,
+        template=template,
         loan_ids=tuple(loan.loan_id for loan in action.loans),
         due_on=action.due_on,
         episode=action.episode,
@@ -190,7 +193,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         requested_at=now,
         not_before=now,
         not_after=action.until,
-        expected_parts=policy.expected_parts.get((stage.template, action.party.locale), 1),
+        expected_parts=policy.expected_parts.get((template, locale), 1),
         decided_version=borrower.version,
         content_version=policy.content_version,
         reason=Reason.STAGE_DUE,

@@ -6,15 +6,14 @@ nobody knows when it was felt, every moment of that interval counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from dunlin.domain.borrower import Contact
 from dunlin.domain.hours import at_local, local_date
-from dunlin.domain.policy import CapRule
+from dunlin.domain.policy import ANY_CHANNEL, CapRule
 from dunlin.domain.words import Purpose
 
-ANY_CHANNEL = "any"
 #: No rule looks further back; older contacts leave the hot item (the ledger keeps them).
 LONGEST_WINDOW = timedelta(days=40)
 
@@ -35,17 +34,43 @@ def binding_cap(
     `contacts` are those that the person felt, for the caps per debtor; `about_loans` those to anybody about the
     borrower's loans, for the caps per loan (None: the same).
     """
-    binding: tuple[datetime, CapRule] | None = None
-    of_loans = contacts if about_loans is None else about_loans
-    if not contacts and not of_loans:
+    if not contacts and not about_loans:
         return None
+    return max(
+        caps_that_bind(
+            rules,
+            contacts,
+            channel=channel,
+            purpose=purpose,
+            loan_ids=loan_ids,
+            zones=zones,
+            now=now,
+            about_loans=about_loans,
+        ),
+        key=lambda found: found[0],
+        default=None,
+    )
+
+
+def caps_that_bind(
+    rules: Iterable[CapRule],
+    contacts: Sequence[Contact],
+    *,
+    channel: str,
+    purpose: Purpose,
+    loan_ids: tuple[str, ...],
+    zones: tuple[str, ...],
+    now: datetime,
+    about_loans: Sequence[Contact] | None = None,
+) -> Iterator[tuple[datetime, CapRule]]:
+    """Every cap that is full, with the moment it has room again."""
+    of_loans = contacts if about_loans is None else about_loans
     for rule in rules:
         if purpose not in rule.purposes or not (ANY_CHANNEL in rule.channels or channel in rule.channels):
             continue
         room_at = _room_at(rule, contacts if rule.per == "debtor" else of_loans, loan_ids, zones, now)
-        if room_at > now and (binding is None or room_at > binding[0]):
-            binding = (room_at, rule)
-    return binding
+        if room_at > now:
+            yield room_at, rule
 
 
 def _room_at(

@@ -24,7 +24,7 @@ from typing import assert_never
 from dunlin.domain.borrower import Borrower, Case, ContactPoint, Loan, Party, StageMark
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.occasion import mark_id
-from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of
+from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, escalation_stop, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
@@ -382,6 +382,7 @@ def _offer(
         rule = "party.may_hear" if party is None else "party.loan_ids"
         return Skip(stage, due_on, episode, attempt, _ids(loans), Reason.NOT_A_PARTY, rule, principal_id)
     loans = told
+    template = stage.template_for(told_as(borrower, party, principal_id))
     later: Later | None = None
     never: Never | None = None
     for channel in stage.channels:
@@ -391,11 +392,11 @@ def _offer(
             if point.channel is not channel:
                 continue
             answer: Permit = permit(
-                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=stage.template
+                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template
             )
             if isinstance(answer, Allowed):
-                if (stage.template, party.locale) not in policy.locales:
-                    answer = Never(Reason.NO_TEMPLATE, stage.template)
+                if (template, policy.language_for(party.locale)) not in policy.locales:
+                    answer = Never(Reason.NO_TEMPLATE, template)
                 else:
                     line = line_for(policy, channel, stage.purpose)
                     if line is not None:

@@ -116,3 +116,10 @@ def _speaks_for(borrower: Borrower, representative: Party, principal: Party | No
         return True
     primary = _primary(borrower)
     return primary is not None and primary.party_id == representative.represents
+
+
+def told_as(borrower: Borrower, party: Party, principal_id: str) -> PartyRole:
+    """As what somebody is told: a representative as the one in whose place they stand."""
+    if not principal_id:
+        return PartyRole.PRIMARY if party.role is PartyRole.REPRESENTATIVE else party.role
+    return next((other.role for other in borrower.parties if other.party_id == principal_id), party.role)

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Loan, Party
 from dunlin.domain.caps import binding_cap
-from dunlin.domain.hours import next_window, weeks_for
+from dunlin.domain.hours import closing_rules, local_date, next_window, openings_for
 from dunlin.domain.parties import addressee, felt_by, stands_for
 from dunlin.domain.policy import Line, Pause, Policy, Strategy
-from dunlin.domain.words import Channel, HoldKind, PauseScope, Purpose, Reason, UnderStop
+from dunlin.domain.statement import days_past_due
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PauseScope, Purpose, Reason, UnderStop
 
 #: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
 HAND_OVER_WITHIN = timedelta(minutes=2)
@@ -102,8 +103,13 @@ def permit(
         return Never(Reason.NO_CONTACT_POINT, "contact_point.usable")
     if point.blocked and (purpose in point.blocked or "*" in point.blocked):
         return Never(Reason.OPTED_OUT, "opt_out")
-    if purpose in policy.pack.consent_needed and purpose not in party.consents:
-        return Never(Reason.NO_CONSENT, "consent_needed")
+    if any(purpose in ban.purposes for ban in policy.pack.bans):
+        banned = policy.pack.ban(purpose, channel, most_overdue(borrower, now))
+        if banned is not None:
+            return Never(Reason.FORBIDDEN, banned)
+    missing = policy.pack.missing_consent(purpose, channel, party.consents)
+    if missing is not None:
+        return Never(Reason.NO_CONSENT, missing)
     line = line_for(policy, channel, purpose)
     if line is None:
         return Never(Reason.NO_ROUTE, "lines")
@@ -256,12 +262,37 @@ def _when(
         now=now,
         about_loans=borrower.contacts,
     )
-    weeks = weeks_for((*policy.pack.hours, strategy.hours), purpose)
-    window = next_window(weeks, zones, now if cap is None else cap[0], WINDOW_MARGIN)
-    if window is None:
-        return Never(Reason.QUIET_HOURS, "hours")
-    if cap is not None:
+    rules = (*policy.pack.hours, strategy.hours)
+    overdue = least_overdue(borrower, loans, now) if policy.pack.hours_change_with_age else 0
+    openings = openings_for(rules, purpose, point.channel, days_overdue=overdue, consents=party.consents)
+    window = next_window(openings, zones, now if cap is None else cap[0], WINDOW_MARGIN)
+    if cap is not None and window is not None:
         return Later(window[0], Reason.CAP, cap[1].rule_id)
-    if window[0] > now:
-        return Later(window[0], Reason.QUIET_HOURS, "hours")
+    if window is None or window[0] > now:
+        closed = closing_rules(
+            rules, purpose, point.channel, zones, now, WINDOW_MARGIN, days_overdue=overdue, consents=party.consents
+        )
+        rule = closed[0] if closed else "hours"
+        if window is None:
+            return Never(Reason.QUIET_HOURS, rule)
+        return Later(window[0], Reason.QUIET_HOURS, rule)
     return Allowed(window[1])
+
+
+def least_overdue(borrower: Borrower, loans: tuple[Loan, ...], now: datetime) -> int:
+    """The days overdue of the loan that is least so: what a rule allows of old debts, every one of them must be."""
+    return min(_days_overdue(borrower, loans, now), default=0)
+
+
+def most_overdue(borrower: Borrower, now: datetime) -> int:
+    """The days overdue of the borrower's oldest debt to us."""
+    still_open = tuple(loan for loan in borrower.loans if loan.status is LoanStatus.OPEN)
+    return max(_days_overdue(borrower, still_open, now), default=0)
+
+
+def _days_overdue(borrower: Borrower, loans: tuple[Loan, ...], now: datetime) -> list[int]:
+    today = local_date(now, borrower.zone)
+    # A loan of which nothing is owed is not overdue: it has no instalment to be late with.
+    return [
+        days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) if loan.instalments else 0 for loan in loans
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import assert_never
@@ -17,18 +18,64 @@ class Source:
     confidence: str
 
 
+#: Every channel on which somebody is reached at an hour. A letter has none.
+ANY_CHANNEL = "any"
+LETTER = "letter"
+Hours = tuple[int, int] | None
+
+
 @dataclass(frozen=True, slots=True)
 class HoursRule:
     """Local hours in which a message of these purposes may be felt.
 
-    `week[d]` (0 = Monday) is (open, close) in minutes after local midnight, or None for a closed day. Every zone that
-    the borrower may be in must be inside its own hours.
+    `week[d]` (0 = Monday) is (open, close) in minutes after local midnight, or None for a closed day; on a day in
+    `holidays` it is `on_holidays` instead. Every zone that the borrower may be in must be inside its own hours. The
+    rule does not bind once a debt is more than `unless_days_over` days overdue, nor with the consent named
+    `unless_consent`.
     """
 
     rule_id: str
     purposes: frozenset[Purpose]
-    week: tuple[tuple[int, int] | None, ...]
+    week: tuple[Hours, ...]
     source: Source
+    channels: frozenset[str] = frozenset({ANY_CHANNEL})
+    holidays: frozenset[date] = frozenset()
+    on_holidays: Hours = None
+    unless_days_over: int | None = None
+    unless_consent: str = ""
+
+    def is_about(self, purpose: Purpose, channel: str) -> bool:
+        if purpose not in self.purposes:
+            return False
+        return channel in self.channels or (ANY_CHANNEL in self.channels and channel != LETTER)
+
+    def binds(self, purpose: Purpose, channel: str, days_overdue: int, consents: Container[str]) -> bool:
+        if not self.is_about(purpose, channel):
+            return False
+        if self.unless_days_over is not None and days_overdue > self.unless_days_over:
+            return False
+        return not (self.unless_consent and self.unless_consent in consents)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRule:
+    """Messages of these purposes on these channels need the person's consent to that purpose."""
+
+    rule_id: str
+    purposes: frozenset[Purpose]
+    source: Source
+    channels: frozenset[str] = frozenset({ANY_CHANNEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """What is never said: these purposes on these channels, from so many days overdue on (None: always)."""
+
+    rule_id: str
+    purposes: frozenset[Purpose]
+    source: Source
+    channels: frozenset[str] = frozenset({ANY_CHANNEL})
+    from_days_overdue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +123,35 @@ class Pack:
     hours: tuple[HoursRule, ...]
     caps: tuple[CapRule, ...]
     holds: tuple[HoldRule, ...]
-    consent_needed: frozenset[Purpose]
+    consents: tuple[ConsentRule, ...]
     balance_max_age_hours: int
     deaf_after_minutes: int
     confirm_opt_out_within_minutes: int
     signed_by: str
     signed_until: date
+    bans: tuple[Ban, ...] = ()
+
+    @property
+    def hours_change_with_age(self) -> bool:
+        """Whether some hours depend on how long a debt is overdue."""
+        return any(rule.unless_days_over is not None for rule in self.hours)
+
+    def missing_consent(self, purpose: Purpose, channel: str, given: Container[str]) -> str | None:
+        """The rule that asks for a consent to this purpose which was not given; None: nothing is missing."""
+        if not self.consents or purpose in given:
+            return None
+        for rule in self.consents:
+            if purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels):
+                return rule.rule_id
+        return None
+
+    def ban(self, purpose: Purpose, channel: str, days_overdue: int) -> str | None:
+        """The rule that forbids this purpose on this channel at any hour; None: there is none."""
+        for rule in self.bans:
+            about = purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels)
+            if about and (rule.from_days_overdue is None or days_overdue >= rule.from_days_overdue):
+                return rule.rule_id
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +174,13 @@ class Stage:
     channels: tuple[Channel, ...]
     priority: int
     to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)
+    words_for: tuple[tuple[PartyRole, str], ...] = ()
+
+    def template_for(self, role: PartyRole) -> str:
+        """The words for somebody of this role: who guarantees a loan does not read that it is theirs."""
+        if not self.words_for:
+            return self.template
+        return dict(self.words_for).get(role, self.template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +307,13 @@ class Policy:
     conditions: Conditions
     locales: frozenset[tuple[str, str]]  # (template, locale) that exist
     expected_parts: dict[tuple[str, str], int]
+    #: What is spoken there, the fallback first.
+    languages: tuple[str, ...] = ()
+
+    def language_for(self, locale: str) -> str:
+        """The person's own locale where there are texts in it; else the same language as it is written there; else
+        what the place declares first."""
+        if locale in self.languages or not self.languages:
+            return locale
+        language = locale.partition("-")[0]
+        return next((own for own in self.languages if own.partition("-")[0] == language), self.languages[0])

@@ -10,12 +10,14 @@ class Channel(StrEnum):
 
     SMS = "sms"
     EMAIL = "email"
+    PUSH = "push"
 
 
 class Purpose(StrEnum):
     """Why a message is sent; consent, caps, hours and opt-outs are rules about purposes."""
 
-    SERVICING = "servicing"  # reminders before and on the due date, notices about the account
+    SERVICE = "service"  # what happened on an application or account: nothing is asked for
+    SERVICING = "servicing"  # reminders before and on the due date
     COLLECTION = "collection"  # anything about an amount that is overdue
     MANDATORY = "mandatory"  # a notice that a law requires on this channel
     REPLY = "reply"  # the answer to a text the borrower sent
@@ -150,6 +152,7 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     CAP = "cap"
     HOLD = "hold"
+    FORBIDDEN = "forbidden"  # what is never said, at no hour: an offer to somebody in arrears
     NOT_A_PARTY = "not_a_party"
     # not sent: facts moved
     PAID = "paid"

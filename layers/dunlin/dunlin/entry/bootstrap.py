@@ -136,7 +136,7 @@ class Runtime:
     def content(self) -> Content:
         from dunlin.content.loader import load_content
 
-        return load_content(Path(required("CONTENT_DIR")))
+        return load_content(Path(required("CONTENT_DIR")), lazily=True)
 
     @cached_property
     def keys(self) -> HmacPointKeys:
@@ -294,7 +294,7 @@ class Runtime:
     def pauses(self) -> Pauses:
         from dunlin.services.pauses import Pauses
 
-        templates = frozenset(template for template, _, _ in self.content.templates)
+        templates = frozenset(template for template, _ in self.content.parts)
         return Pauses(self.controls, self.content.lender, templates, self.clock)
 
     @cached_property

@@ -134,7 +134,8 @@ class _Party(_Strict):
     party_id: Id
     role: PartyRole
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-    locale: Literal["zh-CN", "en-US"]
+    #: Any language; who has none of ours is written to in the one that their place declares first.
+    locale: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}$")]
     phone: Phone | None = None
     email: Email | None = None
     may_hear: Annotated[list[Purpose], Field(max_length=10)]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from dunlin.domain.apply import pruned, with_contact, without_contact, woken
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, ContactPoint, Loan, Party
 from dunlin.domain.caps import binding_cap
-from dunlin.domain.hours import next_window, weeks_for
+from dunlin.domain.hours import closing_rules, next_window, openings_for
 from dunlin.domain.parties import (
     addressee,
     felt_by,
@@ -22,7 +22,7 @@ from dunlin.domain.parties import (
     loans_told,
     with_felt_elsewhere,
 )
-from dunlin.domain.permit import LOOK_AGAIN, WINDOW_MARGIN, holding, is_stale, zones_of
+from dunlin.domain.permit import LOOK_AGAIN, WINDOW_MARGIN, holding, is_stale, least_overdue, most_overdue, zones_of
 from dunlin.domain.policy import Policy
 from dunlin.domain.words import Channel, LoanStatus, PauseScope, Purpose, Reason
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, Suppressed, VersionConflict
@@ -34,6 +34,8 @@ from dunlin.services.ports import Change, Clock, Felt, Record, Store
 OUTSIDE_TAKES = timedelta(minutes=30)
 #: Channels on which the party's telephone rings. What an agent or an agency does not name is counted as a call.
 BY_TELEPHONE = frozenset({"call", "agent", "agency"})
+#: Channels on which a number or an address is kept, and opted out of by itself.
+OPTED_OUT_ONE_BY_ONE = frozenset({Channel.SMS, Channel.EMAIL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ def _points(party: Party, channel: str) -> tuple[ContactPoint, ...]:
 
 def _suppressible(asked: _Asked) -> tuple[str, Channel, Purpose] | None:
     """The point whose suppression forbids the contact: on a channel that people opt out of one by one."""
-    if asked.channel not in set(Channel) or not asked.points:
+    if asked.channel not in OPTED_OUT_ONE_BY_ONE or not asked.points:
         return None
     return (asked.points[0].point, asked.points[0].channel, asked.purpose)
 
@@ -254,8 +256,13 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
     opted_out = _opted_out(asked)
     if opted_out is not None:
         return opted_out
-    if asked.purpose in policy.pack.consent_needed and asked.purpose not in party.consents:
-        return Denied(Reason.NO_CONSENT, "consent_needed", None)
+    if any(asked.purpose in ban.purposes for ban in policy.pack.bans):
+        banned = policy.pack.ban(asked.purpose, asked.channel, most_overdue(borrower, now))
+        if banned is not None:
+            return Denied(Reason.FORBIDDEN, banned, None)
+    missing = policy.pack.missing_consent(asked.purpose, asked.channel, party.consents)
+    if missing is not None:
+        return Denied(Reason.NO_CONSENT, missing, None)
     held = holding(borrower, asked.purpose, policy, now, loans=asked.loans, party=party, points=asked.points)
     if held is not None:
         return Denied(held.reason, held.rule, held.at)
@@ -276,19 +283,29 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
     )
     if cap is not None:
         return Denied(Reason.CAP, cap[1].rule_id, cap[0])
-    weeks = weeks_for((*policy.pack.hours, rules.strategy.hours), asked.purpose)
-    window = next_window(weeks, zones, now, WINDOW_MARGIN)
-    if window is None:
-        return Denied(Reason.QUIET_HOURS, "hours", None)
-    if window[0] > now:
-        return Denied(Reason.QUIET_HOURS, "hours", window[0])
+    hours = (*policy.pack.hours, rules.strategy.hours)
+    overdue = least_overdue(borrower, asked.loans, now) if policy.pack.hours_change_with_age else 0
+    openings = openings_for(hours, asked.purpose, asked.channel, days_overdue=overdue, consents=party.consents)
+    window = next_window(openings, zones, now, WINDOW_MARGIN)
+    if window is None or window[0] > now:
+        closed = closing_rules(
+            hours,
+            asked.purpose,
+            asked.channel,
+            zones,
+            now,
+            WINDOW_MARGIN,
+            days_overdue=overdue,
+            consents=party.consents,
+        )
+        return Denied(Reason.QUIET_HOURS, closed[0] if closed else "hours", window[0] if window is not None else None)
     return window[1]
 
 
 def _opted_out(asked: _Asked) -> Denied | None:
     """What the person does not want: everything, however it comes, or what is written to one point."""
     word = asked.party.last_word
-    if asked.channel not in set(Channel):
+    if asked.channel not in OPTED_OUT_ONE_BY_ONE:
         everything = word is not None and word.opted_out
         return Denied(Reason.OPTED_OUT, "opt_out.everything", None) if everything else None
     if not asked.points:

@@ -181,7 +181,8 @@ def _reply(
 ) -> Message | None:
     party, point = person
     line = line_for(rules.policy, Channel.SMS, Purpose.REPLY)
-    if line is None or (stage, party.locale) not in rules.policy.locales:
+    locale = rules.policy.language_for(party.locale)
+    if line is None or (stage, locale) not in rules.policy.locales:
         return None
     within = _REPLY_WITHIN
     if stage == OPT_OUT_CONFIRMATION:
@@ -198,7 +199,7 @@ def _reply(
         party_id=party.party_id,
         point=point.point,
         line=line.line_id,
-        locale=party.locale,
+        locale=locale,
         template=stage,
         loan_ids=(),
         due_on=None,
@@ -208,7 +209,7 @@ def _reply(
         requested_at=now,
         not_before=now,
         not_after=not_after,
-        expected_parts=rules.policy.expected_parts.get((stage, party.locale), 1),
+        expected_parts=rules.policy.expected_parts.get((stage, locale), 1),
         decided_version=borrower.version,
         content_version=rules.policy.content_version,
         reason=Reason.REPLY_DUE,

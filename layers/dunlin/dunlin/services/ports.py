@@ -336,7 +336,8 @@ class Content(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """What a text is made of. `statement` is None for replies that carry no figures."""
+    """What a text is made of. `statement` is None for texts that state nothing due; `facts` are the core's, in machine
+    form (`1234.50 USD`, `2026-05-06`, `12.5`), under the names the message declares."""
 
     template: str
     locale: str
@@ -345,11 +346,13 @@ class RenderRequest:
     line: Line
     today: date
     statement: Statement | None = None
+    facts: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A text, read back: `figures` are the ones found in it. An e-mail has no parts. Too long: it must not be sent."""
+    """A text, read back: `figures` are the ones found in it. Only a text message has parts. Too long: it must not be
+    sent."""
 
     subject: str
     body: str
