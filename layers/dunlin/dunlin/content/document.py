@@ -53,7 +53,8 @@ class Document:
         """Pydantic's location without its own annotations; the last part may be a key that is missing."""
         path: Path = ()
         for part in loc:
-            if (*path, part) in self.lines or part == loc[-1]:
+            of_ours = isinstance(part, int) or not part.startswith(("[", "datetime."))  # not a key's own check
+            if of_ours and ((*path, part) in self.lines or part == loc[-1]):
                 path = (*path, part)
         return path
 

@@ -565,7 +565,7 @@ def renderings(
     if key not in _TRIED:
         if len(_TRIED) >= _MOST_TRIED:
             _TRIED.clear()
-        _TRIED[key] = tuple(_rendered(renderer, template, line, days))
+        _TRIED[key] = tuple(_rendered(renderer, template, line, days, _codes_of(content, template)))
     yield from _TRIED[key]
 
 
@@ -574,7 +574,20 @@ _TRIED: dict[str, tuple[tuple[str, Rendered | str], ...]] = {}
 _MOST_TRIED = 20_000
 
 
-def _rendered(renderer: Renderer, template: Template, line: Line, days: int) -> Iterator[tuple[str, Rendered | str]]:
+def _codes_of(content: Content, template: Template) -> tuple[tuple[str, str], ...]:
+    """Each code that the core may say in this text, with its fact's name: the longest words decide how long it gets."""
+    return tuple(
+        (name, code)
+        for name, kind in template.variables.items()
+        if kind in ("phrase", "phrases")
+        for code in content.phrases.get(template.locale, {})
+        if code.startswith(f"{name}.")
+    )
+
+
+def _rendered(
+    renderer: Renderer, template: Template, line: Line, days: int, codes: tuple[tuple[str, str], ...]
+) -> Iterator[tuple[str, Rendered | str]]:
     for sample in samples(template.locale, days):
         request = RenderRequest(
             template=template.template_id,
@@ -590,10 +603,18 @@ def _rendered(renderer: Renderer, template: Template, line: Line, days: int) -> 
                 if name in sample.facts and not (template.statement and name in STATEMENT_VARIABLES)
             ),
         )
-        try:
-            yield sample.label, renderer.render(request)
-        except (ContentError, FiguresMismatch) as mistake:
-            yield sample.label, str(mistake)
+        yield sample.label, _text_or_why_not(renderer, request)
+        if sample.label == "ordinary":
+            for fact, code in codes:
+                figures = tuple(Figure(fact, code) if known.name == fact else known for known in request.facts)
+                yield code, _text_or_why_not(renderer, replace(request, facts=figures))
+
+
+def _text_or_why_not(renderer: Renderer, request: RenderRequest) -> Rendered | str:
+    try:
+        return renderer.render(request)
+    except (ContentError, FiguresMismatch) as mistake:
+        return str(mistake)
 
 
 def _days_of(content: Content, template: Template) -> int:

@@ -407,6 +407,10 @@ class PolicyModel(Strict):
             for number, rule in enumerate(getattr(self, section)):
                 if rule.source.confidence != "own":
                     raise ValueError(f"{section}[{number}]: {rule.id} says it is a law: it belongs in a pack")
+        for name in SettingsModel.model_fields:
+            setting: SettingModel | None = getattr(self.settings, name)
+            if setting is not None and setting.source.confidence != "own":
+                raise ValueError(f"settings.{name}: says it is a law: it belongs in a pack")
         return self
 
 
