@@ -41,6 +41,7 @@ from moto.core.utils import camelcase_to_underscores
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.exceptions import (
     ConditionalCheckFailed,
+    DynamodbException,
     ItemSizeTooLarge,
     MockValidationException,
     MultipleTransactionsException,
@@ -402,7 +403,7 @@ def _transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]], si
         committed = True
     except MockValidationException:
         raise
-    except Exception as error:
+    except DynamodbException as error:  # what DynamoDB itself would answer; a defect of ours is not made an answer
         reasons[failed_at] = (type(error).__name__, str(error), None)
         raise TransactionCanceledException(reasons) from error
     finally:

@@ -106,7 +106,8 @@ def assert_stands(faults: dict[int, Fault], about: str) -> None:
     try:
         told(faults)
     except Exception as broken:
-        raise AssertionError(f"{about}: {broken}") from broken
+        broken.add_note(about)
+        raise
 
 
 def test_the_history_visits_every_function_and_every_port() -> None:
@@ -160,7 +161,8 @@ def test_pairs_of_faults() -> None:
             script(world)
             end(world)
         except Exception as broken:
-            raise AssertionError(f"seed {seed}: {pair}: {broken}") from broken
+            broken.add_note(f"seed {seed}: {pair}")
+            raise
 
 
 def test_a_fault_that_is_not_there_is_noticed() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from dunlin.domain.borrower import Contact
-from dunlin.domain.caps import binding_cap
+from dunlin.domain.caps import Asked, binding_cap
 from dunlin.domain.policy import CapRule
 from dunlin.domain.words import Purpose
 
@@ -21,14 +22,9 @@ PER_LOAN = a_cap(rule_id="loan", count=1, days=7, basis="rolling", per="loan")
 
 
 def bound(rules: tuple[CapRule, ...], contacts: list[Contact], **changes: Any) -> tuple[str, datetime] | None:
-    asked: dict[str, Any] = {
-        "channel": "sms",
-        "purpose": Purpose.SERVICING,
-        "loan_ids": ("l-1",),
-        "zones": (NEW_YORK,),
-        "now": NOW,
-    }
-    found = binding_cap(rules, contacts, **(asked | changes))
+    about_loans = changes.pop("about_loans", None)
+    asked = replace(Asked("sms", Purpose.SERVICING, ("l-1",), (NEW_YORK,), NOW), **changes)
+    found = binding_cap(rules, asked, contacts, about_loans)
     return (found[1].rule_id, found[0]) if found is not None else None
 
 

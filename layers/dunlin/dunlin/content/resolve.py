@@ -165,10 +165,9 @@ def resolve_pack(
         return None
     asked = capacity or STRICTEST
     layers = layers_of(packs, policies, jurisdiction)
-    values = {name: setting(layers, name, asked, today) for name in SettingsModel.model_fields}
-    if any(value is None for value in values.values()):
+    if missing_settings(layers, asked, today):
         return None
-    return _pack(layers, stops, asked, today, {name: value[0] for name, value in values.items() if value}, calendars)
+    return law(packs, stops, jurisdiction, today, asked, policies=policies, calendars=calendars)
 
 
 def law(

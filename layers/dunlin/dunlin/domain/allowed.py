@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import Contact
-from dunlin.domain.caps import binding_cap, caps_that_bind
+from dunlin.domain.caps import Asked, binding_cap, full_caps
 from dunlin.domain.hours import Opening, at_local, closing_rules, local_date, next_window, openings_for
-from dunlin.domain.policy import ANY_CHANNEL, Ban, CapRule, ConsentRule, Pack
+from dunlin.domain.policy import Ban, CapRule, ConsentRule, Pack, concerns
 from dunlin.domain.words import Purpose
 
 #: Stands for the one debt that is asked about.
@@ -100,15 +100,7 @@ def _stopping(pack: Pack, ask: Question) -> tuple[str, ...]:
         days_overdue=ask.days_overdue,
         consents=ask.consents,
     )
-    full = caps_that_bind(
-        pack.caps,
-        ask.contacts,
-        channel=ask.channel,
-        purpose=ask.purpose,
-        loan_ids=(THE_LOAN,),
-        zones=ask.zones,
-        now=ask.at,
-    )
+    full = full_caps(pack.caps, _asked_of_caps(ask, ask.at), ask.contacts)
     return (*for_ever, *closed, *(rule.rule_id for _, rule in full))
 
 
@@ -144,15 +136,7 @@ def _room(pack: Pack, ask: Question, moment: datetime) -> datetime | None:
     begins = _opens(openings, ask.zones, moment)
     if begins != moment:
         return begins
-    full = binding_cap(
-        pack.caps,
-        ask.contacts,
-        channel=ask.channel,
-        purpose=ask.purpose,
-        loan_ids=(THE_LOAN,),
-        zones=ask.zones,
-        now=moment,
-    )
+    full = binding_cap(pack.caps, _asked_of_caps(ask, moment), ask.contacts)
     return moment if full is None else full[0]
 
 
@@ -167,8 +151,8 @@ def _opens(openings: tuple[Opening, ...], zones: tuple[str, ...], moment: dateti
 def _asked(pack: Pack, ask: Question) -> tuple[str, ...]:
     hours = [rule.rule_id for rule in pack.hours if rule.is_about(ask.purpose, ask.channel)]
     others: tuple[CapRule | ConsentRule | Ban, ...] = (*pack.caps, *pack.consents, *pack.bans)
-    return (*hours, *(rule.rule_id for rule in others if _is_about(rule, ask)))
+    return (*hours, *(rule.rule_id for rule in others if concerns(rule, ask.purpose, ask.channel)))
 
 
-def _is_about(rule: CapRule | ConsentRule | Ban, ask: Question) -> bool:
-    return ask.purpose in rule.purposes and (ANY_CHANNEL in rule.channels or ask.channel in rule.channels)
+def _asked_of_caps(ask: Question, moment: datetime) -> Asked:
+    return Asked(ask.channel, ask.purpose, (THE_LOAN,), ask.zones, moment)

@@ -7,80 +7,59 @@ nobody knows when it was felt, every moment of that interval counts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dunlin.domain.borrower import Contact
 from dunlin.domain.hours import at_local, local_date
-from dunlin.domain.policy import ANY_CHANNEL, CapRule
+from dunlin.domain.policy import CapRule, concerns
 from dunlin.domain.words import Purpose
 
 #: No rule looks further back; older contacts leave the hot item (the ledger keeps them).
 LONGEST_WINDOW = timedelta(days=40)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The contact that caps are asked about. `zones` are all the person may be in."""
+
+    channel: str
+    purpose: Purpose
+    loan_ids: tuple[str, ...]
+    zones: tuple[str, ...]
+    at: datetime
+
+
 def binding_cap(
-    rules: Iterable[CapRule],
-    contacts: Sequence[Contact],
-    *,
-    channel: str,
-    purpose: Purpose,
-    loan_ids: tuple[str, ...],
-    zones: tuple[str, ...],
-    now: datetime,
-    about_loans: Sequence[Contact] | None = None,
+    rules: Iterable[CapRule], asked: Asked, contacts: Sequence[Contact], about_loans: Sequence[Contact] | None = None
 ) -> tuple[datetime, CapRule] | None:
-    """The cap that forbids a contact now and stays full the longest, with the moment it has room again.
+    """The cap that forbids a contact now and stays full the longest, with the moment it has room again."""
+    return max(full_caps(rules, asked, contacts, about_loans), key=lambda found: found[0], default=None)
+
+
+def full_caps(
+    rules: Iterable[CapRule], asked: Asked, contacts: Sequence[Contact], about_loans: Sequence[Contact] | None = None
+) -> Iterator[tuple[datetime, CapRule]]:
+    """Every cap that is full, with the moment it has room again.
 
     `contacts` are those that the person felt, for the caps per debtor; `about_loans` those to anybody about the
     borrower's loans, for the caps per loan (None: the same).
     """
-    if not contacts and not about_loans:
-        return None
-    return max(
-        caps_that_bind(
-            rules,
-            contacts,
-            channel=channel,
-            purpose=purpose,
-            loan_ids=loan_ids,
-            zones=zones,
-            now=now,
-            about_loans=about_loans,
-        ),
-        key=lambda found: found[0],
-        default=None,
-    )
-
-
-def caps_that_bind(
-    rules: Iterable[CapRule],
-    contacts: Sequence[Contact],
-    *,
-    channel: str,
-    purpose: Purpose,
-    loan_ids: tuple[str, ...],
-    zones: tuple[str, ...],
-    now: datetime,
-    about_loans: Sequence[Contact] | None = None,
-) -> Iterator[tuple[datetime, CapRule]]:
-    """Every cap that is full, with the moment it has room again."""
     of_loans = contacts if about_loans is None else about_loans
+    if not contacts and not of_loans:
+        return
     for rule in rules:
-        if purpose not in rule.purposes or not (ANY_CHANNEL in rule.channels or channel in rule.channels):
-            continue
-        room_at = _room_at(rule, contacts if rule.per == "debtor" else of_loans, loan_ids, zones, now)
-        if room_at > now:
-            yield room_at, rule
+        if concerns(rule, asked.purpose, asked.channel):
+            counted = contacts if rule.per == "debtor" else of_loans
+            room_at = _room_at(rule, counted, asked.loan_ids, asked.zones, asked.at)
+            if room_at > asked.at:
+                yield room_at, rule
 
 
 def _room_at(
     rule: CapRule, contacts: Sequence[Contact], loan_ids: tuple[str, ...], zones: tuple[str, ...], now: datetime
 ) -> datetime:
-    counted = [
-        contact
-        for contact in contacts
-        if contact.purpose in rule.purposes and (ANY_CHANNEL in rule.channels or contact.channel in rule.channels)
-    ]
+    counted = [contact for contact in contacts if concerns(rule, contact.purpose, contact.channel)]
     if rule.per == "debtor":
         return _room_among(rule, counted, zones, now)
     return max(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Loan, Party
-from dunlin.domain.caps import binding_cap
+from dunlin.domain.caps import Asked, binding_cap
 from dunlin.domain.hours import closing_rules, local_date, next_window, openings_for
 from dunlin.domain.parties import addressee, felt_by, stands_for
 from dunlin.domain.policy import Line, Pause, Policy, Strategy
@@ -252,16 +252,8 @@ def _when(
     now: datetime,
 ) -> Permit:
     zones = zones_of(borrower, point, party)
-    cap = binding_cap(
-        policy.pack.caps,
-        felt_by(borrower, party),
-        channel=point.channel,
-        purpose=purpose,
-        loan_ids=tuple(loan.loan_id for loan in loans),
-        zones=zones,
-        now=now,
-        about_loans=borrower.contacts,
-    )
+    asked = Asked(point.channel, purpose, tuple(loan.loan_id for loan in loans), zones, now)
+    cap = binding_cap(policy.pack.caps, asked, felt_by(borrower, party), borrower.contacts)
     rules = (*policy.pack.hours, strategy.hours)
     overdue = least_overdue(borrower, loans, now) if policy.pack.hours_change_with_age else 0
     openings = openings_for(rules, purpose, point.channel, days_overdue=overdue, consents=party.consents)

@@ -18,10 +18,15 @@ class Source:
     confidence: str
 
 
-#: Every channel on which somebody is reached at an hour. A letter has none.
+#: In a rule's channels: all of them.
 ANY_CHANNEL = "any"
 LETTER = "letter"
 Hours = tuple[int, int] | None
+
+
+def concerns(rule: CapRule | ConsentRule | Ban | HoursRule, purpose: Purpose, channel: str) -> bool:
+    """Whether a rule is about messages of this purpose on this channel."""
+    return purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,8 @@ class HoursRule:
     unless_consent: str = ""
 
     def is_about(self, purpose: Purpose, channel: str) -> bool:
-        if purpose not in self.purposes:
-            return False
-        return channel in self.channels or (ANY_CHANNEL in self.channels and channel != LETTER)
+        """A letter comes at no hour: a rule of hours has to name it to mean it."""
+        return concerns(self, purpose, channel) and (channel != LETTER or LETTER in self.channels)
 
     def binds(self, purpose: Purpose, channel: str, days_overdue: int, consents: Container[str]) -> bool:
         if not self.is_about(purpose, channel):
@@ -141,15 +145,16 @@ class Pack:
         if not self.consents or purpose in given:
             return None
         for rule in self.consents:
-            if purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels):
+            if concerns(rule, purpose, channel):
                 return rule.rule_id
         return None
 
     def ban(self, purpose: Purpose, channel: str, days_overdue: int) -> str | None:
         """The rule that forbids this purpose on this channel at any hour; None: there is none."""
         for rule in self.bans:
-            about = purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels)
-            if about and (rule.from_days_overdue is None or days_overdue >= rule.from_days_overdue):
+            if concerns(rule, purpose, channel) and (
+                rule.from_days_overdue is None or days_overdue >= rule.from_days_overdue
+            ):
                 return rule.rule_id
         return None
 

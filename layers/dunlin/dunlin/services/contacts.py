@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from dunlin.domain.apply import pruned, with_contact, without_contact, woken
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, ContactPoint, Loan, Party
-from dunlin.domain.caps import binding_cap
+from dunlin.domain.caps import Asked, binding_cap
 from dunlin.domain.hours import closing_rules, next_window, openings_for
 from dunlin.domain.parties import (
     addressee,
@@ -271,16 +271,8 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
         return ours
     zones = tuple(dict.fromkeys(zone for point in party.points for zone in zones_of(borrower, point, party)))
     zones = zones or (party.zone or borrower.zone,)
-    cap = binding_cap(
-        policy.pack.caps,
-        felt_by(borrower, party),
-        channel=asked.channel,
-        purpose=asked.purpose,
-        loan_ids=tuple(loan.loan_id for loan in asked.loans),
-        zones=zones,
-        now=now,
-        about_loans=borrower.contacts,
-    )
+    asked_of_caps = Asked(asked.channel, asked.purpose, tuple(loan.loan_id for loan in asked.loans), zones, now)
+    cap = binding_cap(policy.pack.caps, asked_of_caps, felt_by(borrower, party), borrower.contacts)
     if cap is not None:
         return Denied(Reason.CAP, cap[1].rule_id, cap[0])
     hours = (*policy.pack.hours, rules.strategy.hours)
