@@ -19,9 +19,10 @@ from pathlib import Path
 from time import perf_counter
 
 from dunlin.content import Content, load_content
+from dunlin.domain.actions import Action, EndCase, OpenCase, Skip, Wait
 from dunlin.domain.apply import Applied, apply, marked, with_contact
 from dunlin.domain.borrower import Borrower, Contact, Loan
-from dunlin.domain.decide import Action, EndCase, OpenCase, Skip, Wait, decide
+from dunlin.domain.decide import decide
 from dunlin.domain.facts import LoanChanged
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message

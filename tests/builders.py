@@ -82,6 +82,7 @@ from dunlin.services.send import Send
 from dunlin.services.settle import Settle
 from dunlin.services.sweep import Sweep, Swept, heard
 from dunlin.testing import (
+    FakeAnnouncements,
     FakeClock,
     FakeEars,
     FakePointKeys,
@@ -449,6 +450,7 @@ class House:
         self.wakes = FakeWakeQueue()
         self.keys = FakePointKeys()
         self.executions = Executions()
+        self.announced = FakeAnnouncements()
         self._events = 0
         self._loans: dict[tuple[str, str], dict[str, Any]] = {}
         senders: dict[str, Sender] = dict.fromkeys((line.provider for line in self.content.lender.lines), self.sender)
@@ -459,7 +461,7 @@ class House:
         self.ingest = Ingest(store, self.controls, self.content, self.keys, clock)
         self.contacts = Contacts(store, self.policies, clock)
         self.dispatch = Dispatch(store, self.wakes, clock)
-        self.evaluate = Evaluate(store, self.policies, self.executions, clock)
+        self.evaluate = Evaluate(store, self.policies, self.executions, self.announced, clock)
         self.escalate = Escalate(store, self.policies, self.executions, clock)
         self.executions.escalate = self.escalate
         self.pace = Pace(store, self.controls, self.content, self.settle, clock)

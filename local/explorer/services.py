@@ -29,7 +29,7 @@ from dunlin.services.reports import ReceiveReport
 from dunlin.services.send import Send
 from dunlin.services.settle import Settle
 from dunlin.services.sweep import Sweep
-from dunlin.testing import FakePointKeys, MemoryControls, MemoryStore
+from dunlin.testing import FakeAnnouncements, FakePointKeys, MemoryControls, MemoryStore
 
 from local.explorer import stepping
 
@@ -168,6 +168,7 @@ def wired(stage: stepping.Stage, content: SmallContent, classes: Mapping[str, ty
         "ears": stage.port("ears"),
         "wakes": stage.port("wakes"),
         "escalations": machine,
+        "announcements": FakeAnnouncements(),
         "machine": machine,
         "witness": stage.port("witness"),
         "senders": {"provider": stage.port("provider")},

@@ -51,7 +51,7 @@ from dunlin.services.reports import ReceiveReport
 from dunlin.services.send import Send
 from dunlin.services.settle import Settle
 from dunlin.services.sweep import Sweep, heard
-from dunlin.testing import FakeClock, FakePointKeys, FakeRefusedInput, MemoryControls, MemoryStore
+from dunlin.testing import FakeAnnouncements, FakeClock, FakePointKeys, FakeRefusedInput, MemoryControls, MemoryStore
 
 from local.smallworld.checker import Checker, PromiseBroken
 from local.smallworld.core import Document, SmallCore, SmallLoan
@@ -145,6 +145,7 @@ class Ports:
     controls: Any
     sender: Any
     escalations: Any
+    announcements: Any
     wakes: Any
     ears: Any
     intake: Any
@@ -201,7 +202,13 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
         ingest=Ingest(store=store, controls=controls, content=content, keys=ports.keys, clock=clock),
         contacts=Contacts(store=store, policies=policies, clock=clock),
         dispatch=Dispatch(store=store, wakes=ports.wakes, clock=clock),
-        evaluate=Evaluate(store=store, policies=policies, escalations=ports.escalations, clock=clock),
+        evaluate=Evaluate(
+            store=store,
+            policies=policies,
+            escalations=ports.escalations,
+            announcements=ports.announcements,
+            clock=clock,
+        ),
         escalate=Escalate(store=store, policies=policies, escalations=ports.escalations, clock=clock),
         pace=Pace(store=store, controls=controls, content=content, settle=settle, clock=clock),
         render=render,
@@ -291,11 +298,13 @@ class World:
         self._texts = 0
         self._dialling = 0
         self._services: dict[str, Services] = {}
+        self.announced = FakeAnnouncements()
         self.ports = Ports(
             store=Guarded(self.gate, "store", self.memory),
             controls=Guarded(self.gate, "controls", self.controls),
             sender=Guarded(self.gate, "sender", self.provider),
             escalations=Guarded(self.gate, "executions", _Executions(self)),
+            announcements=Guarded(self.gate, "announcements", self.announced),
             wakes=Guarded(self.gate, "wakes", _Wakes(self)),
             ears=Guarded(self.gate, "ears", _Ears(self)),
             intake=Guarded(self.gate, "intake", _Intake(self)),

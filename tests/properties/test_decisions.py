@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from dunlin.domain.actions import EndCase, OpenCase, Request, Skip, Wait
 from dunlin.domain.apply import apply, pruned
 from dunlin.domain.borrower import Borrower, StageMark
-from dunlin.domain.decide import Decision, EndCase, OpenCase, Request, Skip, Wait, decide
+from dunlin.domain.decide import Decision, decide
 from dunlin.domain.permit import Allowed, permit
 from dunlin.domain.policy import Conditions
 from dunlin.domain.words import CaseStatus, LoanStatus, PartyRole, Purpose, Reason

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise, product
 
 import pytest
+from dunlin.domain.actions import Action, EndCase, Request
 from dunlin.domain.apply import apply, pruned, with_contact
 from dunlin.domain.borrower import Borrower, Contact, Loan, Party
-from dunlin.domain.decide import Action, EndCase, Request, decide
+from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
 from dunlin.domain.policy import Conditions, Policy, Strategy
 from dunlin.domain.review import Ready, Stop, review

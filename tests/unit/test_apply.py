@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dunlin.domain.actions import EndCase, OpenCase, Request, Skip, Wait
 from dunlin.domain.apply import apply, marked, pruned, with_contact, without_contact, woken
 from dunlin.domain.borrower import Case, StageMark
-from dunlin.domain.decide import EndCase, OpenCase, Request, Skip, Wait
 from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState, Reason
 
 from tests.builders import (

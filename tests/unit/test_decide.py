@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
 from dunlin.domain.borrower import Borrower, Case, Instalment, StageMark
-from dunlin.domain.decide import Action, Decision, EndCase, OpenCase, Request, Skip, Wait, decide
+from dunlin.domain.decide import Decision, decide
 from dunlin.domain.policy import Conditions
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Purpose, Reason
 

@@ -177,7 +177,7 @@ class TestFurtherParties:
         house.run_days(60)
         ended = {m.stage: m.reason for m in house.messages() if m.principal_id}
         assert ended == dict.fromkeys(("tier_1", "tier_2", "tier_3"), Reason.OPTED_OUT)
-        assert [m.stage for m in told(house, "p-1")][-3:] == ["tier_1", "tier_2", "tier_3"]
+        assert [m.said for m in told(house, "p-1")][-4:] == ["tier_1", "tier_2", "tier_3", "referral"]
         case = house.borrower().case
         assert case is not None
         assert case.outcome is CaseOutcome.REFERRED

@@ -40,10 +40,11 @@ def conflicts() -> None:
 class TestTheTiers:
     def test_in_order_with_gaps_and_then_a_person(self, late: House) -> None:
         late.run_days(60)
-        assert [(m.stage, str(m.reserved_at)[:10]) for m in late.messages()] == [
+        assert [(m.said, str(m.reserved_at)[:10]) for m in late.messages()] == [
             ("tier_1", "2026-06-01"),
             ("tier_2", "2026-06-12"),
             ("tier_3", "2026-06-27"),
+            ("referral", "2026-07-12"),
         ]
         assert late.executions.ended == {NAME: CaseOutcome.REFERRED}
         case = late.borrower().case
@@ -65,7 +66,8 @@ class TestTheTiers:
         late.clock.advance(timedelta(days=days))
         late.run_days(90)
         at = [m.reserved_at for m in late.messages() if m.reserved_at is not None]
-        assert [stage for stage, _ in stages(late)] == ["tier_1", "tier_2", "tier_3"]
+        said = [m.said for m in late.messages() if m.reserved_at is not None]
+        assert said == ["tier_1", "tier_2", "tier_3", "referral"]
         assert all(b - a >= timedelta(days=6, hours=20) for a, b in itertools.pairwise(at))
         assert late.executions.ended == {NAME: CaseOutcome.REFERRED}
 

@@ -135,7 +135,7 @@ def test_everything_a_day_brings_ends_with_a_reason(house: House) -> None:
     house.run_days(8)
     house._loans["b-1", "l-1"] |= {"overdue": overdue_document("120.50")}
     house.run_days(70)
-    assert [m.stage for m in house.messages() if m.reserved_at is not None] == [
+    assert [m.said for m in house.messages() if m.reserved_at is not None] == [
         "reminder_7",
         "reminder_3",
         "reminder_1",
@@ -144,6 +144,7 @@ def test_everything_a_day_brings_ends_with_a_reason(house: House) -> None:
         "tier_1",
         "tier_2",
         "tier_3",
+        "referral",
     ]
     house.check_ends()
     house.check_ledger()

@@ -136,13 +136,14 @@ class TestCutOver:
         house.run_days(13)
         assert house.orders == []
         house.run_days(30)
-        assert house.orders == []  # every tier was told by the incumbent; a person is next, after the gap
+        # Every tier was told by the incumbent; a person is next, after the gap, and only that is said.
+        assert [m.said for m in house.messages()] == ["referral"]
         assert list(house.executions.ended.values()) == ["referred"]
 
     def test_the_tiers_go_on_where_they_were(self, house: House) -> None:
         self.imported(house, 16)
         house.run_days(40)
-        assert [m.stage for m in house.messages() if m.reserved_at is not None] == ["tier_3"]
+        assert [m.said for m in house.messages() if m.reserved_at is not None] == ["tier_3", "referral"]
 
     def test_contacts_of_the_incumbent_count(self, house: House) -> None:
         house.know("b-1")

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from dunlin.errors import ConfigurationError, TransientError
 from dunlin.services.ports import Backlog, Refusal
 
 if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -62,6 +64,27 @@ class SqsEars:
             self._client.send_message(QueueUrl=self._urls[ear], MessageBody=json.dumps({"probe": probe}))
         except (ClientError, BotoCoreError) as error:
             raise TransientError(f"{ear} queue: {type(error).__name__}") from None
+
+
+class EventBridgeAnnouncements:
+    """What others have to do or want to know, on the application's own bus. No detail carries a name or an amount."""
+
+    def __init__(self, client: EventBridgeClient, bus: str) -> None:
+        self._client = client
+        self._bus = bus
+
+    def announce(self, kind: str, event_id: str, detail: Mapping[str, object]) -> None:
+        entry = {"id": event_id, "type": kind, **detail}
+        try:
+            answer = self._client.put_events(
+                Entries=[
+                    {"EventBusName": self._bus, "Source": "dunlin", "DetailType": kind, "Detail": json.dumps(entry)}
+                ]
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise TransientError(f"announcements: {type(error).__name__}") from None
+        if answer["FailedEntryCount"]:
+            raise TransientError("announcements: the bus did not take it")
 
 
 class SqsIntake:

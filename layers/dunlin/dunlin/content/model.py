@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
+from functools import cached_property
 
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
 from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
-from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, Pack, Policy, Strategy
+from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
 from dunlin.domain.words import Channel, HoldKind, Purpose
 from dunlin.errors import ContentError
 
@@ -116,6 +117,31 @@ class Content:
         return resolve_pack(
             self.packs, self.stops, jurisdiction, today, capacity, policies=self.policies, calendars=self.calendars
         )
+
+    @cached_property
+    def notices(self) -> Mapping[str, NoticeRule]:
+        """What is said because something happened: by the name of its message."""
+        return {
+            message_id: NoticeRule(
+                message=message_id,
+                # Unasked, it is no reply: it keeps the hours and counts.
+                purpose=Purpose.SERVICE if message.purpose is Purpose.REPLY else message.purpose,
+                channels=message.channels,
+                within=timedelta(hours=message.within_hours),
+                urgent=message.urgent,
+                statement=message.statement,
+                from_core=message.trigger == "event",
+                letter=message.letter or "",
+                consent=message.consent or "",
+                variables=message.variables,
+            )
+            for message_id, message in self.messages.items()
+            if message.trigger in ("event", "case")
+        }
+
+    def has_phrase(self, code: str) -> bool:
+        """Whether somebody approved words for this code of the core's, in any language (they all have the same)."""
+        return any(code in phrases for phrases in self.phrases.values())
 
     def law(
         self, jurisdiction: str, today: date, capacity: Capacity | None = None, *, own: bool = False
@@ -231,6 +257,7 @@ class Content:
             locales=frozenset(existing),
             expected_parts=existing,
             languages=locales,
+            notices=self.notices,
         )
 
 

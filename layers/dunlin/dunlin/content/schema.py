@@ -615,8 +615,9 @@ class MessageModel(Strict):
     """What one message is for, in every language: its trigger, its purpose, the facts it needs."""
 
     says: Text
-    #: `stage`: the contact strategy's; `event`: the core's event of this name; `reply`: the borrower's own words.
-    trigger: Literal["stage", "event", "reply"]
+    #: `stage`: the contact strategy's; `event`: the core asks for it by this name; `reply`: the borrower's own words;
+    #: `case`: an escalation has come to this.
+    trigger: Literal["stage", "event", "reply", "case"]
     purpose: Purpose
     tone: Literal["friendly", "plain", "factual"]
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.SMS, Channel.EMAIL)
@@ -651,7 +652,7 @@ class MessageModel(Strict):
             raise ValueError("reply_by and reply_within_days go together")
         if self.statement and "total" not in self.variables:
             raise ValueError("variables: a message with a statement states the total")
-        if self.trigger == "stage" and self.purpose not in (Purpose.SERVICING, Purpose.COLLECTION):
+        if self.trigger in ("stage", "case") and self.purpose not in (Purpose.SERVICING, Purpose.COLLECTION):
             raise ValueError("purpose: what a stage says is servicing or collection")
         if len(set(self.channels)) != len(self.channels):
             raise ValueError("channels: one is there twice")

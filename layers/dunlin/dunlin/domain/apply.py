@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeGuard
 
-from dunlin.domain.borrower import Borrower, Case, Contact, StageMark
+from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
-from dunlin.domain.decide import MARKS_KEPT, Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.decide import MARKS_KEPT
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
-from dunlin.domain.occasion import mark_id, occasion_key
+from dunlin.domain.notices import REFERRAL, notices_kept
+from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
-from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState, Reason
+from dunlin.domain.statement import days_past_due
+from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, MessageState, Purpose, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Applied:
     changed: bool
 
 
-def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: datetime) -> Applied:
+def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: datetime) -> Applied:
     """Carry out `actions` on `borrower`: marks, case and messages."""
     marks = {mark.mark_id: mark for mark in borrower.marks}
     messages: list[Message] = []
@@ -57,9 +61,15 @@ def apply(borrower: Borrower, actions: Iterable[Action], policy: Policy, now: da
             case EndCase():
                 ends.append(action)
                 changed = True
-    after = replace(borrower, marks=tuple(marks.values()), case=case, episodes=episodes)
+    after = replace(
+        borrower,
+        marks=tuple(marks.values()),
+        case=case,
+        episodes=episodes,
+        letters=(*borrower.letters, *(_instead(action, now) for action in actions if _needs_a_letter(action))),
+    )
     for end in ends:
-        after = ended(after, end, now)
+        after = with_word_of_the_person(ended(after, end, now), end, policy, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
 
 
@@ -85,6 +95,34 @@ def ended(borrower: Borrower, end: EndCase, now: datetime) -> Borrower:
     return after
 
 
+def with_word_of_the_person(borrower: Borrower, end: EndCase, policy: Policy, now: datetime) -> Borrower:
+    """The borrower who is to be told that a person takes over, where the tiers ended in that."""
+    today = local_date(now, borrower.zone)
+    loans = tuple(
+        loan.loan_id
+        for loan in borrower.loans
+        if loan.status is LoanStatus.OPEN
+        and loan.instalments
+        and days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
+    )
+    announced = end.outcome is CaseOutcome.REFERRED and end.reason is Reason.STAGE_DUE and REFERRAL in policy.notices
+    if borrower.case is None or not announced or not loans:
+        return borrower
+    notice = Notice(f"case-{borrower.case.episode}", REFERRAL, now, loan_ids=loans)
+    return woken(replace(borrower, notices=(*borrower.notices, notice)), now)
+
+
+def _needs_a_letter(action: Action) -> TypeGuard[Skip]:
+    """A notice that a law requires and that no text or e-mail could carry."""
+    return isinstance(action, Skip) and action.stage.purpose is Purpose.MANDATORY
+
+
+def _instead(action: Skip, now: datetime) -> Letter:
+    said, _, notice_id = action.stage.stage_id.partition("~")
+    letter_id = f"{action.due_on}.{said}.{notice_id or action.episode}"
+    return Letter(letter_id, said, said, now, notice_id, action.principal_id, action.loan_ids)
+
+
 def pruned(borrower: Borrower, now: datetime) -> Borrower:
     """Without contacts no rule counts any more, holds that are over, and marks of due dates long past."""
     unpaid = {instalment.due_on for loan in borrower.loans for instalment in loan.instalments}
@@ -92,12 +130,21 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
     # An open case needs the memory of its tiers for as long as it is open.
     is_open = borrower.case is not None and borrower.case.status is CaseStatus.OPEN
     episode = borrower.case.episode if borrower.case is not None and is_open else None
+    kept = notices_kept(borrower, now)
+    waiting = {notice.notice_id for notice in kept}
     return replace(
         borrower,
         contacts=tuple(contact for contact in borrower.contacts if contact.felt_until > now - LONGEST_WINDOW),
         holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
+        notices=kept,
         marks=tuple(
-            mark for mark in borrower.marks if mark.episode == episode or mark.due_on in unpaid or mark.due_on > oldest
+            mark
+            for mark in borrower.marks
+            if (
+                notice_of(mark.stage) in waiting
+                if notice_of(mark.stage)
+                else mark.episode == episode or mark.due_on in unpaid or mark.due_on > oldest
+            )
         ),
     )
 
@@ -172,6 +219,9 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
     channel, stage = action.point.channel, action.stage
     locale = policy.language_for(action.party.locale)
     template = stage.template_for(told_as(borrower, action.party, action.principal_id))
+    reason, rule = Reason.STAGE_DUE, f"strategy.{stage.stage_id}"
+    if stage.kind == "notice":
+        reason, rule = Reason.NOTICE_DUE, f"message.{stage.template}"
     return Message(
         borrower_id=borrower.borrower_id,
         key=occasion_key(action.due_on, stage.stage_id, action.episode, channel, action.attempt, action.principal_id),
@@ -196,9 +246,9 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         expected_parts=policy.expected_parts.get((template, locale), 1),
         decided_version=borrower.version,
         content_version=policy.content_version,
-        reason=Reason.STAGE_DUE,
-        rule=f"strategy.{stage.stage_id}",
-        moves=(Move(MessageState.REQUESTED, now, Reason.STAGE_DUE, f"strategy.{stage.stage_id}"),),
+        reason=reason,
+        rule=rule,
+        moves=(Move(MessageState.REQUESTED, now, reason, rule),),
         attend_at=action.until,
         principal_id=action.principal_id,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.occasion import mark_id
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
@@ -113,6 +114,8 @@ class Loan:
     overdue: Overdue | None = None
     days_past_due: int | None = None
     pending: tuple[PendingPayment, ...] = ()
+    #: When money last came for this loan: what was to be said about its absence until then is out of date.
+    paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,38 @@ class StageMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the core asks to be said, in the words of `message`: kept until its end is certain.
+
+    `notice_id` is the event's. `party_id`: the further party it is for (empty: the primary borrower). `facts` are the
+    core's, in machine form, under the names the message declares.
+    """
+
+    notice_id: str
+    message: str
+    occurred_at: datetime
+    party_id: str = ""
+    loan_ids: tuple[str, ...] = ()
+    facts: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter that has to be written by whoever writes letters; waits until it was asked for on the bus.
+
+    `about` is the message it goes with or stands in for, `notice_id` what the core asked for.
+    """
+
+    letter_id: str
+    kind: str
+    about: str
+    asked_at: datetime
+    notice_id: str = ""
+    party_id: str = ""
+    loan_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One delinquency episode of one borrower, all of the borrower's overdue loans in it.
 
@@ -243,3 +278,13 @@ class Borrower:
     lifted: tuple[tuple[str, datetime], ...] = ()
     #: The same with who lifted them; `lifted` is what earlier versions wrote.
     lifts: tuple[Lift, ...] = ()
+    #: What the core asked to be said lately, and the letters that have not been asked for yet.
+    notices: tuple[Notice, ...] = ()
+    letters: tuple[Letter, ...] = ()
+
+    def is_with_a_person(self, loan: Loan) -> bool:
+        """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.
+
+        A cured case whose payment came back is another matter: that is a new episode.
+        """
+        return self.with_person_to is not None and loan.instalments[0].due_on <= self.with_person_to

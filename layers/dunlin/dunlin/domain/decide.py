@@ -12,6 +12,8 @@ come in order, each once, with a gap between them, however late the system wakes
 
 A stage is the primary borrower's. Co-borrowers and guarantors whom it addresses too have occasions of their own beside
 it: about the loans they are on, where they may be reached, and without a say in when the next tier comes.
+
+What the core asks to be said (`notices`) is said beside all this, once each.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
-from dunlin.domain.borrower import Borrower, Case, ContactPoint, Loan, Party, StageMark
+from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.borrower import Borrower, Case, Loan, Party, StageMark
 from dunlin.domain.hours import at_local, local_date
+from dunlin.domain.notices import tell_notices
 from dunlin.domain.occasion import mark_id
+from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
-from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, escalation_stop, line_for, permit
-from dunlin.domain.policy import Line, Policy, Stage, Strategy
+from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
+from dunlin.domain.policy import Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, UnderStop
 
@@ -34,94 +39,6 @@ from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, Und
 WITHOUT_RULES_AT_MOST = timedelta(days=300)
 #: How long a mark is kept after its due date no longer matters.
 MARKS_KEPT = timedelta(days=120)
-
-
-#: Reasons that lie with us or with the moment. A stage is not given up for them, only for its days being over.
-_OURS = frozenset(
-    {
-        Reason.ACCESS_DENIED,
-        Reason.CAP,
-        Reason.CEILING,
-        Reason.CONTENT_NOT_LIVE,
-        Reason.DEAF,
-        Reason.FACTS_CHANGED,
-        Reason.HOLD,
-        Reason.LINE_STOPPED,
-        Reason.NOT_CONNECTED,
-        Reason.NOT_RELEASED,
-        Reason.PAUSED,
-        Reason.PAYMENT_PENDING,
-        Reason.QUIET_HOURS,
-        Reason.SPEND_LIMIT,
-        Reason.STALE_BALANCE,
-        Reason.THROTTLED,
-        Reason.WINDOW_CLOSED,
-    }
-)
-_OURS_REST = LOOK_AGAIN * 6
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Say it: one message about `loans`, for the stage's occasion, inside the window that ends at `until`."""
-
-    stage: Stage
-    due_on: date
-    episode: int
-    attempt: int
-    party: Party
-    point: ContactPoint
-    line: Line
-    loans: tuple[Loan, ...]
-    until: datetime
-    principal_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Not now: remember what binds, so that the reason is known should the moment pass."""
-
-    stage: Stage
-    due_on: date
-    episode: int
-    attempt: int
-    until: datetime
-    reason: Reason
-    rule: str
-    principal_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Never: the intended message ends here, with its reason."""
-
-    stage: Stage
-    due_on: date
-    episode: int
-    attempt: int
-    loan_ids: tuple[str, ...]
-    reason: Reason
-    rule: str
-    principal_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCase:
-    """A delinquency episode begins; `due_on` is its oldest unpaid due date."""
-
-    due_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class EndCase:
-    """The episode is over: cured, or a person takes it from here."""
-
-    outcome: CaseOutcome
-    reason: Reason
-    rule: str = ""
-
-
-Action = Request | Wait | Skip | OpenCase | EndCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +75,13 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
         if loan.status is LoanStatus.OPEN and loan.instalments
     ]
     case = borrower.case if borrower.case is not None and borrower.case.status is CaseStatus.OPEN else None
-    if not owed and case is None and not borrower.marks:
+    if not owed and case is None and not borrower.marks and not borrower.notices:
         return _NOTHING
 
     marks = {mark.mark_id: mark for mark in borrower.marks}
     tiers_from = strategy.tiers_from
     if borrower.with_person_to is not None:
-        owed = [due for due in owed if not is_with_a_person(borrower, due.loan)]
+        owed = [due for due in owed if not borrower.is_with_a_person(due.loan)]
     late = [due for due in owed if due.days >= 1]
     actions: list[Action] = []
     moments: list[datetime] = []
@@ -189,6 +106,9 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
                     borrower, strategy, policy, now, today, theirs, marks, actions, moments, busy=busy, to=principal
                 )
 
+    if borrower.notices:
+        tell_notices(borrower, strategy, policy, now, marks, actions, moments)
+
     case_actions: list[Action] = []
     ring_at: datetime | None = None
     if case is not None:
@@ -198,14 +118,6 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
             for principal in others:
                 _tell_too(borrower, principal, case, strategy, policy, now, today, late, marks, actions, moments)
     return Decision(tuple(actions), tuple(case_actions), min(moments, default=None), ring_at)
-
-
-def is_with_a_person(borrower: Borrower, loan: Loan) -> bool:
-    """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.
-
-    A cured case whose payment came back is another matter: that is a new episode.
-    """
-    return borrower.with_person_to is not None and loan.instalments[0].due_on <= borrower.with_person_to
 
 
 # ── Reminders ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -364,13 +276,11 @@ def _offer(
     principal_id = to.party_id if to is not None else ""
     lost = () if mark is None else mark.lost_channels
     if mark is not None and attempt >= strategy.max_attempts + len(lost):
-        if mark.reason not in _OURS:
+        if mark.reason not in OURS:
             return None  # its last attempt already ended with a reason
-        if now < mark.at + _OURS_REST:
+        if now < mark.at + OURS_REST:
             # What keeps failing on our side says nothing about the borrower: rest, then try again.
-            return Wait(
-                stage, due_on, episode, attempt, mark.at + _OURS_REST, mark.reason, "max_attempts", principal_id
-            )
+            return Wait(stage, due_on, episode, attempt, mark.at + OURS_REST, mark.reason, "max_attempts", principal_id)
     currency = loans[0].currency
     loans = tuple(loan for loan in loans if loan.currency == currency)
     party = addressee(borrower, stage.purpose, to)
@@ -383,41 +293,21 @@ def _offer(
         return Skip(stage, due_on, episode, attempt, _ids(loans), Reason.NOT_A_PARTY, rule, principal_id)
     loans = told
     template = stage.template_for(told_as(borrower, party, principal_id))
-    later: Later | None = None
-    never: Never | None = None
-    for channel in stage.channels:
-        if channel in lost:
-            continue
-        for point in party.points:
-            if point.channel is not channel:
-                continue
-            answer: Permit = permit(
-                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template
-            )
-            if isinstance(answer, Allowed):
-                if (template, policy.language_for(party.locale)) not in policy.locales:
-                    answer = Never(Reason.NO_TEMPLATE, template)
-                else:
-                    line = line_for(policy, channel, stage.purpose)
-                    if line is not None:
-                        return Request(
-                            stage, due_on, episode, attempt, party, point, line, loans, answer.until, principal_id
-                        )
-            match answer:
-                case Allowed():
-                    continue
-                case Later():
-                    later = answer if later is None or answer.at < later.at else later
-                case Never():
-                    # An opt-out explains more than a missing address does.
-                    never = answer if never is None or answer.reason is Reason.OPTED_OUT else never
-                case _:
-                    assert_never(answer)
-    if later is not None:
-        return Wait(stage, due_on, episode, attempt, later.at, later.reason, later.rule, principal_id)
-    if mark is not None and mark.status == "unsent" and never is None:
-        return None
-    reason, rule = (never.reason, never.rule) if never is not None else (Reason.NO_CONTACT_POINT, "party.points")
+    way = way_to(borrower, party, loans, stage, strategy, policy, now, template=template, lost=lost)
+    match way:
+        case Way():
+            point, line = way.point, way.line
+            return Request(stage, due_on, episode, attempt, party, point, line, loans, way.until, principal_id)
+        case Later():
+            return Wait(stage, due_on, episode, attempt, way.at, way.reason, way.rule, principal_id)
+        case None if mark is not None and mark.status == "unsent":
+            return None
+        case None:
+            reason, rule = Reason.NO_CONTACT_POINT, "party.points"
+        case Never():
+            reason, rule = way.reason, way.rule
+        case _:
+            assert_never(way)
     return Skip(stage, due_on, episode, attempt, _ids(loans), reason, rule, principal_id)
 
 
@@ -533,7 +423,7 @@ def over_without_rules(borrower: Borrower, case: Case, now: datetime) -> EndCase
     if not any(
         days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
         for loan in borrower.loans
-        if loan.status is LoanStatus.OPEN and loan.instalments and not is_with_a_person(borrower, loan)
+        if loan.status is LoanStatus.OPEN and loan.instalments and not borrower.is_with_a_person(loan)
     ):
         return _nothing_late(borrower)
     if now - case.opened_at > WITHOUT_RULES_AT_MOST:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
+from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
 
@@ -112,6 +113,20 @@ class PreferencesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRequested:
+    """Something happened that the borrower is to be told, in the words of `message`. `facts` are in machine form."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    message: str
+    party_id: str
+    loan_id: str
+    facts: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedCheckpoint:
     event_id: str
     type: str
@@ -119,4 +134,6 @@ class FeedCheckpoint:
     complete_to: datetime
 
 
-CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | FeedCheckpoint
+CoreEvent = (
+    BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | NoticeRequested | FeedCheckpoint
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.occasion import notice_of
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
 
 
@@ -90,6 +91,16 @@ class Message:
     def ref(self) -> str:
         """How a message is named outside: `borrower_id/key`. It carries no personal data."""
         return f"{self.borrower_id}/{self.key}"
+
+    @property
+    def notice_id(self) -> str:
+        """The notice it says; empty for a stage of the strategy and for a reply."""
+        return notice_of(self.stage)
+
+    @property
+    def said(self) -> str:
+        """What it says, whomever and whenever: the stage, the reply or the message's name."""
+        return self.stage.partition("~")[0]
 
     @property
     def is_terminal(self) -> bool:

@@ -20,6 +20,16 @@ def reply_key(stage: str, channel: Channel, inbound_id: str) -> str:
     return f"reply#{stage}#{channel}#{inbound_id}"
 
 
+def notice_stage(message: str, notice_id: str) -> str:
+    """The stage of something said once because it happened. No id has a tilde in it."""
+    return f"{message}~{notice_id}"
+
+
+def notice_of(stage: str) -> str:
+    """The notice that a stage is about; empty for a stage of the strategy."""
+    return stage.partition("~")[2]
+
+
 def mark_id(due_on: date, stage: str, episode: int, principal_id: str = "") -> str:
     """One stage of one due date (in one episode) for one addressee, whatever the channel and the attempt."""
     return f"{due_on}#{stage}#{episode}{_of(principal_id)}"

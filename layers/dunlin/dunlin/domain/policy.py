@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import assert_never
@@ -302,6 +302,28 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRule:
+    """A message that is said because something happened, not because a stage of the strategy came.
+
+    It is not said later than `within` after it happened. `from_core`: the core asks for it by name; otherwise the
+    application does. `letter`: the letter a law may require beside it. `consent`: one it needs beyond its purpose's.
+    `variables` are the facts it states, by type; `statement`: it also states what is due, from the same read as the
+    reservation.
+    """
+
+    message: str
+    purpose: Purpose
+    channels: tuple[Channel, ...]
+    within: timedelta
+    urgent: bool = False
+    statement: bool = False
+    from_core: bool = True
+    letter: str = ""
+    consent: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything a decision about one borrower follows: pack, lines, release and conditions."""
 
@@ -314,6 +336,7 @@ class Policy:
     expected_parts: dict[tuple[str, str], int]
     #: What is spoken there, the fallback first.
     languages: tuple[str, ...] = ()
+    notices: Mapping[str, NoticeRule] = field(default_factory=dict)
 
     def language_for(self, locale: str) -> str:
         """The person's own locale where there are texts in it; else the same language as it is written there; else

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
-from dunlin.domain.decide import is_with_a_person
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import Message
+from dunlin.domain.message import Figure, Message
+from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
-from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, pausing, permit
+from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
@@ -31,6 +31,7 @@ class Ready:
     point: ContactPoint
     statement: Statement | None
     until: datetime
+    facts: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
     principal = principal_of(borrower, message.principal_id)
     if message.purpose is Purpose.REPLY:
         return _review_reply(borrower, message, party, point, strategy, policy, now)
+    if message.notice_id:
+        return _review_notice(borrower, message, party, point, strategy, policy, now)
 
     today = local_date(now, borrower.zone)
     loans: list[Loan] = []
@@ -112,10 +115,12 @@ def _recipient(borrower: Borrower, message: Message, strategy: Strategy) -> tupl
                 if message.purpose is Purpose.REPLY:
                     return party, point
                 principal = principal_of(borrower, message.principal_id)
-                if message.principal_id:
+                if message.principal_id and not message.notice_id:
                     stage = strategy.by_id.get(message.stage)
                     if principal is None or stage is None or principal.role not in stage.to:
                         return Stop(Reason.NOT_A_PARTY, "stage.to")
+                if message.principal_id and principal is None:
+                    return Stop(Reason.NOT_A_PARTY, "parties")
                 if addressee(borrower, message.purpose, principal) != party:
                     return Stop(Reason.NOT_A_PARTY, "party.may_hear")
                 return party, point
@@ -144,6 +149,47 @@ def _review_reply(
     return Stop(answer.reason, answer.rule)
 
 
+def _review_notice(
+    borrower: Borrower,
+    message: Message,
+    party: Party,
+    point: ContactPoint,
+    strategy: Strategy,
+    policy: Policy,
+    now: datetime,
+) -> Ready | Stop:
+    """Something said because it happened: is it still true, and still allowed?"""
+    notice = next((notice for notice in borrower.notices if notice.notice_id == message.notice_id), None)
+    rule = policy.notices.get(notice.message) if notice is not None else None
+    if notice is None or rule is None:
+        return Stop(Reason.FACTS_CHANGED, "notice")
+    wrong = overtaken(borrower, notice, rule, now)
+    if wrong is not None:
+        return Stop(*wrong)
+    loans = told_loans(borrower, notice)
+    principal = principal_of(borrower, message.principal_id)
+    if len(loans_told(borrower, party, principal, loans)) < len(loans):
+        return Stop(Reason.NOT_A_PARTY, "party.loan_ids")
+    if rule.consent and rule.consent not in party.consents:
+        return Stop(Reason.NO_CONSENT, f"message.consent.{rule.consent}")
+    if asks_for_money(rule) and any(loan.pending for loan in loans):
+        return Stop(Reason.PAYMENT_PENDING, "loan.pending")
+    held = holding(borrower, rule.purpose, policy, now, loans=loans, party=party, points=(point,))
+    if held is not None:
+        return Stop(held.reason, held.rule)
+    judged = judged_on(borrower, notice, rule)
+    answer = permit(borrower, party, point, judged, message.purpose, strategy, policy, now)
+    if not isinstance(answer, Allowed):
+        return Stop(answer.reason, answer.rule)
+    until = min(answer.until, message.not_after)
+    if until - now < WINDOW_MARGIN:
+        return Stop(Reason.WINDOW_CLOSED, "not_after")
+    today = local_date(now, borrower.zone)
+    days = max((days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) for loan in judged), default=0)
+    statement = statement_of(judged, overdue=days > 0, days=days) if rule.statement and judged else None
+    return Ready(party, point, statement, until, facts_for(borrower, notice, rule))
+
+
 def _still_current(message: Message, strategy: Strategy, days: int) -> bool:
     stage = strategy.by_id.get(message.stage)
     return stage is not None and stage.offset_days <= days < stage.offset_days + stage.lasts_days
@@ -157,7 +203,7 @@ def _joined(
     for loan in may_hear_of:
         if loan.loan_id in told or loan.status is not LoanStatus.OPEN or not loan.instalments:
             continue
-        if loan.currency != loans[0].currency or is_with_a_person(borrower, loan):
+        if loan.currency != loans[0].currency or borrower.is_with_a_person(loan):
             continue
         if message.episode:
             if days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1:

@@ -144,6 +144,7 @@ class Reason(StrEnum):
     # went on its way
     STAGE_DUE = "stage_due"
     REPLY_DUE = "reply_due"
+    NOTICE_DUE = "notice_due"
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
     # not sent: the borrower's and the law's reasons

@@ -13,6 +13,7 @@ from dunlin.entry.settings import Settings, optional, required
 
 if TYPE_CHECKING:
     from dunlin.adapters.aws import (
+        EventBridgeAnnouncements,
         HmacPointKeys,
         Secrets,
         SqsEars,
@@ -155,6 +156,12 @@ class Runtime:
         from dunlin.adapters.aws import SqsOutbox
 
         return SqsOutbox(self._sqs, self._ear_urls())
+
+    @cached_property
+    def announcements(self) -> EventBridgeAnnouncements:
+        from dunlin.adapters.aws import EventBridgeAnnouncements
+
+        return EventBridgeAnnouncements(self._client("events"), required("ANNOUNCEMENTS_BUS"))
 
     @cached_property
     def intake(self) -> SqsIntake:
@@ -309,7 +316,7 @@ class Runtime:
     def evaluate(self) -> Evaluate:
         from dunlin.services.evaluate import Evaluate
 
-        return Evaluate(self.store, self.policies, self.escalations, self.clock)
+        return Evaluate(self.store, self.policies, self.escalations, self.announcements, self.clock)
 
     @cached_property
     def escalate(self) -> Escalate:

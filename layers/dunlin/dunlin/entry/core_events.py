@@ -33,12 +33,14 @@ from dunlin.domain.facts import (
     HoldLifted,
     HoldPlaced,
     LoanChanged,
+    NoticeRequested,
     PartyFacts,
     PaymentFacts,
     PreferenceFacts,
     PreferencesChanged,
     PriorContact,
 )
+from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource
 from dunlin.errors import InvalidInput
@@ -52,6 +54,9 @@ Amount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,4})?$")]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Tail = Annotated[str, StringConstraints(pattern=r"^\d{2,4}$")]
 ZoneName = Annotated[str, StringConstraints(max_length=64)]
+FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+#: No fact is prose: the core's own words are never sent.
+Fact = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,._\-]{0,199}$")]
 _EMAIL = re.compile(r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-.]{0,250}[A-Za-z0-9])?$")
 
 
@@ -326,6 +331,21 @@ class _Imported(_Event):
     contacts: Annotated[list[_Contact], Field(max_length=500)] = []
 
 
+class _Notice(_Strict):
+    """What the borrower is to be told. `facts` are in machine form: `1234.50 USD`, `2026-05-06`, `12.5`, a code."""
+
+    message: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    party_id: Id | None = None
+    loan_id: Id | None = None
+    facts: Annotated[dict[FactName, Fact], Field(max_length=20)] = {}
+
+
+class _NoticeRequested(_Event):
+    type: Literal["notice.requested"]
+    borrower_id: Id
+    notice: _Notice
+
+
 class _Checkpoint(_Event):
     type: Literal["feed.checkpoint"]
     complete_to: AwareDatetime
@@ -338,6 +358,7 @@ _AnyEvent = Annotated[
     | _HoldPlaced
     | _HoldLifted
     | _PreferencesChanged
+    | _NoticeRequested
     | _Imported
     | _Checkpoint,
     Discriminator("type"),
@@ -403,6 +424,10 @@ def _facts(model: Any) -> CoreEvent:
             return HoldLifted(*common, model.borrower_id, model.hold.hold_id, model.hold.by)
         case _PreferencesChanged():
             return PreferencesChanged(*common, model.borrower_id, model.preference.facts)
+        case _NoticeRequested():
+            n = model.notice
+            facts = tuple(Figure(name, n.facts[name]) for name in sorted(n.facts))
+            return NoticeRequested(*common, model.borrower_id, n.message, n.party_id or "", n.loan_id or "", facts)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
             return LoanChanged(*common, model.borrower_id, _loan(model.loan), imported=True, contacts=contacts)

@@ -27,6 +27,8 @@ def apply_fact(ingest: Ingest, document: object) -> tuple[CoreEvent, Ingested]:
         return event, ingest.receive(event)
     except InvalidInput:
         borrower_id = document.get("borrower_id") if isinstance(document, Mapping) else None
+        if isinstance(document, Mapping) and document.get("type") == "notice.requested":
+            raise  # what is to be said is no fact that a figure rests on
         if isinstance(borrower_id, str) and _ID.fullmatch(borrower_id):
             ingest.doubt(borrower_id)
         raise

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+from dunlin.domain.actions import Wait
 from dunlin.domain.apply import Applied, apply, ended, woken
 from dunlin.domain.borrower import Borrower, Case
-from dunlin.domain.decide import Wait, decide, over_without_rules
+from dunlin.domain.decide import decide, over_without_rules
 from dunlin.domain.words import CaseOutcome, CaseStatus, Reason
 from dunlin.errors import Conflict, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS, EXECUTION_SILENT, NO_PACK_WAITS, put

@@ -13,7 +13,7 @@ from dunlin.domain.message import Message
 from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
-from dunlin.services.ports import Change, Clock, Escalations, Store
+from dunlin.services.ports import Announcements, Change, Clock, Escalations, Record, Store
 
 #: Conflicts are rare and short: after this many the next wake finds a calmer moment.
 ATTEMPTS = 4
@@ -36,8 +36,11 @@ class Evaluated:
 class Evaluate:
     """The service behind `evaluate_stages`."""
 
-    def __init__(self, store: Store, policies: Policies, escalations: Escalations, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, policies: Policies, escalations: Escalations, announcements: Announcements, clock: Clock
+    ) -> None:
         self._store = store
+        self._announcements = announcements
         self._policies = policies
         self._escalations = escalations
         self._clock = clock
@@ -85,6 +88,9 @@ class Evaluate:
 
     def _once(self, borrower: Borrower, now: datetime) -> bool:
         """One pass; False when it has to be looked at again at once (a case was just opened)."""
+        if borrower.letters:
+            self._ask_for_letters(borrower, now)
+            return False
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
             # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
@@ -104,6 +110,25 @@ class Evaluate:
         if after != borrower or applied.messages:
             put(self._store, Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages), now)
         return not opened
+
+    def _ask_for_letters(self, borrower: Borrower, now: datetime) -> None:
+        """Ask whoever writes letters for those that are due. Asked again, should we not learn that it was done."""
+        records = []
+        for letter in borrower.letters:
+            detail: dict[str, object] = {
+                "letter_id": letter.letter_id,
+                "borrower_id": borrower.borrower_id,
+                "party_id": letter.party_id,
+                "loan_ids": list(letter.loan_ids),
+                "jurisdiction": borrower.jurisdiction,
+                "letter": letter.kind,
+                "message": letter.about,
+                "notice_id": letter.notice_id,
+                "asked_at": letter.asked_at.isoformat(),
+            }
+            self._announcements.announce("letter.requested", letter.letter_id, detail)
+            records.append(Record(borrower.borrower_id, f"LETTER#{letter.letter_id}", detail | {"recorded_at": now}))
+        self._store.commit(Change(borrower=replace(borrower, letters=()), quiet=True, records=tuple(records)))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""

@@ -16,6 +16,7 @@ from dunlin.domain.facts import (
     HoldLifted,
     HoldPlaced,
     LoanChanged,
+    NoticeRequested,
     PreferencesChanged,
 )
 from dunlin.domain.hours import local_date
@@ -25,6 +26,7 @@ from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.feed import Feed
+from dunlin.services.notices import noticed
 from dunlin.services.opt_outs import OptOuts, blocked_purposes
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
 from dunlin.services.preferences import Preferences
@@ -36,6 +38,7 @@ PAST_ALLOWED = timedelta(days=20 * 366)
 MOST_LOANS = 50
 MOST_INSTALMENTS = 24
 _MOST_LIFTED = 20
+_MONEY_WENT_AWAY = frozenset({"payment.returned", "payment.reversed"})
 
 
 class Ingested(StrEnum):
@@ -107,7 +110,9 @@ class Ingest:
             return Ingested.REPEATED
         return Ingested.APPLIED
 
-    def _once(self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted, now: datetime) -> Ingested:
+    def _once(
+        self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | NoticeRequested, now: datetime
+    ) -> Ingested:
         before = self._store.borrower(event.borrower_id)
         records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
         match event:
@@ -134,6 +139,10 @@ class Ingest:
                     raise NotFound("borrower_id")
                 lift = Lift(event.hold_id, event.occurred_at, event.by)
                 after = lifted(before, lift, self._hold_rules(before, now))
+            case NoticeRequested():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = noticed(before, event, self._content)
         changed = after != before
         # An older snapshot changes nothing, and is recorded all the same.
         target = woken(after, now) if changed else None
@@ -225,8 +234,14 @@ class Ingest:
 
     def _loan(self, before: Borrower, event: LoanChanged, now: datetime) -> Borrower:
         known = next((loan for loan in before.loans if loan.loan_id == event.loan.loan_id), None)
+        moved = [known.paid_at] if known is not None and known.paid_at is not None else []
+        if event.payment is not None and event.type not in _MONEY_WENT_AWAY:
+            moved.append(event.occurred_at)
+        paid_at = max(moved, default=None)
         if known is not None and event.loan.sequence <= known.sequence:
-            return before
+            # Its figures are older than ours; that money moved is news all the same.
+            still = replace(known, paid_at=paid_at)
+            return replace(before, loans=tuple(still if loan is known else loan for loan in before.loans))
         if any(contact.at > now + FUTURE_ALLOWED for contact in event.contacts):
             raise InvalidInput("contacts.at", "is in the future")
         if any(
@@ -239,7 +254,7 @@ class Ingest:
         if known is None and len(before.loans) >= MOST_LOANS:
             raise InvalidInput("loan.loan_id", f"one borrower has at most {MOST_LOANS} loans")
         # The hot item keeps the instalments that can come up before the core tells us again, not thirty years of them.
-        told = replace(event.loan, instalments=event.loan.instalments[:MOST_INSTALMENTS])
+        told = replace(event.loan, instalments=event.loan.instalments[:MOST_INSTALMENTS], paid_at=paid_at)
         loans = tuple(told if loan.loan_id == told.loan_id else loan for loan in before.loans)
         after = replace(before, loans=loans if known is not None else (*before.loans, told))
         if event.imported:
@@ -376,12 +391,16 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
 
 
 def _fact(
-    event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged, now: datetime
+    event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | NoticeRequested,
+    now: datetime,
 ) -> dict[str, object]:
     fact: dict[str, object] = {"type": event.type, "occurred_at": event.occurred_at, "recorded_at": now}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
         fact["snapshot"] = _snapshot(event.loan)
+    if isinstance(event, NoticeRequested):
+        fact |= {"message": event.message, "party_id": event.party_id, "loan_id": event.loan_id}
+        fact["facts"] = {figure.name: figure.value for figure in event.facts}
     return fact
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.message import Figure, Message
-from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, Pause, Policy, Strategy
+from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
 from dunlin.domain.preferences import Word
 from dunlin.domain.statement import Statement
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Purpose, Reason
@@ -325,6 +325,15 @@ class Content(Protocol):
         """The table of stops there; the bare table where nobody reviewed a pack."""
         ...
 
+    @property
+    def notices(self) -> Mapping[str, NoticeRule]:
+        """What is said because something happened, by the name of its message."""
+        ...
+
+    def has_phrase(self, code: str) -> bool:
+        """Whether there are approved words for this code of the core's."""
+        ...
+
     def knows(self, version: str) -> bool:
         """Whether this is that version or a later one; if not, this content is older than whoever asks."""
         ...
@@ -473,6 +482,14 @@ class Escalations(Protocol):
         ...
 
     def is_running(self, borrower_id: str, episode: int, generation: int) -> bool: ...
+
+
+class Announcements(Protocol):
+    """What others have to do or want to know, on a bus of its own. At least once: `event_id` says what is the same."""
+
+    def announce(self, kind: str, event_id: str, detail: Mapping[str, object]) -> None:
+        """Raises TransientError: it may or may not have been announced."""
+        ...
 
 
 class Intake(Protocol):

@@ -84,6 +84,7 @@ class Compose:
                     line=line,
                     today=local_date(now, borrower.zone),
                     statement=answer.statement,
+                    facts=answer.facts,
                 )
             )
         except FiguresMismatch as mismatch:

@@ -1,6 +1,7 @@
 """In-memory stand-ins for every port, held to the same contract suite as the real ones. Shipped, so users test too."""
 
 from dunlin.testing.memory import (
+    FakeAnnouncements,
     FakeClock,
     FakeDeadLetters,
     FakeEars,
@@ -15,6 +16,7 @@ from dunlin.testing.memory import (
 )
 
 __all__ = [
+    "FakeAnnouncements",
     "FakeClock",
     "FakeDeadLetters",
     "FakeEars",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -240,6 +240,16 @@ class FakeWakeQueue:
 
     def wake(self, shard: str, now: datetime) -> None:
         self.wakes.append((shard, now))
+
+
+@dataclass
+class FakeAnnouncements:
+    """What was announced: kind, id and detail."""
+
+    said: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
+
+    def announce(self, kind: str, event_id: str, detail: Mapping[str, object]) -> None:
+        self.said.append((kind, event_id, detail))
 
 
 @dataclass

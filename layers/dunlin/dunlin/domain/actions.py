@@ -1,0 +1,73 @@
+"""What a decision can come to: say it, wait, never, or a case that begins or ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from dunlin.domain.borrower import ContactPoint, Loan, Party
+from dunlin.domain.policy import Line, Stage
+from dunlin.domain.words import CaseOutcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Say it: one message about `loans`, for the stage's occasion, inside the window that ends at `until`."""
+
+    stage: Stage
+    due_on: date
+    episode: int
+    attempt: int
+    party: Party
+    point: ContactPoint
+    line: Line
+    loans: tuple[Loan, ...]
+    until: datetime
+    principal_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: remember what binds, so that the reason is known should the moment pass."""
+
+    stage: Stage
+    due_on: date
+    episode: int
+    attempt: int
+    until: datetime
+    reason: Reason
+    rule: str
+    principal_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Never: the intended message ends here, with its reason."""
+
+    stage: Stage
+    due_on: date
+    episode: int
+    attempt: int
+    loan_ids: tuple[str, ...]
+    reason: Reason
+    rule: str
+    principal_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A delinquency episode begins; `due_on` is its oldest unpaid due date."""
+
+    due_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class EndCase:
+    """The episode is over: cured, or a person takes it from here."""
+
+    outcome: CaseOutcome
+    reason: Reason
+    rule: str = ""
+
+
+Action = Request | Wait | Skip | OpenCase | EndCase
