@@ -196,9 +196,11 @@ def test_holds_stop_what_they_must(content: Content, jurisdiction: str, capacity
     everything = {Purpose.SERVICE, Purpose.SERVICING, Purpose.COLLECTION, Purpose.MARKETING}
     for kind in ("bankruptcy", "attorney", "cease_request", "deceased", "identity_theft", "litigation", "wrong_number"):
         assert stops[HoldKind(kind)] == everything
-    for kind in ("promise", "plan", "dispute", "hardship", "complaint"):
+    for kind in ("plan", "complaint"):
         assert Purpose.COLLECTION in stops[HoldKind(kind)]
         assert not stops[HoldKind(kind)] & {Purpose.SERVICING, Purpose.SERVICE}
+    for kind in ("promise", "dispute", "hardship"):  # whoever was told that no reminder comes gets none
+        assert stops[HoldKind(kind)] == everything - {Purpose.SERVICE}
     for purposes in stops.values():
         assert not purposes & {Purpose.REPLY, Purpose.MANDATORY}
 
@@ -528,10 +530,22 @@ MISTAKES: dict[str, list[tuple[str, str, str, str, str]]] = {
         ("jurisdiction: US", "jurisdiction: US-TX", "ion: US-TX", "jurisdiction", "file named us-tx"),
     ],
     STOPS: [
-        ("stops: [collection, marketing]", "stops: [reply]", "kind: promise", "stops[0]", "cannot stop an answer"),
+        (
+            "stops: [servicing, collection, marketing]",
+            "stops: [reply]",
+            "kind: promise",
+            "stops[0]",
+            "cannot stop an answer",
+        ),
         ("kind: plan", "kind: sold", "kind: sold", "stops[1]", "only `sold` follows"),
         ("placed_by: [core, staff]", "placed_by: [expiry]", "kind: plan", "stops[1]", "only end a stop"),
-        ("stops: [collection, marketing]", "stops: [marketing]", "kind: promise", "stops[0]", "no stop to a case"),
+        (
+            "stops: [servicing, collection, marketing]",
+            "stops: [marketing]",
+            "kind: promise",
+            "stops[0]",
+            "no stop to a case",
+        ),
         ("default_days: 7", "default_days: 32", "kind: promise", "stops[0]", "at most longest_days"),
         ("    default_days: 7\n", "", "kind: promise", "stops[0]", "must be set"),
         ("[expiry, payment", "[payment", "kind: promise", "stops[0]", "only what expiry lifts"),

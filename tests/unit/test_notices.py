@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from dunlin.content.samples import samples
+from dunlin.content.samples import Sample, samples
 from dunlin.domain.message import Message
 from dunlin.domain.notices import NOTICES_KEPT, asks_for_money
 from dunlin.domain.policy import NoticeRule
@@ -57,33 +57,43 @@ def said(house: House) -> list[tuple[str, MessageState, Reason]]:
     return [(m.said, m.state, m.reason) for m in house.messages() if m.notice_id]
 
 
-def sample_facts(rule: NoticeRule) -> dict[str, str]:
-    facts = samples("en-US", 10)[0].facts
+def sample_facts(rule: NoticeRule, sample: Sample) -> dict[str, str]:
     elsewhere = {"tail", "total", "fees", "due_on", "days", "accounts", "items"} if rule.statement else {"tail"}
-    return {name: facts[name] for name in rule.variables if name not in elsewhere}
+    return {name: sample.facts[name] for name in rule.variables if name not in elsewhere}
 
 
+PLACES = {
+    "US-NY": ("en-US", "+12125550123", "America/New_York"),
+    "CN": ("zh-CN", "+8613800000000", "Asia/Shanghai"),
+    "GB": ("en-GB", "+447700900123", "Europe/London"),
+    "AU": ("en-AU", "+61491570156", "Australia/Sydney"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("message", sorted(RULES))
-def test_every_message_that_a_core_can_ask_for_reaches_the_borrower(house: House, message: str) -> None:
+def test_every_message_that_a_core_can_ask_for_reaches_the_borrower(house: House, message: str, place: str) -> None:
     """Through the door, decided, worded, read back, handed over: in its own words and with its own figures."""
-    rule = RULES[message]
-    loan = loan_document(due_on=TODAY + timedelta(days=40))
-    if asks_for_money(rule):
-        loan = loan_document(due_on=LATE, overdue=overdue_document("120.50"))
-    consents = ["marketing", *([rule.consent] if rule.consent else [])]
+    rule, (locale, phone, zone) = RULES[message], PLACES[place]
     if rule.consent:
         pytest.skip("a consent of its own: tests of consent")
-    house.know("b-1", loan, parties=[somebody(consents=consents)])
+    sample = samples(locale, 10)[0]
+    currency = sample.statement.total.currency
+    loan = loan_document(due_on=TODAY + timedelta(days=40), currency=currency)
+    if asks_for_money(rule):
+        loan = loan_document(due_on=LATE, overdue=overdue_document("120.50"), currency=currency)
+    person = somebody(phone=phone, locale=locale, name=sample.party_name)
+    house.know("b-1", loan, parties=[person], jurisdiction=place, zone=zone)
     if asks_for_money(rule):
         house.run_until(NOW + timedelta(hours=12))
         house.clock.advance(timedelta(days=8))  # past every cap on the tier that was said
         house.snapshots()
-    notice(house, message, loan_id="l-1", facts=sample_facts(rule))
-    house.run_until(house.now + DAY, checkpoints=True)
+    notice(house, message, loan_id="l-1", facts=sample_facts(rule, sample))
+    house.run_until(house.now + DAY)
     told = [m for m in house.messages() if m.said == message]
     assert [(m.state, m.reason) for m in told] == [(MessageState.DELIVERED, Reason.DELIVERED)]
-    assert told[0].purpose is rule.purpose
-    assert {figure.name for figure in told[0].figures} >= sample_facts(rule).keys()
+    assert (told[0].purpose, told[0].locale) == (rule.purpose, locale)
+    assert {figure.name for figure in told[0].figures} >= sample_facts(rule, sample).keys()
     assert told[0].body in [order.body for order in house.orders]
     house.check_ends()
     house.check_ledger()
@@ -132,6 +142,15 @@ class TestOnce:
         known.run_days(1)
         assert [kept.notice_id for kept in known.borrower().notices] == ["n-2"]
         assert all("n-1" not in mark.stage for mark in known.borrower().marks)
+
+    def test_a_borrower_who_moves_is_not_told_again(self, known: House) -> None:
+        """Past midnight there is another day: the occasion stays the one it was."""
+        known.clock.advance(timedelta(hours=2))
+        receipt(known)
+        known.run_until(known.now + timedelta(hours=1))
+        known.know("b-1", parties=[somebody()], jurisdiction="AU", zone="Australia/Sydney", sequence=2)
+        known.run_days(2)
+        assert [m.said for m in known.messages()] == ["payment_received"]
 
 
 class TestInTime:
@@ -233,6 +252,40 @@ class TestTrue:
         late.pay("p-2")
         late.run_days(1)
         assert [state for _, state, _ in said(late)] == [MessageState.DELIVERED]
+
+
+class TestWhatTheTextsPromise:
+    """Whoever reads "no reminders until then" gets none, and still hears of the day itself."""
+
+    @pytest.mark.parametrize("kind", ["hardship", "dispute", "promise"])
+    def test_no_reminder_before_the_due_date_either(self, house: House, kind: str) -> None:
+        house.know("b-1", loan_document(due_on=TODAY + DAY * 7), parties=[somebody()])
+        until = {"until": (NOW + DAY * 20).isoformat()} if kind == "promise" else {}
+        house.tell("hold.placed", hold={"hold_id": "h-1", "kind": kind, "source": "core"} | until)
+        house.run_days(8)
+        assert house.orders == []
+        assert {m.reason for m in house.messages()} == {Reason.HOLD}
+
+    @pytest.mark.parametrize(
+        ("message", "kind"),
+        [("promise_day", "promise"), ("promise_broken", "promise"), ("plan_missed", "plan"), ("plan_in_force", "plan")],
+    )
+    def test_what_it_is_about_does_not_stop_it(self, late: House, message: str, kind: str) -> None:
+        late.clock.advance(timedelta(days=8))
+        late.snapshots()
+        until = {"until": (late.now + DAY * 6).isoformat()} if kind == "promise" else {}
+        late.tell("hold.placed", hold={"hold_id": "h-1", "kind": kind, "source": "core"} | until)
+        facts = {"amount": "120.50 USD", ("due_on" if kind == "plan" else "agreed_on"): str(TODAY)}
+        notice(late, message, loan_id="l-1", facts=facts)
+        late.run_days(2)
+        assert said(late) == [(message, MessageState.DELIVERED, Reason.DELIVERED)]
+
+    def test_another_stop_does(self, late: House) -> None:
+        late.tell("hold.placed", hold={"hold_id": "h-1", "kind": "dispute", "source": "core"})
+        facts = {"amount": "120.50 USD", "agreed_on": str(TODAY)}
+        notice(late, "promise_broken", loan_id="l-1", facts=facts)
+        late.run_days(2)
+        assert said(late) == [("promise_broken", MessageState.SUPPRESSED, Reason.HOLD)]
 
 
 class TestTheDoor:

@@ -79,7 +79,7 @@ def test_a_hold(known: House) -> None:
     answer = reserve(known)
     assert isinstance(answer, Denied)
     assert (answer.reason, answer.rule) == (Reason.HOLD, "hold.dispute")
-    assert isinstance(reserve(known, purpose=Purpose.SERVICING), Reserved)
+    assert isinstance(reserve(known, purpose=Purpose.MANDATORY), Reserved)
 
 
 def test_at_night(known: House) -> None:

@@ -133,6 +133,7 @@ class Content:
                 from_core=message.trigger == "event",
                 letter=message.letter or "",
                 consent=message.consent or "",
+                despite=message.despite,
                 variables=message.variables,
             )
             for message_id, message in self.messages.items()

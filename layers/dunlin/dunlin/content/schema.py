@@ -635,6 +635,8 @@ class MessageModel(Strict):
     reply_within_days: Annotated[StrictInt, Field(ge=1, le=30)] | None = None
     #: The letter that the law may require beside it; the text never takes its place.
     letter: Identifier | None = None
+    #: Stops that it is about, and that do not stop it: the day of a promise is spoken of while the promise stands.
+    despite: frozenset[HoldKind] = frozenset()
     #: A consent of its own, beyond the purpose's.
     consent: Identifier | None = None
     variables: dict[VariableName, VariableType]

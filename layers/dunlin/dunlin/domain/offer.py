@@ -10,7 +10,7 @@ from typing import assert_never
 from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
 from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
-from dunlin.domain.words import Reason
+from dunlin.domain.words import HoldKind, Reason
 
 #: Reasons that lie with us or with the moment. A stage is not given up for them, only for its days being over.
 OURS = frozenset(
@@ -57,6 +57,7 @@ def way_to(
     *,
     template: str,
     lost: Container[str] = (),
+    despite: frozenset[HoldKind] = frozenset(),
 ) -> Way | Later | Never | None:
     """How `party` may be told now; else what is waited for (the earliest), else why never. None: nowhere to try."""
     later: Later | None = None
@@ -68,7 +69,7 @@ def way_to(
             if point.channel is not channel:
                 continue
             answer: Permit = permit(
-                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template
+                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template, despite=despite
             )
             if isinstance(answer, Allowed):
                 if (template, policy.language_for(party.locale)) not in policy.locales:

@@ -96,8 +96,12 @@ def permit(
     now: datetime,
     *,
     template: str = "",
+    despite: frozenset[HoldKind] = frozenset(),
 ) -> Permit:
-    """Whether `party` may be told something of `purpose` about `loans` at `point` now, in the words of `template`."""
+    """Whether `party` may be told something of `purpose` about `loans` at `point` now, in the words of `template`.
+
+    `despite`: kinds of stops that it is about.
+    """
     channel = point.channel
     if not point.usable:
         return Never(Reason.NO_CONTACT_POINT, "contact_point.usable")
@@ -114,11 +118,14 @@ def permit(
     if line is None:
         return Never(Reason.NO_ROUTE, "lines")
 
-    held = holding(borrower, purpose, policy, now, loans=loans, party=party, points=(point,))
+    held = holding(borrower, purpose, policy, now, loans=loans, party=party, points=(point,), despite=despite)
     if held is not None:
         # A stop on this point alone that nothing ends: waiting for it would keep the others from being used.
         if any(
-            hold.point == point.point and hold.until is None and _stops(hold.kind, purpose, policy)
+            hold.point == point.point
+            and hold.until is None
+            and hold.kind not in despite
+            and _stops(hold.kind, purpose, policy)
             for hold in borrower.holds
         ):
             return Never(held.reason, held.rule)
@@ -181,13 +188,14 @@ def holding(
     loans: tuple[Loan, ...] = (),
     party: Party | None = None,
     points: tuple[ContactPoint, ...] = (),
+    despite: frozenset[HoldKind] = frozenset(),
 ) -> Later | None:
     """The hold that stops this purpose the longest, of those about the whole borrower or about what is named here."""
     worst: Later | None = None
     for hold in borrower.holds:
         if not _is_in_force(hold, now) or not _is_about(borrower, hold, loans, party, points):
             continue
-        if not _stops(hold.kind, purpose, policy):
+        if hold.kind in despite or not _stops(hold.kind, purpose, policy):
             continue
         until = hold.until if hold.until is not None else now + timedelta(days=30)
         if worst is None or until > worst.at:

@@ -308,7 +308,7 @@ class NoticeRule:
     It is not said later than `within` after it happened. `from_core`: the core asks for it by name; otherwise the
     application does. `letter`: the letter a law may require beside it. `consent`: one it needs beyond its purpose's.
     `variables` are the facts it states, by type; `statement`: it also states what is due, from the same read as the
-    reservation.
+    reservation. `despite`: stops that it is about, and that do not stop it.
     """
 
     message: str
@@ -320,6 +320,7 @@ class NoticeRule:
     from_core: bool = True
     letter: str = ""
     consent: str = ""
+    despite: frozenset[HoldKind] = frozenset()
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

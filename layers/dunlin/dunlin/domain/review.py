@@ -174,11 +174,11 @@ def _review_notice(
         return Stop(Reason.NO_CONSENT, f"message.consent.{rule.consent}")
     if asks_for_money(rule) and any(loan.pending for loan in loans):
         return Stop(Reason.PAYMENT_PENDING, "loan.pending")
-    held = holding(borrower, rule.purpose, policy, now, loans=loans, party=party, points=(point,))
+    held = holding(borrower, rule.purpose, policy, now, loans=loans, party=party, points=(point,), despite=rule.despite)
     if held is not None:
         return Stop(held.reason, held.rule)
     judged = judged_on(borrower, notice, rule)
-    answer = permit(borrower, party, point, judged, message.purpose, strategy, policy, now)
+    answer = permit(borrower, party, point, judged, message.purpose, strategy, policy, now, despite=rule.despite)
     if not isinstance(answer, Allowed):
         return Stop(answer.reason, answer.rule)
     until = min(answer.until, message.not_after)

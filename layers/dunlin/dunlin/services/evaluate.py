@@ -128,7 +128,11 @@ class Evaluate:
             }
             self._announcements.announce("letter.requested", letter.letter_id, detail)
             records.append(Record(borrower.borrower_id, f"LETTER#{letter.letter_id}", detail | {"recorded_at": now}))
-        self._store.commit(Change(borrower=replace(borrower, letters=()), quiet=True, records=tuple(records)))
+        done = Change(borrower=replace(borrower, letters=()), quiet=True, records=tuple(records))
+        try:
+            self._store.commit(done)
+        except AlreadyRecorded:
+            self._store.commit(replace(done, records=()))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""
