@@ -14,6 +14,7 @@ from dunlin.domain.message import Message, Move
 from dunlin.domain.occasion import mark_id, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
+from dunlin.domain.retention import contacted
 from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState, Reason
 
 
@@ -110,7 +111,8 @@ def woken(borrower: Borrower, at: datetime | None) -> Borrower:
 
 
 def with_contact(borrower: Borrower, contact: Contact) -> Borrower:
-    return replace(borrower, contacts=(*borrower.contacts, contact))
+    keeping = contacted(borrower.keeping, contact.reserved_at)
+    return replace(borrower, contacts=(*borrower.contacts, contact), keeping=keeping)
 
 
 def without_contact(borrower: Borrower, ref: str) -> Borrower:

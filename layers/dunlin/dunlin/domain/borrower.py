@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.keeping import NOTHING_YET, Keeping
 from dunlin.domain.money import Money
 from dunlin.domain.occasion import mark_id
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
@@ -243,3 +244,5 @@ class Borrower:
     lifted: tuple[tuple[str, datetime], ...] = ()
     #: The same with who lifted them; `lifted` is what earlier versions wrote.
     lifts: tuple[Lift, ...] = ()
+    #: How long all of this is kept, and what asks that it stays or goes (`domain.retention`).
+    keeping: Keeping = NOTHING_YET

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
+from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.money import Money
 from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
 
@@ -112,6 +113,42 @@ class PreferencesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LegalHoldPlaced:
+    """Nothing of this borrower may be deleted or made anonymous: not by rule, not on request, not by itself."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold: LegalHold
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldLifted:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold_id: str
+    by: StopSource
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequested:
+    """Somebody asks to be forgotten, all of the borrower's parties with them."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    erasure: Erasure
+
+
+#: Facts about records, not about what may be said.
+AboutRecords = LegalHoldPlaced | LegalHoldLifted | ErasureRequested
+
+
+@dataclass(frozen=True, slots=True)
 class FeedCheckpoint:
     event_id: str
     type: str
@@ -119,4 +156,4 @@ class FeedCheckpoint:
     complete_to: datetime
 
 
-CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | FeedCheckpoint
+CoreEvent = BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | AboutRecords | FeedCheckpoint

@@ -14,6 +14,7 @@ from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Change, Clock, Escalations, Store
+from dunlin.services.retention import Retain
 
 #: Conflicts are rare and short: after this many the next wake finds a calmer moment.
 ATTEMPTS = 4
@@ -34,13 +35,16 @@ class Evaluated:
 
 
 class Evaluate:
-    """The service behind `evaluate_stages`."""
+    """The service behind `evaluate_stages`. Without `retain` (in planning) nothing is ever forgotten."""
 
-    def __init__(self, store: Store, policies: Policies, escalations: Escalations, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, policies: Policies, escalations: Escalations, clock: Clock, retain: Retain | None = None
+    ) -> None:
         self._store = store
         self._policies = policies
         self._escalations = escalations
         self._clock = clock
+        self._retain = retain
 
     def shard(self, shard: str, limit: int, on_failure: Callable[[str, Exception], None]) -> Evaluated:
         """Evaluate everyone on `shard` whose wake has come, at most `limit`.
@@ -48,6 +52,8 @@ class Evaluate:
         One borrower's failure never blocks another: it is told to `on_failure`, put off, and returned.
         """
         failed: list[str] = []
+        if self._retain is not None:
+            self._retain.begin()
         borrowers = self._store.awake(shard, self._clock(), limit)
         for borrower_id in borrowers:
             try:
@@ -85,6 +91,14 @@ class Evaluate:
 
     def _once(self, borrower: Borrower, now: datetime) -> bool:
         """One pass; False when it has to be looked at again at once (a case was just opened)."""
+        look_again: list[datetime] = []
+        before = borrower
+        if self._retain is not None:
+            kept = self._retain.tend(borrower, now)
+            if kept is None:
+                return True  # there is nothing, or soon nothing, left to say anything about
+            before, borrower = kept, self._retain.noted(kept, now)
+            look_again = self._retain.moments(borrower, now)
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
             # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
@@ -97,11 +111,11 @@ class Evaluate:
         applied = apply(borrower, decision.actions, rules.policy, now)
         after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
         opened = after.case is not None and after.case is not borrower.case and not after.case.execution_started
-        moments = [moment for moment in (decision.wake_at, again_at) if moment is not None]
+        moments = [moment for moment in (decision.wake_at, again_at, *look_again) if moment is not None]
         # A moment that is already over would wake us every minute for nothing new.
         wake_at = min((max(moment, now + timedelta(minutes=1)) for moment in moments), default=None)
         after = replace(after, wake_at=now if opened else wake_at)
-        if after != borrower or applied.messages:
+        if after != before or applied.messages:
             put(self._store, Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages), now)
         return not opened
 

@@ -11,6 +11,7 @@ from dunlin.testing.memory import (
     FakeSender,
     FakeWakeQueue,
     MemoryControls,
+    MemoryHoldings,
     MemoryStore,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "FakeSender",
     "FakeWakeQueue",
     "MemoryControls",
+    "MemoryHoldings",
     "MemoryStore",
 ]
