@@ -78,6 +78,7 @@ from dunlin.services.ports import (
 )
 from dunlin.services.render import Compose, Render
 from dunlin.services.reports import ReceiveReport
+from dunlin.services.retention import Retain
 from dunlin.services.send import Send
 from dunlin.services.settle import Settle
 from dunlin.services.sweep import Sweep, Swept, heard
@@ -89,6 +90,7 @@ from dunlin.testing import (
     FakeSender,
     FakeWakeQueue,
     MemoryControls,
+    MemoryHoldings,
     MemoryStore,
 )
 
@@ -461,7 +463,8 @@ class House:
         self.ingest = Ingest(store, self.controls, self.content, self.keys, clock)
         self.contacts = Contacts(store, self.policies, clock)
         self.dispatch = Dispatch(store, self.wakes, clock)
-        self.evaluate = Evaluate(store, self.policies, self.executions, self.announced, clock)
+        self.retain = Retain(store, MemoryHoldings(store), self.content)
+        self.evaluate = Evaluate(store, self.policies, self.executions, self.announced, clock, self.retain)
         self.escalate = Escalate(store, self.policies, self.executions, clock)
         self.executions.escalate = self.escalate
         self.pace = Pace(store, self.controls, self.content, self.settle, clock)

@@ -51,6 +51,7 @@ STOPS_EVERYTHING = frozenset(
         "bereavement",
         "cease_request",
         "deceased",
+        "erased",
         "identity_theft",
         "litigation",
         "minor",

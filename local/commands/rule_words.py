@@ -50,6 +50,8 @@ _SETTINGS = {
     "deaf_after_minutes": "nothing is sent once answers were not heard for {} minutes",
     "confirm_opt_out_within_minutes": "an opt-out is confirmed within {} minutes, or not at all",
     "keep_records_years": "records are kept for {} years",
+    "forget_after_years": "everything is forgotten {} years after nothing is open any more",
+    "keep_texts_days": "the words of texts are kept for {} days, then figures and digests",
 }
 
 

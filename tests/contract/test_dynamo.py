@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 from dunlin.adapters.dynamo.controls import DynamoControls
 from dunlin.adapters.dynamo.models import BorrowerItem, ControlItem, MessageItem, SuppressionItem, bind
-from dunlin.adapters.dynamo.store import RETENTION, DynamoStore, instant, parse_instant
+from dunlin.adapters.dynamo.store import DynamoStore, instant, parse_instant
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import DunlinError, TransientError, VersionConflict
 from dunlin.services.ports import Change, Record, Suppression
@@ -112,7 +112,7 @@ def test_what_is_kept_besides_the_document(store: DynamoStore) -> None:
     client = boto3.client("dynamodb", region_name=REGION)
     (item,) = client.scan(TableName="MessagesTable")["Items"]
     assert item["queue_order"]["S"] == "05#2026-06-01T23:00:00.000000Z#2026-06-01#today#0#sms#0"
-    assert int(item["expires_at"]["N"]) == int((NOW + RETENTION).timestamp())
+    assert "expires_at" not in item, "how long a message is kept is a rule, not an attribute"
     (hot,) = client.scan(TableName="BorrowersTable")["Items"]
     assert hot["item"]["S"] == "HOT"
     assert "wake_at" not in hot

@@ -244,6 +244,7 @@ def _prepare(stack: Stack) -> None:
     for borrower_id in ("b-opted-out", "b-send-3"):
         stack.know(borrower_id, "+12125550188")
     stack.know("b-replies", "+12125550144")
+    stack.know("b-erased", "+12125550177", status="closed", instalments=[])
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.evaluate()
     stack.call("pace_lines", {})

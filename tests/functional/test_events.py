@@ -87,6 +87,22 @@ def unusable(borrower_id: str) -> Hook:
     return check
 
 
+def answered(borrower_id: str, request_id: str, outcome: str) -> Hook:
+    """What became of a request to be forgotten, as it is recorded for ever."""
+
+    def check(stack: Stack) -> None:
+        (found,) = (
+            json.loads(item["document"])
+            for item in stack.aws.items("BorrowersTable")
+            if item["borrower_id"] == borrower_id and item["item"].startswith(f"ERASURE#{request_id}#")
+        )
+        assert found["outcome"] == outcome
+        gone = stack.borrower(borrower_id)["parties"][0]["name"] == ""
+        assert gone == (outcome == "granted")
+
+    return check
+
+
 def heard(text: str) -> Hook:
     def check(stack: Stack) -> None:
         assert text in stack.written()
@@ -115,6 +131,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
             "hold_about_one_loan",
             "hold_lifted",
             "hold_placed",
+            "legal_hold_lifted",
+            "legal_hold_placed",
             "loan_snapshot",
             "older",
             "payment_applied",
@@ -127,6 +145,12 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "hold_placed_by_nobody"): Batch(refused=("hold.source",)),
     ("ingest_events", "hold_placed_by_whom_it_may_not"): Batch(refused=("hold.source",)),
     ("ingest_events", "hold_that_lasts_too_long"): Batch(refused=("hold.until",)),
+    ("ingest_events", "legal_hold_placed_by_whom_it_may_not"): Batch(refused=("legal_hold.by",)),
+    ("ingest_events", "legal_hold_about_a_person"): Batch(refused=("legal_hold.matter",)),
+    ("ingest_events", "legal_hold_over_already"): Batch(refused=("legal_hold.until",)),
+    ("ingest_events", "erasure_requested"): Batch(then=answered("b-erased", "r-1", "granted")),
+    ("ingest_events", "erasure_refused"): Batch(then=answered("b-known", "r-2", "refused")),
+    ("ingest_events", "erasure_without_a_request"): Batch(refused=("erasure.request_id",)),
     ("ingest_events", "preference_without_a_point"): Batch(refused=("preference",)),
     ("ingest_events", "not_json"): Batch(refused=("body",)),
     ("ingest_events", "not_an_object"): Batch(refused=("body",)),

@@ -775,7 +775,7 @@ def test_a_policy_that_is_stricter_or_about_something_else_is_not(part: Path) ->
     edit(part, "policies/id.yaml", "caps:", SUNDAY.replace('{daily: "09:00-19:00"}', "{daily: none}"))
     edit(part, "policies/au.yaml", "caps:", MORE_A_WEEK.replace("count: 4", "count: 2"))
     edit(part, "policies/gb.yaml", "caps:", MORE_A_WEEK.replace("au-own", "gb-own").replace("count: 4", "count: 90"))
-    edit(part, "policies/us.yaml", "settings:", set_to("keep_records_years", "9"))
+    edit(part, "policies/us.yaml", "settings:", set_to("keep_records_years", "5"))
     rules = load_rules(part)
     australian, indonesian = rules.law("AU", TODAY, own=True), rules.law("ID", TODAY, own=True)
     assert australian is not None

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from dunlin.domain.borrower import Overdue
-from dunlin.domain.facts import BorrowerUpdated, FeedCheckpoint, HoldLifted, HoldPlaced, LoanChanged
+from dunlin.domain.facts import (
+    BorrowerUpdated,
+    ErasureRequested,
+    FeedCheckpoint,
+    HoldLifted,
+    HoldPlaced,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    LoanChanged,
+)
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose
 from dunlin.entry.core_events import json_schema, parse_core_event
 from dunlin.errors import InvalidInput
@@ -87,6 +96,27 @@ def test_holds_imports_and_checkpoints() -> None:
     assert imported.contacts[0].channel == "call"
     checkpoint = {"event_id": "e", "type": "feed.checkpoint", "occurred_at": AT, "complete_to": AT}
     assert isinstance(parse_core_event(checkpoint), FeedCheckpoint)
+
+
+def test_legal_holds_and_requests_to_be_forgotten() -> None:
+    hold = {"hold_id": "lh-1", "matter": "M-2026/17", "by": "court", "until": AT}
+    placed = parse_core_event(BASE | {"type": "legal_hold.placed", "legal_hold": hold})
+    assert isinstance(placed, LegalHoldPlaced)
+    assert (placed.hold.source, placed.hold.until) == ("court", placed.hold.placed_at)
+    lifted = parse_core_event(BASE | {"type": "legal_hold.lifted", "legal_hold": {"hold_id": "lh-1", "by": "court"}})
+    assert isinstance(lifted, LegalHoldLifted)
+    asked = parse_core_event(BASE | {"type": "erasure.requested", "erasure": {"request_id": "r-1", "by": "borrower"}})
+    assert isinstance(asked, ErasureRequested)
+    assert (asked.erasure.request_id, asked.erasure.granted_at) == ("r-1", None)
+
+
+@pytest.mark.parametrize("matter", ["", "Jo Doe", "+12125550123", "12125550123", "M" * 65, "jo@doe.example"])
+def test_a_matter_is_a_reference_and_nothing_personal(matter: str) -> None:
+    hold = {"hold_id": "lh-1", "matter": matter, "by": "court"}
+    with pytest.raises(InvalidInput) as refused:
+        parse_core_event(BASE | {"type": "legal_hold.placed", "legal_hold": hold})
+    assert refused.value.field == "legal_hold.matter"
+    assert not matter or matter not in str(refused.value)
 
 
 LATER = [

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from dunlin.adapters.dynamo.store import _borrowers, _messages, _parsed
 from dunlin.domain.borrower import Case, LastWord, Lift
+from dunlin.domain.keeping import Erasure, Keeping, LegalHold, LegalLift, Walk
 from dunlin.domain.words import CaseStatus
 from dunlin.errors import UnreadableItem
 
@@ -38,3 +39,22 @@ def test_a_borrower_stored_before_stops_had_rows_is_read() -> None:
         del document["holds"][0][name]
     read = _parsed(_borrowers(), json.dumps(document))
     assert read == replace(borrower, parties=(replace(party, last_word=None),), lifts=())
+
+
+def test_a_borrower_stored_before_keeping_was_remembered_is_read() -> None:
+    """What earlier versions did not know of is nothing yet; what is known now is read back whole."""
+    keeping = Keeping(
+        ended_at=NOW,
+        former_points=("hmac",),
+        legal_holds=(LegalHold("lh-1", "M-1", NOW, "court"),),
+        legal_lifts=(LegalLift("lh-0", NOW, "core"),),
+        erasure=Erasure("r-1", NOW, "borrower"),
+        walk=Walk(NOW, 1, "IN#1", NOW),
+    )
+    borrower = a_borrower(a_loan(), keeping=keeping)
+    document = json.loads(_borrowers().dump_json(borrower))
+    assert _parsed(_borrowers(), json.dumps(document)) == borrower
+    del document["keeping"]
+    assert _parsed(_borrowers(), json.dumps(document)) == replace(borrower, keeping=Keeping())
+    document["keeping"] = {"ended_at": NOW.isoformat()}
+    assert _parsed(_borrowers(), json.dumps(document)).keeping == Keeping(ended_at=NOW)

@@ -19,6 +19,7 @@ from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Template, Zones, template_of
 from dunlin.content.release import read_releases, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
+from dunlin.content.retained import contradictions
 from dunlin.content.schema import (
     CalendarModel,
     Capacity,
@@ -425,6 +426,8 @@ class Reading:
         for code in self.packs:
             self._check_settings(code)
         self._check_policies()
+        if not self.errors:
+            self._check_retention()
 
     def holidays(self) -> dict[str, frozenset[date]]:
         return {name: frozenset(calendar.days) for name, calendar in self.calendars.items()}
@@ -471,6 +474,16 @@ class Reading:
             self._check_own_ids(code, document)
             for path, problem in loosened(self.packs, policy):
                 self.errors.append(document.error(path, problem))
+
+    def _check_retention(self) -> None:
+        told: set[tuple[str, tuple[str | int, ...]]] = set()
+        for code in self.packs:
+            for layer, path, problem in contradictions(self.packs, self.policies, code):
+                documents = self.pack_documents if isinstance(layer, PackModel) else self.policy_documents
+                document = documents[layer.jurisdiction]
+                if (document.name, path) not in told:
+                    told.add((document.name, path))
+                    self.errors.append(document.error(path, problem))
 
     def _check_own_ids(self, code: str, document: Document) -> None:
         others = [policy for name, policy in self.policies.items() if name != code]

@@ -22,7 +22,7 @@ from dunlin.content.schema import (
 
 Path = tuple[str | int, ...]
 #: More of it protects the borrower better; of the others, less.
-_MORE_IS_STRICTER = frozenset({"keep_records_years"})
+_MORE_IS_STRICTER = frozenset({"keep_records_years", "keep_texts_days"})
 
 
 def loosened(packs: Mapping[str, PackModel], policy: PolicyModel) -> Iterator[tuple[Path, str]]:

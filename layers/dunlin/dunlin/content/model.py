@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
+from dunlin.content.retained import retention_rules
 from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
 from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
+from dunlin.domain.retention import RetentionRules
 from dunlin.domain.words import Channel, HoldKind, Purpose
 from dunlin.errors import ContentError
 
@@ -91,6 +93,8 @@ class Content:
         default_factory=dict, repr=False, compare=False
     )
 
+    _retention: dict[tuple[str, date], RetentionRules | None] = field(default_factory=dict, repr=False, compare=False)
+
     def __repr__(self) -> str:
         return f"Content(version={self.version!r}, number={self.number}, live={self.live})"
 
@@ -150,6 +154,30 @@ class Content:
         """What a place asks, to be read and not sent under; with `own` also what the lender asks of itself there."""
         policies = self.policies if own else {}
         return law(self.packs, self.stops, jurisdiction, today, capacity, policies=policies, calendars=self.calendars)
+
+    def retention(self, jurisdiction: str, today: date) -> RetentionRules | None:
+        """How long what is known of somebody there is kept; None: nobody reviewed it. Rules that nobody answers for,
+        today and in these very bytes, are not `live`: they keep and delete nothing."""
+        key = (jurisdiction, today)
+        if key not in self._retention:
+            if len(self._retention) >= _MOST_POLICIES:
+                self._retention.clear()
+            capacity = _capacity(self.lender.capacity) or STRICTEST
+            pack = self.pack(jurisdiction, today, capacity)
+            self._retention[key] = (
+                retention_rules(
+                    self.packs,
+                    self.policies,
+                    jurisdiction,
+                    today,
+                    capacity,
+                    version=self.version,
+                    live=self.live and bool(pack.signed_by) and today <= pack.signed_until,
+                )
+                if pack is not None
+                else None
+            )
+        return self._retention[key]
 
     def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
         """The table of stops for a jurisdiction: the bare table where no pack is reviewed, since a stop is a stop."""

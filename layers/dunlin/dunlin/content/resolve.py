@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from dunlin.content.schema import (
+    OPTIONAL_SETTINGS,
     STRICTEST,
     Capacity,
     HoldModel,
@@ -71,6 +72,8 @@ _STRICTER: Mapping[str, Callable[[Iterable[int]], int]] = {
     "deaf_after_minutes": min,
     "confirm_opt_out_within_minutes": min,
     "keep_records_years": max,
+    "forget_after_years": min,
+    "keep_texts_days": max,
 }
 
 
@@ -93,7 +96,8 @@ def setting(
 
 
 def missing_settings(layers: Sequence[PackModel | PolicyModel], capacity: Capacity, today: date) -> list[str]:
-    return [name for name in SettingsModel.model_fields if setting(layers, name, capacity, today) is None]
+    needed = [name for name in SettingsModel.model_fields if name not in OPTIONAL_SETTINGS]
+    return [name for name in needed if setting(layers, name, capacity, today) is None]
 
 
 def hold_rules(

@@ -338,6 +338,13 @@ class SettingsModel(Strict):
     deaf_after_minutes: SettingModel | None = None
     confirm_opt_out_within_minutes: SettingModel | None = None
     keep_records_years: SettingModel | None = None
+    #: These two nobody has to say: without them records go on request only, and words are a part of the records.
+    forget_after_years: SettingModel | None = None
+    keep_texts_days: SettingModel | None = None
+
+
+#: Settings that a place can do without.
+OPTIONAL_SETTINGS = frozenset({"forget_after_years", "keep_texts_days"})
 
 
 class ContentRuleModel(NamedRule):

@@ -17,6 +17,7 @@ from dunlin.domain.notices import REFERRAL, notices_kept
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
+from dunlin.domain.retention import contacted
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, MessageState, Purpose, Reason
 
@@ -157,7 +158,8 @@ def woken(borrower: Borrower, at: datetime | None) -> Borrower:
 
 
 def with_contact(borrower: Borrower, contact: Contact) -> Borrower:
-    return replace(borrower, contacts=(*borrower.contacts, contact))
+    keeping = contacted(borrower.keeping, contact.reserved_at)
+    return replace(borrower, contacts=(*borrower.contacts, contact), keeping=keeping)
 
 
 def without_contact(borrower: Borrower, ref: str) -> Borrower:

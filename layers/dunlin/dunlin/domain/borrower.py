@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.keeping import NOTHING_YET, Keeping
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.occasion import mark_id
@@ -281,6 +282,8 @@ class Borrower:
     #: What the core asked to be said lately, and the letters that have not been asked for yet.
     notices: tuple[Notice, ...] = ()
     letters: tuple[Letter, ...] = ()
+    #: How long all of this is kept, and what asks that it stays or goes (`domain.retention`).
+    keeping: Keeping = NOTHING_YET
 
     def is_with_a_person(self, loan: Loan) -> bool:
         """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
+from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
@@ -127,6 +128,42 @@ class NoticeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class LegalHoldPlaced:
+    """Nothing of this borrower may be deleted or made anonymous: not by rule, not on request, not by itself."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold: LegalHold
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldLifted:
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    hold_id: str
+    by: StopSource
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequested:
+    """Somebody asks to be forgotten, all of the borrower's parties with them."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    erasure: Erasure
+
+
+#: Facts about records, not about what may be said.
+AboutRecords = LegalHoldPlaced | LegalHoldLifted | ErasureRequested
+
+
+@dataclass(frozen=True, slots=True)
 class FeedCheckpoint:
     event_id: str
     type: str
@@ -135,5 +172,12 @@ class FeedCheckpoint:
 
 
 CoreEvent = (
-    BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | NoticeRequested | FeedCheckpoint
+    BorrowerUpdated
+    | LoanChanged
+    | HoldPlaced
+    | HoldLifted
+    | PreferencesChanged
+    | NoticeRequested
+    | AboutRecords
+    | FeedCheckpoint
 )

@@ -64,6 +64,7 @@ class HoldKind(StrEnum):
     MINOR = "minor"
     WRONG_NUMBER = "wrong_number"
     COMPLAINT = "complaint"
+    ERASED = "erased"  # asked to be forgotten: nothing is sent any more, and nobody lifts it
 
 
 class StopSource(StrEnum):

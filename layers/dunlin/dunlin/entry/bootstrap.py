@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StepFunctionsEscalations,
     )
     from dunlin.adapters.dynamo.controls import DynamoControls
+    from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.store import DynamoStore
     from dunlin.adapters.webhooks import WebhookSecrets
     from dunlin.content.model import Content
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from dunlin.services.preferences import Preferences
     from dunlin.services.render import Compose, Render
     from dunlin.services.reports import ReceiveReport
+    from dunlin.services.retention import Retain
     from dunlin.services.send import Send
     from dunlin.services.settle import Settle
     from dunlin.services.sweep import Sweep
@@ -132,6 +134,13 @@ class Runtime:
 
         _ = self.store  # binds the tables
         return DynamoControls()
+
+    @cached_property
+    def holdings(self) -> DynamoHoldings:
+        from dunlin.adapters.dynamo.holdings import DynamoHoldings
+
+        _ = self.store  # binds the tables
+        return DynamoHoldings(self.settings.region)
 
     @cached_property
     def content(self) -> Content:
@@ -316,7 +325,13 @@ class Runtime:
     def evaluate(self) -> Evaluate:
         from dunlin.services.evaluate import Evaluate
 
-        return Evaluate(self.store, self.policies, self.escalations, self.announcements, self.clock)
+        return Evaluate(self.store, self.policies, self.escalations, self.announcements, self.clock, self.retain)
+
+    @cached_property
+    def retain(self) -> Retain:
+        from dunlin.services.retention import Retain
+
+        return Retain(self.store, self.holdings, self.content)
 
     @cached_property
     def escalate(self) -> Escalate:

@@ -29,9 +29,12 @@ from dunlin.domain.borrower import Hold, Instalment, Loan, Overdue, PendingPayme
 from dunlin.domain.facts import (
     BorrowerUpdated,
     CoreEvent,
+    ErasureRequested,
     FeedCheckpoint,
     HoldLifted,
     HoldPlaced,
+    LegalHoldLifted,
+    LegalHoldPlaced,
     LoanChanged,
     NoticeRequested,
     PartyFacts,
@@ -40,6 +43,7 @@ from dunlin.domain.facts import (
     PreferencesChanged,
     PriorContact,
 )
+from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource
@@ -258,6 +262,24 @@ class Preference(_Strict):
         return PreferenceFacts(self.opted_out, self.party_id or "", address, self.purpose)
 
 
+class _LegalHold(_Strict):
+    hold_id: Id
+    #: A file number, a docket: a reference, never a name or a number somebody can be called at.
+    matter: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_\-./:]{0,63}$")]
+    by: Source
+    until: AwareDatetime | None = None
+
+
+class _LiftedLegalHold(_Strict):
+    hold_id: Id
+    by: Source
+
+
+class _Erasure(_Strict):
+    request_id: Id
+    by: Source
+
+
 class _Contact(_Strict):
     at: AwareDatetime
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,20}$")]
@@ -324,6 +346,24 @@ class _PreferencesChanged(_Event):
     preference: Preference
 
 
+class _LegalHoldPlaced(_Event):
+    type: Literal["legal_hold.placed"]
+    borrower_id: Id
+    legal_hold: _LegalHold
+
+
+class _LegalHoldLifted(_Event):
+    type: Literal["legal_hold.lifted"]
+    borrower_id: Id
+    legal_hold: _LiftedLegalHold
+
+
+class _ErasureRequested(_Event):
+    type: Literal["erasure.requested"]
+    borrower_id: Id
+    erasure: _Erasure
+
+
 class _Imported(_Event):
     type: Literal["portfolio.imported"]
     borrower_id: Id
@@ -359,6 +399,9 @@ _AnyEvent = Annotated[
     | _HoldLifted
     | _PreferencesChanged
     | _NoticeRequested
+    | _LegalHoldPlaced
+    | _LegalHoldLifted
+    | _ErasureRequested
     | _Imported
     | _Checkpoint,
     Discriminator("type"),
@@ -428,6 +471,15 @@ def _facts(model: Any) -> CoreEvent:
             n = model.notice
             facts = tuple(Figure(name, n.facts[name]) for name in sorted(n.facts))
             return NoticeRequested(*common, model.borrower_id, n.message, n.party_id or "", n.loan_id or "", facts)
+        case _LegalHoldPlaced():
+            law = model.legal_hold
+            legal = LegalHold(law.hold_id, law.matter, model.occurred_at, law.by, law.until)
+            return LegalHoldPlaced(*common, model.borrower_id, legal)
+        case _LegalHoldLifted():
+            return LegalHoldLifted(*common, model.borrower_id, model.legal_hold.hold_id, model.legal_hold.by)
+        case _ErasureRequested():
+            asked = Erasure(model.erasure.request_id, model.occurred_at, model.erasure.by)
+            return ErasureRequested(*common, model.borrower_id, asked)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
             return LoanChanged(*common, model.borrower_id, _loan(model.loan), imported=True, contacts=contacts)

@@ -14,6 +14,7 @@ from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Announcements, Change, Clock, Escalations, Record, Store
+from dunlin.services.retention import Retain
 
 #: Conflicts are rare and short: after this many the next wake finds a calmer moment.
 ATTEMPTS = 4
@@ -34,16 +35,23 @@ class Evaluated:
 
 
 class Evaluate:
-    """The service behind `evaluate_stages`."""
+    """The service behind `evaluate_stages`. Without `retain` (in planning) nothing is ever forgotten."""
 
     def __init__(
-        self, store: Store, policies: Policies, escalations: Escalations, announcements: Announcements, clock: Clock
+        self,
+        store: Store,
+        policies: Policies,
+        escalations: Escalations,
+        announcements: Announcements,
+        clock: Clock,
+        retain: Retain | None = None,
     ) -> None:
         self._store = store
         self._announcements = announcements
         self._policies = policies
         self._escalations = escalations
         self._clock = clock
+        self._retain = retain
 
     def shard(self, shard: str, limit: int, on_failure: Callable[[str, Exception], None]) -> Evaluated:
         """Evaluate everyone on `shard` whose wake has come, at most `limit`.
@@ -51,6 +59,8 @@ class Evaluate:
         One borrower's failure never blocks another: it is told to `on_failure`, put off, and returned.
         """
         failed: list[str] = []
+        if self._retain is not None:
+            self._retain.begin()
         borrowers = self._store.awake(shard, self._clock(), limit)
         for borrower_id in borrowers:
             try:
@@ -91,6 +101,14 @@ class Evaluate:
         if borrower.letters:
             self._ask_for_letters(borrower, now)
             return False
+        look_again: list[datetime] = []
+        before = borrower
+        if self._retain is not None:
+            kept = self._retain.tend(borrower, now)
+            if kept is None:
+                return True  # there is nothing, or soon nothing, left to say anything about
+            before, borrower = kept, self._retain.noted(kept, now)
+            look_again = self._retain.moments(borrower, now)
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
             # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
@@ -103,11 +121,11 @@ class Evaluate:
         applied = apply(borrower, decision.actions, rules.policy, now)
         after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
         opened = after.case is not None and after.case is not borrower.case and not after.case.execution_started
-        moments = [moment for moment in (decision.wake_at, again_at) if moment is not None]
+        moments = [moment for moment in (decision.wake_at, again_at, *look_again) if moment is not None]
         # A moment that is already over would wake us every minute for nothing new.
         wake_at = min((max(moment, now + timedelta(minutes=1)) for moment in moments), default=None)
         after = replace(after, wake_at=now if opened else wake_at)
-        if after != borrower or applied.messages:
+        if after != before or applied.messages:
             put(self._store, Change(borrower=after, quiet=not applied.changed, new_messages=applied.messages), now)
         return not opened
 

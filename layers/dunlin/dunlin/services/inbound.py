@@ -92,6 +92,7 @@ class ReceiveInbound:
                 "text": text.text,
                 "received_at": text.received_at.isoformat(),
             },
+            is_kept=bool(borrowers),
         )
         changed = False
         if meaning in _OPTS_OUT or meaning is Meaning.OPT_IN:

@@ -10,17 +10,23 @@ from enum import StrEnum
 from dunlin.domain.apply import woken
 from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, Lift, Loan, Party, StageMark
 from dunlin.domain.facts import (
+    AboutRecords,
     BorrowerUpdated,
     CoreEvent,
+    ErasureRequested,
     FeedCheckpoint,
     HoldLifted,
     HoldPlaced,
+    LegalHoldLifted,
+    LegalHoldPlaced,
     LoanChanged,
     NoticeRequested,
     PreferencesChanged,
 )
 from dunlin.domain.hours import local_date
+from dunlin.domain.keeping import Keeping
 from dunlin.domain.policy import Conditions, HoldRule, Strategy
+from dunlin.domain.retention import followed, is_erased, remembered
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
@@ -30,6 +36,7 @@ from dunlin.services.notices import noticed
 from dunlin.services.opt_outs import OptOuts, blocked_purposes
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
 from dunlin.services.preferences import Preferences
+from dunlin.services.retention import applied_to_records, not_forgotten
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -111,13 +118,17 @@ class Ingest:
         return Ingested.APPLIED
 
     def _once(
-        self, event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | NoticeRequested, now: datetime
+        self,
+        event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | NoticeRequested | AboutRecords,
+        now: datetime,
     ) -> Ingested:
         before = self._store.borrower(event.borrower_id)
+        if not isinstance(event, BorrowerUpdated):
+            not_forgotten(before)
         records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
         match event:
             case BorrowerUpdated():
-                after = self._profile(before, event)
+                after = remembered(before, self._profile(before, event))
             case LoanChanged():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -125,7 +136,7 @@ class Ingest:
                     raise InvalidInput("loan.as_of", "is in the future")
                 if event.loan.as_of < now - PAST_ALLOWED:
                     raise InvalidInput("loan.as_of", "is too long ago")
-                after = self._loan(before, event, now)
+                after = followed(before, self._loan(before, event, now))
                 if event.payment is not None:
                     records.append(_payment(event, now))
                     if event.type == "payment.applied" and after is not before:
@@ -143,11 +154,18 @@ class Ingest:
                 if before is None:
                     raise NotFound("borrower_id")
                 after = noticed(before, event, self._content)
+            case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after, answered = applied_to_records(before, event, self._content, now)
+                records += answered
         changed = after != before
         # An older snapshot changes nothing, and is recorded all the same.
         target = woken(after, now) if changed else None
         try:
-            self._store.commit(Change(borrower=target, records=tuple(records)))
+            # What is said does not depend on a legal hold: nothing that waits to be sent is stopped by one.
+            quiet = isinstance(event, LegalHoldPlaced | LegalHoldLifted)
+            self._store.commit(Change(borrower=target, quiet=quiet, records=tuple(records)))
         except AlreadyRecorded as known:
             if str(known).startswith("FACT#"):
                 return Ingested.REPEATED
@@ -171,8 +189,10 @@ class Ingest:
         unreviewed = self._content.policy(event.jurisdiction, event.occurred_at.date(), Conditions()) is None
         if before is None and unreviewed:
             raise InvalidInput("borrower.jurisdiction", "has no reviewed pack: nothing may be sent there")
-        if before is not None and event.sequence <= before.profile_sequence:
-            return before
+        if before is not None and (event.sequence <= before.profile_sequence or is_erased(before)):
+            return before  # what is older, and what is told of somebody who asked to be forgotten
+        if before is not None and before.keeping.forgotten_at is not None:
+            before = replace(before, keeping=Keeping())  # a new relationship, with nothing of the old one
         unusable = (
             set()
             if before is None
@@ -391,10 +411,21 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
 
 
 def _fact(
-    event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | PreferencesChanged | NoticeRequested,
+    event: BorrowerUpdated
+    | LoanChanged
+    | HoldPlaced
+    | HoldLifted
+    | PreferencesChanged
+    | NoticeRequested
+    | AboutRecords,
     now: datetime,
 ) -> dict[str, object]:
     fact: dict[str, object] = {"type": event.type, "occurred_at": event.occurred_at, "recorded_at": now}
+    if isinstance(event, LegalHoldPlaced):
+        hold = event.hold
+        fact |= {"hold_id": hold.hold_id, "matter": hold.matter, "by": hold.source, "until": hold.until}
+    if isinstance(event, LegalHoldLifted):
+        fact |= {"hold_id": event.hold_id, "by": event.by}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
         fact["snapshot"] = _snapshot(event.loan)

@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Protocol
 
 from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
 from dunlin.domain.preferences import Word
+from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Purpose, Reason
 
@@ -55,11 +57,15 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class PointRecord:
-    """An append-only item under a contact point: an inbound text, by the provider's id. Expires by retention."""
+    """An append-only item under a contact point: an inbound text, by the provider's id.
+
+    `is_kept`: a borrower has the number, so it is kept as long as their records are; a stranger's expires by itself.
+    """
 
     point: str
     item: str
     document: Mapping[str, object]
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,64 @@ class Store(Protocol):
         ...
 
     def borrowers_of(self, point: str) -> Sequence[str]: ...
+
+
+# ── What is forgotten ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Shelf(StrEnum):
+    """Where an item of a borrower's lies."""
+
+    MESSAGES = "messages"
+    RECORDS = "records"  # payments, facts, ended cases; neither the hot item nor a tombstone
+    POINT = "point"  # under a contact point: texts, words, links; never what it has opted out of
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item as it is stored, byte for byte. `owner` is the borrower, or the point; `expires`: it would by itself."""
+
+    shelf: Shelf
+    owner: str
+    item: str
+    document: str = dataclasses.field(repr=False)
+    revision: int = 0
+    is_settled: bool = True
+    expires: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One transaction that takes something away. All of it happens, or none.
+
+    `borrower` is written with `revision + 1` and its version as it was, on condition that the stored revision is still
+    `revision`: whatever a fact or a legal hold changes meanwhile stops it. `removed` messages must have the revision
+    that was read; `rewritten` items must exist, and are written without an end. `unchanged` borrowers must be as read.
+    """
+
+    borrower: Borrower
+    removed: tuple[StoredItem, ...] = ()
+    rewritten: tuple[StoredItem, ...] = ()
+    messages: tuple[Message, ...] = ()
+    records: tuple[Record, ...] = ()
+    unchanged: tuple[Borrower, ...] = ()
+
+
+class Holdings(Protocol):
+    """Everything that is held about a borrower, page by page, and the only way to take any of it away.
+
+    Raises (all methods): TransientError. `commit`: VersionConflict, StateConflict, AlreadyRecorded.
+    """
+
+    def messages(self, borrower_id: str, after: str, limit: int) -> Sequence[Message]:
+        """In the order of their keys, those behind `after`."""
+        ...
+
+    def items(self, shelf: Shelf, owner: str, after: str, limit: int) -> Sequence[StoredItem]:
+        """In the order of their names, those behind `after`."""
+        ...
+
+    def commit(self, removal: Removal) -> None: ...
 
 
 # ── Controls: shared state that stays out of the reservation ─────────────────────────────────────────────────────────
@@ -332,6 +396,10 @@ class Content(Protocol):
 
     def has_phrase(self, code: str) -> bool:
         """Whether there are approved words for this code of the core's."""
+        ...
+
+    def retention(self, jurisdiction: str, today: date) -> RetentionRules | None:
+        """How long what is known of somebody there is kept; None where nobody reviewed a pack."""
         ...
 
     def knows(self, version: str) -> bool:

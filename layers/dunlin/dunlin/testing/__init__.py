@@ -12,6 +12,7 @@ from dunlin.testing.memory import (
     FakeSender,
     FakeWakeQueue,
     MemoryControls,
+    MemoryHoldings,
     MemoryStore,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "FakeSender",
     "FakeWakeQueue",
     "MemoryControls",
+    "MemoryHoldings",
     "MemoryStore",
 ]

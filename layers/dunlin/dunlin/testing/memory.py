@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import Borrower
@@ -27,6 +28,9 @@ from dunlin.services.ports import (
     QueuedMessage,
     Refusal,
     Released,
+    Removal,
+    Shelf,
+    StoredItem,
     Suppression,
     Survey,
 )
@@ -159,6 +163,90 @@ class MemoryStore:
             stored_state = self.suppression(change.suppression.point)
             if stored_state.revision != change.suppression.revision:
                 raise StateConflict("suppression")
+
+
+@dataclass
+class MemoryHoldings:
+    """`Holdings` over a store in memory. `expiring`: (point, item) that would go by itself."""
+
+    store: MemoryStore
+    expiring: set[tuple[str, str]] = field(default_factory=set)
+
+    def messages(self, borrower_id: str, after: str, limit: int) -> Sequence[Message]:
+        own = sorted(key for owner, key in self.store.messages if owner == borrower_id and key > after)
+        return [self.store.messages[borrower_id, key] for key in own[:limit]]
+
+    def items(self, shelf: Shelf, owner: str, after: str, limit: int) -> Sequence[StoredItem]:
+        found = (item for item in self._shelf(shelf, owner) if item.item > after)
+        return sorted(found, key=lambda item: item.item)[:limit]
+
+    def _shelf(self, shelf: Shelf, owner: str) -> Iterator[StoredItem]:
+        match shelf:
+            case Shelf.MESSAGES:
+                for (borrower_id, key), message in self.store.messages.items():
+                    if borrower_id == owner:
+                        document = json.dumps(asdict(message), default=str, sort_keys=True)
+                        yield StoredItem(shelf, owner, key, document, message.revision, message.is_terminal)
+            case Shelf.RECORDS:
+                for (borrower_id, item), record in self.store.records.items():
+                    if borrower_id == owner and not item.startswith("TOMBSTONE#"):
+                        yield StoredItem(shelf, owner, item, json.dumps(record, default=str, sort_keys=True))
+            case Shelf.POINT:
+                for (point, item), record in self.store.point_records.items():
+                    if point == owner:
+                        expires = (point, item) in self.expiring
+                        yield StoredItem(shelf, owner, item, json.dumps(record, default=str), expires=expires)
+                yield from (
+                    StoredItem(shelf, owner, f"BORROWER#{borrower_id}", "")
+                    for borrower_id in self.store.links.get(owner, ())
+                )
+                if owner in self.store.felts:
+                    yield StoredItem(shelf, owner, "FELT", "", expires=True)
+
+    def commit(self, removal: Removal) -> None:
+        self._check(removal)
+        for item in removal.removed:
+            self._remove(item)
+        for item in removal.rewritten:
+            self.store.point_records[item.owner, item.item] = json.loads(item.document)
+            self.expiring.discard((item.owner, item.item))
+        written = Change(
+            borrower=removal.borrower, quiet=True, moved_messages=removal.messages, records=removal.records
+        )
+        MemoryStore.commit(self.store, written)  # all of it at once, whoever stands in for the store's own
+
+    def _check(self, removal: Removal) -> None:
+        for borrower in (*removal.unchanged, removal.borrower):
+            current = self.store.borrowers.get(borrower.borrower_id)
+            if current is None or current.revision != borrower.revision:
+                raise VersionConflict(borrower.borrower_id)
+        for item in removal.removed:
+            if item.shelf is Shelf.MESSAGES:
+                message = self.store.messages.get((item.owner, item.item))
+                if message is None or message.revision != item.revision:
+                    raise StateConflict(item.item)
+        for item in removal.rewritten:
+            if (item.owner, item.item) not in self.store.point_records:
+                raise StateConflict(item.item)
+        for moved in removal.messages:
+            known = self.store.messages.get((moved.borrower_id, moved.key))
+            if known is None or known.revision != moved.revision:
+                raise StateConflict(moved.ref)
+        for record in removal.records:
+            if (record.borrower_id, record.item) in self.store.records:
+                raise AlreadyRecorded(record.item)
+
+    def _remove(self, item: StoredItem) -> None:
+        match item.shelf:
+            case Shelf.MESSAGES:
+                del self.store.messages[item.owner, item.item]
+            case Shelf.RECORDS:
+                self.store.records.pop((item.owner, item.item), None)
+            case Shelf.POINT:
+                self.store.point_records.pop((item.owner, item.item), None)
+                if item.item == "FELT":
+                    self.store.felts.pop(item.owner, None)
+                self.store.links.get(item.owner, set()).discard(item.item.removeprefix("BORROWER#"))
 
 
 @dataclass

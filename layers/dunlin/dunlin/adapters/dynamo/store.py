@@ -34,13 +34,14 @@ from dunlin.errors import (
     UnreadableItem,
     VersionConflict,
 )
-from dunlin.services.ports import Change, Felt, PointRecord, QueuedMessage, Suppression
+from dunlin.services.ports import Change, Felt, PointRecord, QueuedMessage, Record, Suppression
 
 HOT = "HOT"
 STATE = "STATE"
 FELT = "FELT"
-#: Records of consumer contacts: CN asks five years; the pack's own retention is applied by the erasure service.
-RETENTION = timedelta(days=5 * 366)
+#: How long what came from or about a number that is no borrower's is kept. A borrower's records have no such end: how
+#: long they are kept is a rule of their place (`domain.retention`), and a legal hold can need them for longer.
+STRANGERS_KEPT = timedelta(days=5 * 366)
 
 #: A margin over the longest window of a cap, so that no item leaves while a rule still counts what is in it.
 FELT_KEPT = LONGEST_WINDOW + timedelta(days=2)
@@ -110,10 +111,12 @@ def _borrower_document(borrower: Borrower) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _kept_until(record: PointRecord) -> datetime | timedelta:
-    """Retention counts from the moment the record is about; from the writing only where it names none."""
+def _kept_until(record: PointRecord) -> datetime | timedelta | None:
+    """Counted from the moment the record is about; from the writing only where it names none."""
+    if record.is_kept:
+        return None
     told = record.document.get("received_at")
-    return datetime.fromisoformat(told) + RETENTION if isinstance(told, str) else RETENTION
+    return datetime.fromisoformat(told) + STRANGERS_KEPT if isinstance(told, str) else STRANGERS_KEPT
 
 
 def borrower_item(borrower: Borrower) -> BorrowerItem:
@@ -147,8 +150,24 @@ def message_item(message: Message) -> MessageItem:
         attend_shard=attention_shard_of(message.borrower_id) if attended else None,
         attend_at=instant(message.attend_at) if attended and message.attend_at is not None else None,
         document=_messages().dump_json(message).decode(),
-        expires_at=message.requested_at + RETENTION,
     )
+
+
+def quietly_next(borrower: Borrower) -> BorrowerItem:
+    """The hot item as a write stores it that no decision depends on."""
+    return borrower_item(_next(borrower, quiet=True))
+
+
+def next_message(message: Message) -> MessageItem:
+    return message_item(_revised(message))
+
+
+def read_message(document: str) -> Message:
+    return _parsed(_messages(), document)
+
+
+def record_document(record: Record) -> str:
+    return _documents().dump_json(dict(record.document)).decode()
 
 
 def felt_item(felt: Felt) -> SuppressionItem:
@@ -262,8 +281,7 @@ class DynamoStore:
             moved = message_item(_revised(message))
             writes.append((moved, MessageItem.revision == message.revision, StateConflict(message.ref)))
         for record in change.records:
-            document = _documents().dump_json(dict(record.document)).decode()
-            written = BorrowerItem(record.borrower_id, record.item, document=document)
+            written = BorrowerItem(record.borrower_id, record.item, document=record_document(record))
             writes.append((written, BorrowerItem.item.does_not_exist(), AlreadyRecorded(record.item)))
         for kept in change.point_records:
             document = _documents().dump_json(dict(kept.document)).decode()
@@ -330,10 +348,10 @@ class DynamoStore:
                 # PynamoDB keeps the order of the calls within a kind only: puts come after condition checks.
                 checks: list[DunlinError] = [Suppressed("suppression")] if change.unless_blocked is not None else []
                 checks += [StateConflict("felt") for _ in change.felt_as_read]
-                _raise_cancelled(failure, [*checks, *errors])
+                raise_cancelled(failure, [*checks, *errors])
 
 
-def _raise_cancelled(failure: TransactWriteError, ordered: list[DunlinError]) -> NoReturn:
+def raise_cancelled(failure: TransactWriteError, ordered: list[DunlinError]) -> NoReturn:
     reasons = failure.cancellation_reasons
     for reason, error in zip(reasons, ordered, strict=False):
         if reason is not None and reason.code == "ConditionalCheckFailed":
