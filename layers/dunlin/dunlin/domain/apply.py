@@ -170,7 +170,7 @@ def _mark(
 
 def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetime) -> Message:
     channel, stage = action.point.channel, action.stage
-    locale = policy.language_for(action.party.locale)
+    locale = policy.language_for(action.party.locale, action.party.preferences.language)
     template = stage.template_for(told_as(borrower, action.party, action.principal_id))
     return Message(
         borrower_id=borrower.borrower_id,

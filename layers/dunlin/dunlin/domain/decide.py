@@ -28,6 +28,7 @@ from dunlin.domain.parties import addressee, further_parties, loans_told, princi
 from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, escalation_stop, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
+from dunlin.domain.wishes import in_wished_order
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, UnderStop
 
 #: A case that waits for somebody to review the rules of a place waits no longer than any case.
@@ -385,7 +386,7 @@ def _offer(
     template = stage.template_for(told_as(borrower, party, principal_id))
     later: Later | None = None
     never: Never | None = None
-    for channel in stage.channels:
+    for channel in in_wished_order(stage.channels, party.preferences):
         if channel in lost:
             continue
         for point in party.points:
@@ -395,7 +396,7 @@ def _offer(
                 borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template
             )
             if isinstance(answer, Allowed):
-                if (template, policy.language_for(party.locale)) not in policy.locales:
+                if (template, policy.language_for(party.locale, party.preferences.language)) not in policy.locales:
                     answer = Never(Reason.NO_TEMPLATE, template)
                 else:
                     line = line_for(policy, channel, stage.purpose)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
+from dunlin.domain.consent import Basis
 from dunlin.domain.decide import is_with_a_person
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message
@@ -31,6 +32,7 @@ class Ready:
     point: ContactPoint
     statement: Statement | None
     until: datetime
+    basis: tuple[Basis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             if until - now < WINDOW_MARGIN:
                 return Stop(Reason.WINDOW_CLOSED, "not_after")
             statement = statement_of(tuple(loans), overdue=days > 0, days=days)
-            return Ready(party, point, statement, until)
+            return Ready(party, point, statement, until, answer.basis)
         case Later() | Never():
             return Stop(answer.reason, answer.rule)
 
