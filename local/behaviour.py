@@ -104,7 +104,25 @@ class NewPhone:
     at: datetime
 
 
-Action = Pay | Text | Hold | Restructure | Leave | NewPhone
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """The borrower wishes for hours, channels or a language (`choice` of `preferences.chosen`)."""
+
+    borrower_id: str
+    choice: dict[str, object]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Agree:
+    """The borrower gives a consent, or withdraws one (`consent` of `consent.changed`)."""
+
+    borrower_id: str
+    consent: dict[str, object]
+    at: datetime
+
+
+Action = Pay | Text | Hold | Restructure | Leave | NewPhone | Choose | Agree
 
 
 class Debts(Protocol):
@@ -129,6 +147,10 @@ def enact(actions: Iterable[Action], core: Core) -> list[Text]:
                 core.schedule_end(action.loan_id, action.status, at)
             case NewPhone():
                 core.schedule_new_phone(action.borrower_id, action.number, action.phone, at)
+            case Choose():
+                core.schedule_choice(action.borrower_id, action.choice, at)
+            case Agree():
+                core.schedule_consent(action.borrower_id, action.consent, at)
             case Text():
                 texts.append(action)
             case _:
@@ -201,9 +223,21 @@ _HABITS: dict[Cohort, tuple[int, ...]] = {
     Cohort.TWO_LOANS_DIFFERENT_DAYS: (0, 3),
     Cohort.PAYS_OFF: (-3,),
 }
+#: What somebody wishes for on the first days; of the drawn, a share of each.
+_WISHES: dict[Cohort, dict[str, object]] = {
+    Cohort.NEVER_PAYS: {"quiet_hours": [{"from": "20:00", "to": "11:00"}]},
+    Cohort.TWO_LOANS_DIFFERENT_DAYS: {"channels": ["email"]},
+}
+_DRAWN_WISHES: tuple[tuple[float, dict[str, object]], ...] = (
+    (0.06, {"quiet_hours": [{"from": "12:00", "to": "14:00"}, {"from": "19:00", "to": "09:30"}]}),
+    (0.04, {"quiet_hours": [{"from": "17:00", "to": "08:00", "days": ["sat", "sun"]}]}),
+    (0.04, {"channels": ["sms"]}),
+)
 DISPUTE_FROM_DAY, DISPUTE_TO_DAY = 9, 21
 HARDSHIP_FROM_DAY = 9
 SOLD_ON_DAY = 20
+#: Assumed: who agrees to hear of offers, and takes it back.
+CONSENT_SHARE = 0.1
 SHARED_NUMBER_PAYS_ON_DAY = 25
 RESTRUCTURED_ON_DAY, RESTRUCTURED_COUNT = 18, 9
 
@@ -260,6 +294,7 @@ class Behaviour:
                     actions += self._drawn_payments(member, terms)
             else:
                 actions += self._scripted_start(member)
+            actions += self._wishes(member)
         return actions
 
     def on_delivered(
@@ -387,6 +422,26 @@ class Behaviour:
         ]
 
     # ── What happens anyway ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _wishes(self, member: _Member) -> list[Action]:
+        borrower_id, today = member.account.borrower_id, self._portfolio.start.date()
+        wish = _WISHES.get(member.cohort)
+        if member.cohort is Cohort.DRAWN:
+            chance = draw(self._seed, "wish", borrower_id)
+            for share, wished in _DRAWN_WISHES:
+                if chance < share:
+                    wish = wished
+                    break
+                chance -= share
+        actions: list[Action] = []
+        if wish is not None:
+            actions.append(Choose(borrower_id, wish, self._local(member, today + DAY, time(9, 0))))
+        if draw(self._seed, "agrees", borrower_id) < CONSENT_SHARE:
+            said: dict[str, object] = {"purpose": "marketing", "source": "app", "wording": "marketing/3"}
+            actions.append(Agree(borrower_id, {**said, "given": True}, self._local(member, today + DAY, time(10, 0))))
+            later = self._local(member, today + 20 * DAY, time(10, 0))
+            actions.append(Agree(borrower_id, {**said, "given": False}, later))
+        return actions
 
     def _scripted_start(self, member: _Member) -> list[Action]:
         actions: list[Action] = []

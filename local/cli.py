@@ -398,6 +398,24 @@ _PASSED_ON: dict[str, Any] = {
 }
 
 
+@app.command()
+def suppressions(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="phone or email, scope, purpose, at, source.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", dir_okay=False, help="Write the events; - is stdout."),
+    ] = None,
+    put_to: Annotated[str, typer.Option("--put-to", metavar="BUS", help="Put the events on this event bus.")] = "",
+    source: Annotated[
+        str, typer.Option("--source", help="Their source, as the stack's CoreEventSource has it.")
+    ] = "lender.core",
+) -> None:
+    """Make events of a suppression list; without --out and --put-to it is only checked. Exit code 1: a row is bad."""
+    from local.commands.suppressions import run
+
+    raise typer.Exit(run(file, out, put_to, source))
+
+
 @app.command(**_PASSED_ON)
 def stuck(context: typer.Context) -> None:
     """Say what does not move in a deployed stack, and what to do about it."""

@@ -61,7 +61,9 @@ _STATED_BY = {
     "party.may_hear": "the parties as the core knows them",
     "party.points": "the parties as the core knows them",
     "parties": "the parties as the core knows them",
-    "contact_point.usable": "an earlier report of the carrier",
+    "contact_point.usable": "what was found out about the number",
+    "preference.quiet_hours": "the person's own wish",
+    "preference.channels": "the person's own wish",
     "provider": "the provider's answer",
     "report": "the provider's report",
     "report_within": "no report in the time the provider has for one",
@@ -140,7 +142,7 @@ class Sources:
         named = self._found(
             other.source
             for layer in self._layers(jurisdiction)
-            for rules in (layer.hours, layer.caps, layer.consents, layer.bans)
+            for rules in (layer.hours, layer.caps, layer.consents, layer.verifications, layer.bans)
             for other in rules
             if other.id == rule
         )

@@ -495,7 +495,7 @@ class House:
 
     # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tell(self, type_: str, borrower_id: str = "b-1", **carried: Any) -> Ingested:
+    def tell(self, type_: str, borrower_id: str | None = "b-1", **carried: Any) -> Ingested:
         """An event of the core, through the same door as the real ones."""
         self._events += 1
         document: dict[str, Any] = {
@@ -504,6 +504,8 @@ class House:
             "occurred_at": carried.pop("occurred_at", self.now).isoformat(),
             "borrower_id": borrower_id,
         }
+        if borrower_id is None:  # about a number, whoever has it
+            del document["borrower_id"]
         return self.ingest.receive(parse_core_event(document | carried))
 
     def checkpoint(self, complete_to: datetime | None = None) -> None:

@@ -35,6 +35,7 @@ from local.auditor.reading import (
     read,
 )
 from local.auditor.report import CHECKED, KINDS, OBSERVED, AuditReport, Finding
+from local.auditor.wishes import VERIFIED_FIRST, Person, Wishes, consent_rules
 
 DEFAULT_BALANCE_MAX_AGE = timedelta(hours=36)
 #: The one confirmation of an opt-out (47 CFR 64.1200(a)(12)).
@@ -145,6 +146,7 @@ class _Judge:
     checked: Counter[str] = field(default_factory=Counter)
     observed: Counter[str] = field(default_factory=Counter)
     history: History = field(init=False)
+    wishes: Wishes = field(init=False)
     inbound_by_id: dict[str, Inbound] = field(init=False)
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class _Judge:
 
     def __post_init__(self) -> None:
         self.history = History(self.evidence.events)
+        self.wishes = Wishes.of(self.evidence.events)
         self.inbound_by_id = {}
         for inbound in self.evidence.inbound:
             self.inbound_by_id.setdefault(inbound.inbound_id, inbound)
@@ -182,6 +185,7 @@ class _Judge:
             self.checked[f"texts_{case.given.channel}"] += 1
             self._opt_out(case, confirmed)
             self._quiet_hours(case)
+            self._person(case)
             self._facts(case)
             self._stale(case)
             self._content(case)
@@ -416,6 +420,32 @@ class _Judge:
                 if not inside(rule, zone, given.at, latest):
                     self._find("quiet_hours", case, f"could be delivered until {_local(latest, zone)}: {said}")
                     return
+
+    # ── What the person agreed to, wished for, and whether it is the person ──────────────────────────────────────────
+
+    def _person(self, case: _Case) -> None:
+        """Answers to a person's own text are what they asked for."""
+        if case.answers is not None or case.party is None:
+            return
+        given, party, at = case.given, case.party, case.given.reserved_at
+        person = Person(given.borrower_id, party.party_id, party.role == "primary")
+        for rule in consent_rules(case.known.jurisdiction, self.evidence.packs):
+            if rule.asks(case.purpose, given.channel, case.today.isoformat()):
+                self.checked["consent_checks"] += 1
+                if self.wishes.not_consented(person, case.purpose, given.channel, at):
+                    self._find("consent", case, f"without the consent that {rule.rule} asks for")
+        self.checked["wish_checks"] += 1
+        if self.wishes.unwanted_channel(person, given.channel, at):
+            self._find("preference", case, f"by {given.channel}, which the person did not want")
+        felt = (given.at, given.at + timedelta(seconds=max(given.ttl_seconds, 1)))
+        if any(self.wishes.is_quiet(person, at, felt, zone) for _, zone in self._zones_of(case)):
+            self._find("preference", case, "in hours that the person wanted quiet")
+        self.checked["contact_points"] += 1
+        if self.wishes.is_lost(person, given.to, at):
+            self._find("contact_point", case, "to a number or address that is not the person's any more")
+        country = case.known.jurisdiction.partition("-")[0]
+        if case.purpose in VERIFIED_FIRST.get(country, ()) and self.wishes.is_unverified(person, given.to, at):
+            self._find("contact_point", case, "debt detail to a number or address that nobody confirmed")
 
     # ── Caps ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

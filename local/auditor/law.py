@@ -281,6 +281,13 @@ def _with_country(jurisdiction: str) -> tuple[str, ...]:
 # ── The lender's own limits ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+def packs_of(jurisdiction: str, packs: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    """The files that have rules for a place, or for the country it lies in."""
+    names = {*_with_country(jurisdiction), "*"}
+    for document in packs.values():
+        yield from (pack for pack in _packs_in(document) if _jurisdictions_of(pack) & names)
+
+
 def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(document, dict):
         if "jurisdiction" in document or "jurisdictions" in document:

@@ -20,6 +20,9 @@ KINDS = (
     "content",
     "hold",
     "not_open",
+    "consent",
+    "preference",
+    "contact_point",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -41,6 +44,9 @@ CHECKED = (
     "paid_checks",
     "balance_ages",
     "occasions",
+    "consent_checks",
+    "wish_checks",
+    "contact_points",
     "wordings",
     "texts_to_opted_out_numbers",
     "inbound",

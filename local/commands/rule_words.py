@@ -20,6 +20,7 @@ from dunlin.content.schema import (
     Rule,
     SettingModel,
     SettingsModel,
+    VerificationModel,
     WeekModel,
 )
 from dunlin.domain.words import Purpose
@@ -81,6 +82,8 @@ def says_of(layer: PackModel | PolicyModel) -> Iterator[Said]:
             yield _said(cap.id, _cap_in_words(cap, count), cap, day)
     for consent in layer.consents:
         yield _said(consent.id, _consent_in_words(consent), consent)
+    for verification in layer.verifications:
+        yield _said(verification.id, _verification_in_words(verification), verification)
     for ban in layer.bans:
         yield _said(ban.id, _ban_in_words(ban), ban)
     for rule in layer.texts:
@@ -150,6 +153,19 @@ def _cap_in_words(rule: CapModel, count: int) -> str:
 
 def _consent_in_words(rule: ConsentModel) -> str:
     return f"{purposes_in_words(rule.purposes)}{_by(rule.channels)}: only with the person's consent to it"
+
+
+_PROOFS = {
+    "confirmed": "it was confirmed as the person's",
+    "checked": "it was checked that it is nobody else's now",
+    "consent": "the person consented to it there",
+}
+
+
+def _verification_in_words(rule: VerificationModel) -> str:
+    proofs = _listed(words for name, words in _PROOFS.items() if name in rule.proofs)
+    within = "" if rule.within_days is None else f" in the last {rule.within_days} days"
+    return f"{purposes_in_words(rule.purposes)}{_by(rule.channels)}: only where {proofs}{within}"
 
 
 def _ban_in_words(rule: BanModel) -> str:

@@ -22,6 +22,8 @@ class PartyTerms:
     may_hear: tuple[str, ...]
     consents: tuple[str, ...]
     loan_ids: tuple[str, ...] = ()
+    phone_verified_at: datetime | None = None
+    email_verified_at: datetime | None = None
 
     def document(self) -> dict[str, object]:
         """The party in a `borrower.updated` event; what is not known is left out."""
@@ -37,6 +39,10 @@ class PartyTerms:
             document["phone"] = self.phone
         if self.email is not None:
             document["email"] = self.email
+        if self.phone is not None and self.phone_verified_at is not None:
+            document["phone_verified_at"] = self.phone_verified_at.isoformat()
+        if self.email is not None and self.email_verified_at is not None:
+            document["email_verified_at"] = self.email_verified_at.isoformat()
         if self.loan_ids:
             document["loan_ids"] = list(self.loan_ids)
         return document

@@ -24,6 +24,9 @@ from local.core.ledger import CENT, Arrears, LoanLedger, Standing
 LOOK_AHEAD = timedelta(days=45)
 STATEMENT_BEFORE = timedelta(days=25)
 CHECKPOINT_EVERY = timedelta(hours=4)
+#: American numbers are looked up this often, so that none goes sixty days unchecked (12 CFR 1006.6(d)(5)).
+CHECK_NUMBERS_EVERY = timedelta(days=50)
+CHECK_NUMBERS_AFTER = timedelta(hours=1)
 PART = Decimal("0.40")
 
 NEAR = timedelta(days=15)
@@ -194,6 +197,14 @@ class Core:
         """The core learns that a number is no longer the borrower's; `new` is theirs now, None where nobody knows."""
         self._plan(at, lambda moment: self._change_phone(borrower_id, old, new, moment))
 
+    def schedule_choice(self, borrower_id: str, choice: Document, at: datetime) -> None:
+        """The borrower wishes for quiet hours, channels or a language."""
+        self._plan(at, lambda moment: self._record("preferences.chosen", moment, borrower_id, {"choice": choice}))
+
+    def schedule_consent(self, borrower_id: str, consent: Document, at: datetime) -> None:
+        """The borrower gives a consent, or withdraws one."""
+        self._plan(at, lambda moment: self._record("consent.changed", moment, borrower_id, {"consent": consent}))
+
     # ── What anybody may ask (behaviours, the auditor) ───────────────────────────────────────────────────────────
 
     def standing(self, loan_id: str, at: datetime | None = None) -> Standing:
@@ -264,6 +275,8 @@ class Core:
             if account.borrower_id not in told:
                 told.add(account.borrower_id)
                 self._tell_profile(account, 1, at)
+                if account.jurisdiction.startswith("US"):
+                    self._plan(at + CHECK_NUMBERS_AFTER, self._checking_numbers(account.borrower_id))
             if account.imported is None:
                 self._tell(loan, "loan.snapshot", at)
             else:
@@ -289,9 +302,28 @@ class Core:
 
     def _change_phone(self, borrower_id: str, old: str, new: str | None, at: datetime) -> None:
         sequence, account = self._profiles[borrower_id]
-        parties = tuple(replace(party, phone=new) if party.phone == old else party for party in account.parties)
+        found: Document = {"contact_point": {"state": "reassigned", "phone": old, "source": "call"}}
+        self._record("contact_point.changed", at, borrower_id, found)
+        parties = tuple(
+            replace(party, phone=new, phone_verified_at=at) if party.phone == old else party
+            for party in account.parties
+        )
         if parties != account.parties:
             self._tell_profile(replace(account, parties=parties), sequence + 1, at)
+
+    def _checking_numbers(self, borrower_id: str) -> Callable[[datetime], None]:
+        return lambda moment: self._check_numbers(borrower_id, moment)
+
+    def _check_numbers(self, borrower_id: str, at: datetime) -> None:
+        """For as long as somebody owes something: then there may be something to write."""
+        account = self._profiles[borrower_id][1]
+        if all(self._loans[terms.loan_id].ledger.status != "open" for terms in account.loans):
+            return
+        for party in account.parties:
+            if party.phone is not None:
+                found: Document = {"contact_point": {"state": "checked", "phone": party.phone, "source": "lookup"}}
+                self._record("contact_point.changed", at, borrower_id, found)
+        self._plan(at + CHECK_NUMBERS_EVERY, self._checking_numbers(borrower_id))
 
     def _checkpoint(self, mark: datetime, at: datetime) -> None:
         self._feed.checkpoint(mark, at)

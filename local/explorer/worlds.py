@@ -45,7 +45,7 @@ def _usd(amount: str) -> Money:
 
 def profile(borrower_id: str = B, phone: str = PHONE) -> BorrowerUpdated:
     hears = frozenset(Purpose) - {Purpose.MARKETING}
-    party = PartyFacts("p-1", PartyRole.PRIMARY, "Jo Doe", "en-US", ((Channel.SMS, phone),), hears, frozenset())
+    party = PartyFacts("p-1", PartyRole.PRIMARY, "Jo Doe", "en-US", ((Channel.SMS, phone),), hears, ())
     return BorrowerUpdated(f"profile-{borrower_id}", "borrower.updated", START, borrower_id, 1, "US-NY", ZONE, (party,))
 
 

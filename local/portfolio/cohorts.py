@@ -60,7 +60,8 @@ class Features:
     """What a member of a cohort has. `due_in_days`: from the start to the first due date, one figure a loan.
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
-    jurisdiction whose area code the number has, when it is not the residence. `other_party` is the role of a second
+    jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
+    it is the primary party's. `other_party` is the role of a second
     party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the second
     party of that cohort, with the same name, number and address.
     """
@@ -76,6 +77,7 @@ class Features:
     same_person_as: Cohort | None = None
     past_stage_days: tuple[int, ...] | None = None
     instalments: int = 6
+    phone_verified: bool = True
 
 
 FEATURES: dict[Cohort, Features] = {
@@ -98,7 +100,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.LANDLINE: Features(US_NY, (4,), email=False, number="landline"),
     Cohort.PAYMENT_PENDING: Features(CN, (6,)),
     Cohort.PAYMENT_RETURNED: Features(US_NY, (5,)),
-    Cohort.LOAN_SOLD: Features(GB, (4,)),
+    Cohort.LOAN_SOLD: Features(GB, (4,), phone_verified=False),
     Cohort.CO_BORROWER: Features(US_NY, (7, 7), other_party="co_borrower", other_on_first=True),
     Cohort.REPRESENTATIVE: Features(GB, (6,), other_party="representative"),
     Cohort.TWO_ZONES: Features(US_NY, (5,), number_from=PACIFIC),

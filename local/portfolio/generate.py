@@ -35,6 +35,9 @@ LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.
 LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decimal(0)}
 DRAWN_WITH_EMAIL = 0.8
 DRAWN_WITH_TWO_LOANS = 0.1
+DRAWN_VERIFIED = 0.9
+#: So long before the first day numbers and addresses were verified: when the account was opened.
+VERIFIED_BEFORE = timedelta(days=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class _Generator:
         self._seed = seed
         self._start = start
         self._days = days
+        self._verified_at = datetime.combine(start, time(), tzinfo=UTC) - VERIFIED_BEFORE
         self._phones = PhoneBook()
         self._phone_of_cohort: dict[Cohort, str | None] = {}
         self._second_party: dict[Cohort, PartyTerms] = {}
@@ -114,6 +118,7 @@ class _Generator:
             choose(seed, JURISDICTIONS, "jurisdiction", borrower_id),
             tuple(dues),
             email=draw(seed, "email", borrower_id) < DRAWN_WITH_EMAIL,
+            phone_verified=draw(seed, "verified", borrower_id) < DRAWN_VERIFIED,
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -125,6 +130,8 @@ class _Generator:
         if phone is not None and features.number != "ok":
             self._numbers[phone] = features.number
         parties = [self._party(borrower_id, "primary", residence, n, phone, email=features.email)]
+        if not features.phone_verified:
+            parties = [replace(parties[0], phone_verified_at=None)]
         if features.same_person_as is not None:
             person = self._second_party[features.same_person_as]
             parties = [replace(parties[0], name=person.name, phone=person.phone, email=person.email)]
@@ -167,6 +174,8 @@ class _Generator:
             email=email_of(residence, party_id) if email else None,
             may_hear=ALL_PURPOSES,
             consents=CONSENTS,
+            phone_verified_at=self._verified_at,
+            email_verified_at=self._verified_at,
         )
 
     def _loan(self, n: int, index: int, residence: str, due_in: int, count: int) -> LoanTerms:

@@ -34,6 +34,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Instalment, Loan, Overdue, Party
+from dunlin.domain.consent import Consent
 from dunlin.domain.money import Money
 from dunlin.domain.words import Channel, LoanStatus, PartyRole, Purpose
 
@@ -61,7 +62,9 @@ ENDING_COLUMN = "default_payment_next_month"
 COLUMNS = ("id", "limit_bal", *STATUS_COLUMNS, *BILL_COLUMNS, *PAID_COLUMNS, ENDING_COLUMN)
 
 _HEARS = frozenset({Purpose.SERVICING, Purpose.COLLECTION, Purpose.MANDATORY, Purpose.REPLY})
-_CONSENTS = frozenset({Purpose.SERVICING, Purpose.COLLECTION})
+_CONSENTS = (Consent(Purpose.COLLECTION), Consent(Purpose.SERVICING))
+#: Assumed: numbers and addresses were verified when the accounts were opened, before the data begins.
+_VERIFIED_AT = datetime(2005, 1, 1, tzinfo=UTC)
 _ZERO = Money(Decimal("0.00"), CURRENCY)
 _NOTHING_OVERDUE = Overdue(_ZERO, _ZERO, _ZERO, _ZERO)
 
@@ -180,8 +183,8 @@ class ReplayAccount:
             name=name_of(jurisdiction, self.position),
             locale=LOCALES[jurisdiction],
             points=(
-                ContactPoint(Channel.SMS, phone, key(Channel.SMS, phone), (terms.time_zone,)),
-                ContactPoint(Channel.EMAIL, email, key(Channel.EMAIL, email)),
+                ContactPoint(Channel.SMS, phone, key(Channel.SMS, phone), (terms.time_zone,), verified_at=_VERIFIED_AT),
+                ContactPoint(Channel.EMAIL, email, key(Channel.EMAIL, email), verified_at=_VERIFIED_AT),
             ),
             may_hear=_HEARS,
             consents=_CONSENTS,
@@ -540,7 +543,9 @@ class ReplayCore:
                     "phone": phone,
                     "email": email,
                     "may_hear": sorted(map(str, party.may_hear)),
-                    "consents": sorted(map(str, party.consents)),
+                    "consents": [consent.purpose for consent in party.consents],
+                    "phone_verified_at": _VERIFIED_AT.isoformat(),
+                    "email_verified_at": _VERIFIED_AT.isoformat(),
                 }
             ],
         }

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 NOT_SENT: dict[str, tuple[str, str]] = {
     "opted_out": ("The borrower opted out", "borrower"),
     "no_consent": ("No consent for this purpose", "borrower"),
+    "not_verified": ("Nobody made sure whose number it is", "borrower"),
+    "not_wanted": ("Another channel was asked for", "borrower"),
     "quiet_hours": ("Quiet hours, until it was too late", "borrower"),
     "cap": ("Enough contacts already", "borrower"),
     "hold": ("A hold was in force", "borrower"),
@@ -120,6 +122,9 @@ PROMISES = (
     Promise("third_party", "Only a party to the loan", "texts to or about anybody else", "recipients", "recipients"),
     Promise("not_open", "Only our own loans", "texts about a loan sold, placed or closed", "paid_checks", "texts"),
     Promise("hold", "A stop is a stop", "texts while a hold was in force", "texts", "texts"),
+    Promise("consent", "Only what was agreed to", "texts without the consent asked for", "consent_checks", "texts"),
+    Promise("preference", "Wishes are kept", "texts in hours or on channels not wanted", "wish_checks", "texts"),
+    Promise("contact_point", "Sure of the person", "texts to numbers lost or not confirmed", "contact_points", "texts"),
     Promise("content", "Decent words", "texts with forbidden or missing words", "wordings", "texts"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )

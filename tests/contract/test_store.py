@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from dunlin.domain.borrower import Borrower, Contact
+from dunlin.domain.borrower import Borrower, Contact, LastWord
+from dunlin.domain.consent import Consent
 from dunlin.domain.message import Message
 from dunlin.domain.preferences import Word
+from dunlin.domain.reach import Finding, PointState
 from dunlin.domain.shards import ATTENTION_SHARDS, attention_shard_of, shard_of
 from dunlin.domain.words import Channel, MessageState, Purpose
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
@@ -69,7 +71,9 @@ class TestReading:
         loan = a_loan(overdue=an_overdue("120.50", "10.00"), days_past_due=3, pending=(a_pending(),))
         borrower = a_borrower(
             loan,
-            parties=(a_party(points=(point,), name="李 明", consents=frozenset({Purpose.MARKETING})),),
+            parties=(
+                a_party(points=(point,), name="李 明", consents=(Consent("marketing", "sms", NOW, "web", "m-1"),)),
+            ),
             holds=(a_hold(until=NOW),),
             contacts=(a_contact(),),
             version=0,
@@ -207,6 +211,21 @@ class TestSuppressions:
         store.commit(Change(suppression=replace(state, blocked=frozenset(), heard_at=later)))
         assert store.suppression("point").blocked == frozenset()
         assert store.suppression("point").heard_at == later
+
+    def test_what_was_found_out_about_a_point_is_kept_beside_what_was_said(self, store: Store) -> None:
+        findings = (
+            Finding(PointState.CONFIRMED, NOW, "b-1", "p-1", "app"),
+            Finding(PointState.REASSIGNED, NOW + timedelta(microseconds=1), source="carrier"),
+        )
+        everything = LastWord(True, NOW, "s-1")
+        store.commit(Change(suppression=Suppression("point", findings=findings, of_all=everything)))
+        state = store.suppression("point")
+        assert (state.findings, state.of_all, state.revision) == (findings, everything, 1)
+        assert not state.forbids(Channel.SMS, Purpose.COLLECTION)
+        with pytest.raises(StateConflict):
+            store.commit(Change(suppression=Suppression("point", findings=findings)))
+        store.commit(Change(suppression=replace(state, findings=(), of_all=None, blocked=SMS_ALL)))
+        assert store.suppression("point") == Suppression("point", SMS_ALL, revision=2)
 
     def test_two_words_of_one_instant_do_not_undo_each_other(self, store: Store) -> None:
         """They were heard at the same time, so only the count of writes tells that the other came between."""

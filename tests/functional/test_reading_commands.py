@@ -255,7 +255,7 @@ def test_every_rule_of_every_place_is_there() -> None:
     said, rules = as_text(dunlin("rules")).replace(" ", ""), load_rules(CONTENT)
     layers: list[PackModel | PolicyModel] = [*rules.packs.values(), *rules.policies.values()]
     for layer in layers:
-        for rule in (*layer.hours, *layer.caps, *layer.consents, *layer.bans, *layer.texts):
+        for rule in (*layer.hours, *layer.caps, *layer.consents, *layer.verifications, *layer.bans, *layer.texts):
             assert rule.id in said
     for code in rules.packs:
         assert f"{code}{rules.packs[code].name}".replace(" ", "") in said

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from dunlin.domain.borrower import Overdue
+from dunlin.domain.consent import Consent
 from dunlin.domain.facts import (
     BorrowerUpdated,
     ErasureRequested,
@@ -17,7 +18,7 @@ from dunlin.domain.facts import (
     LegalHoldPlaced,
     LoanChanged,
 )
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole
 from dunlin.entry.core_events import json_schema, parse_core_event
 from dunlin.errors import InvalidInput
 
@@ -44,7 +45,7 @@ def test_a_profile() -> None:
     assert (fact.zone, fact.jurisdiction, fact.sequence) == ("America/New_York", "US-NY", 1)
     one, two = fact.parties
     assert (one.role, one.name, one.addresses) == (PartyRole.PRIMARY, "Jo", ((Channel.SMS, PHONE),))
-    assert (two.addresses, two.consents) == (((Channel.EMAIL, email),), frozenset({Purpose.MARKETING}))
+    assert (two.addresses, two.consents) == (((Channel.EMAIL, email),), (Consent("marketing"),))
     assert fact.occurred_at == datetime(2026, 6, 1, 15, 0, tzinfo=UTC)
 
 

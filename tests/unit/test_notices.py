@@ -75,14 +75,15 @@ PLACES = {
 def test_every_message_that_a_core_can_ask_for_reaches_the_borrower(house: House, message: str, place: str) -> None:
     """Through the door, decided, worded, read back, handed over: in its own words and with its own figures."""
     rule, (locale, phone, zone) = RULES[message], PLACES[place]
-    if rule.consent:
-        pytest.skip("a consent of its own: tests of consent")
     sample = samples(locale, 10)[0]
     currency = sample.statement.total.currency
     loan = loan_document(due_on=TODAY + timedelta(days=40), currency=currency)
     if asks_for_money(rule):
         loan = loan_document(due_on=LATE, overdue=overdue_document("120.50"), currency=currency)
-    person = somebody(phone=phone, locale=locale, name=sample.party_name)
+    consents = ["marketing", *([{"purpose": rule.consent}] if rule.consent else [])]
+    person = somebody(
+        phone=phone, locale=locale, name=sample.party_name, consents=consents, phone_verified_at=NOW.isoformat()
+    )
     house.know("b-1", loan, parties=[person], jurisdiction=place, zone=zone)
     if asks_for_money(rule):
         house.run_until(NOW + timedelta(hours=12))
@@ -382,6 +383,19 @@ class TestWho:
         notice(late, "offer", facts=facts)
         late.run_days(2)
         assert said(late) == [("offer", MessageState.SUPPRESSED, Reason.FORBIDDEN)]
+
+    def test_a_consent_of_its_own_is_asked_for(self, known: House) -> None:
+        notice(known, "credit_awareness")
+        known.run_days(1)
+        assert said(known) == [("credit_awareness", MessageState.SUPPRESSED, Reason.NO_CONSENT)]
+        given = {"purpose": "guidance", "channel": "sms", "given": True, "source": "web", "wording": "hints-1"}
+        known.tell("consent.changed", consent=given)
+        notice(known, "credit_awareness", "n-2")
+        known.run_days(1)
+        (told,) = [m for m in known.messages() if m.state is MessageState.DELIVERED]
+        assert [(basis.rule, basis.consent.wording) for basis in told.basis] == [
+            ("message.consent.guidance", "hints-1")
+        ]
 
     def test_a_promotion_without_consent_is_never_sent(self, house: House) -> None:
         house.know("b-1", loan_document(due_on=TODAY + DAY * 40), parties=[somebody(consents=[])])

@@ -263,7 +263,7 @@ class TestAskedToForget:
         assert answer.rules == ("X.keep_records_years", "own.X.keep_texts_days")
         assert "words" in answer.gone
         (bare,) = after.parties
-        assert (bare.name, bare.points, bare.consents, bare.may_hear) == ("", (), frozenset(), frozenset())
+        assert (bare.name, bare.points, bare.consents, bare.may_hear) == ("", (), (), frozenset())
         assert points_of(after) == ("hmac",)
         assert [hold.kind for hold in after.holds] == [HoldKind.ERASED]
         assert is_erased(after)

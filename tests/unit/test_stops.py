@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from dunlin.domain.borrower import Borrower, Hold
+from dunlin.domain.consent import Consent
 from dunlin.domain.permit import Allowed, Later, Never, holding, permit
 from dunlin.domain.policy import Conditions, Policy
 from dunlin.domain.words import (
@@ -74,7 +75,7 @@ def policy() -> Policy:
 
 def held_by(kind: str, until: datetime | None = None, **named: str) -> Borrower:
     points = (a_point(), EMAIL_POINT)
-    party = a_party(points=points, consents=frozenset(Purpose), may_hear=frozenset(Purpose))
+    party = a_party(points=points, consents=tuple(map(Consent, Purpose)), may_hear=frozenset(Purpose))
     return a_borrower(a_loan(), parties=(party,), holds=(Hold("h-1", HoldKind(kind), NOW, "core", until, **named),))
 
 

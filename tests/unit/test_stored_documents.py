@@ -7,13 +7,15 @@ import traceback
 from dataclasses import replace
 
 import pytest
-from dunlin.adapters.dynamo.store import _borrowers, _messages, _parsed
+from dunlin.adapters.dynamo.store import _borrower_document, _borrowers, _messages, _parsed, _read_borrower
 from dunlin.domain.borrower import Case, LastWord, Lift
+from dunlin.domain.consent import Basis, Consent, consented
 from dunlin.domain.keeping import Erasure, Keeping, LegalHold, LegalLift, Walk
-from dunlin.domain.words import CaseStatus
+from dunlin.domain.wishes import NO_WISHES, Preferences, Quiet
+from dunlin.domain.words import CaseStatus, Channel
 from dunlin.errors import UnreadableItem
 
-from tests.builders import NOW, TODAY, a_borrower, a_hold, a_loan, a_party
+from tests.builders import NOW, TODAY, a_borrower, a_hold, a_loan, a_message, a_party, a_point
 
 PLANTED = "Wilhelmina Planted +12125550199"
 
@@ -58,3 +60,40 @@ def test_a_borrower_stored_before_keeping_was_remembered_is_read() -> None:
     assert _parsed(_borrowers(), json.dumps(document)) == replace(borrower, keeping=Keeping())
     document["keeping"] = {"ended_at": NOW.isoformat()}
     assert _parsed(_borrowers(), json.dumps(document)).keeping == Keeping(ended_at=NOW)
+
+
+def test_a_borrower_stored_before_consents_were_records_is_read() -> None:
+    """Consents were a list of purposes, a contact point was usable or not, and nobody had wishes."""
+    point = a_point(verified_at=NOW, checked_at=NOW, lost_at=NOW, lost_because="bounced", usable=False)
+    wishes = Preferences(channels=(Channel.SMS,), quiet=(Quiet(1260, 540, (0, 6)),), quiet_at=NOW)
+    consents = (Consent("marketing", "sms", NOW, "web", "w-1"), Consent("servicing", withdrawn_at=NOW))
+    party = a_party(points=(point,), consents=consents, preferences=wishes)
+    borrower = a_borrower(a_loan(), parties=(party,))
+    assert _read_borrower(_borrower_document(borrower)) == borrower
+    document = json.loads(_borrower_document(borrower))
+    (stored,) = document["parties"]
+    del stored["preferences"]
+    stored["consents"] = ["collection", "marketing"]
+    for name in ("verified_at", "checked_at", "lost_at", "lost_because"):
+        del stored["points"][0][name]
+    read = _read_borrower(json.dumps(document)).parties[0]
+    assert (read.points, read.preferences) == ((a_point(usable=False),), NO_WISHES)
+    assert read.consents == (Consent("collection"), Consent("marketing"))
+    assert consented(read.consents, "email") == {"collection", "marketing"}
+
+
+def test_a_message_stored_before_it_named_its_consents_is_read() -> None:
+    message = a_message(basis=(Basis("asks", Consent("marketing", "sms", NOW, "web", "w-1")),))
+    document = json.loads(_messages().dump_json(message))
+    assert _parsed(_messages(), json.dumps(document)) == message
+    del document["basis"]
+    assert _parsed(_messages(), json.dumps(document)) == replace(message, basis=())
+
+
+@pytest.mark.parametrize(
+    "document", ["not json", "[]", "{}", '{"parties": 1}', f'{{"parties": [{{"consents": ["{PLANTED}"]}}]}}']
+)
+def test_an_unreadable_borrower_says_nothing_of_itself(document: str) -> None:
+    with pytest.raises(UnreadableItem) as failure:
+        _read_borrower(document)
+    assert "Wilhelmina" not in "".join(traceback.format_exception(failure.value))

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain, product
 from pathlib import Path
@@ -38,7 +38,7 @@ from dunlin.content.schema import (
 from dunlin.domain.allowed import THE_LOAN, Question, consider
 from dunlin.domain.borrower import Contact
 from dunlin.domain.message import Figure
-from dunlin.domain.policy import Line, Stage, Strategy
+from dunlin.domain.policy import Line, Proofs, Stage, Strategy
 from dunlin.domain.segments import GSM_ALPHABET, Encoding
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
@@ -183,6 +183,7 @@ def _check_cases(content: Content) -> Iterator[Problem]:
             ("hours", layer.hours),
             ("caps", layer.caps),
             ("consents", layer.consents),
+            ("verifications", layer.verifications),
             ("bans", layer.bans),
         ):
             for number, rule in enumerate(rules):
@@ -216,6 +217,7 @@ def _case_fails(content: Content, code: str, rule: NamedRule, case: CaseModel, z
         caps=tuple(other for other in whole.caps if other.rule_id == rule.id),
         consents=tuple(other for other in whole.consents if other.rule_id == rule.id),
         bans=tuple(other for other in whole.bans if other.rule_id == rule.id),
+        verifications=tuple(other for other in whole.verifications if other.rule_id == rule.id),
     )
     purposes = sorted(getattr(rule, "purposes", ()))
     purpose = case.purpose or purposes[0]
@@ -225,8 +227,10 @@ def _case_fails(content: Content, code: str, rule: NamedRule, case: CaseModel, z
         moment = _local(f"{day} {clock}", local[0])
         said = Purpose(about[0]) if about else purpose
         contacts.append(Contact(f"case/{number}", moment, moment, channel, said, (THE_LOAN,)))
+    proved = {name: at - timedelta(days=days) for name, days in case.proved_days_ago.items()}
+    proofs = Proofs(proved.get("confirmed"), proved.get("checked"), proved.get("consent"))
     verdict = consider(
-        alone, Question(purpose, case.channel, at, local, case.days_overdue, tuple(contacts), case.consents)
+        alone, Question(purpose, case.channel, at, local, case.days_overdue, tuple(contacts), case.consents, proofs)
     )
     if verdict.allowed == case.allowed:
         return ""

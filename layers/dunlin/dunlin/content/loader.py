@@ -512,6 +512,7 @@ def sections_of(layer: PackModel | PolicyModel) -> tuple[tuple[str, Sequence[Nam
         ("hours", layer.hours),
         ("caps", layer.caps),
         ("consents", layer.consents),
+        ("verifications", layer.verifications),
         ("bans", layer.bans),
         ("texts", layer.texts),
     )

@@ -17,6 +17,7 @@ from dunlin.content.schema import (
     PolicyModel,
     Rule,
     SettingsModel,
+    VerificationModel,
     WeekModel,
 )
 
@@ -36,6 +37,9 @@ def loosened(packs: Mapping[str, PackModel], policy: PolicyModel) -> Iterator[tu
         for number, own_cap in enumerate(policy.caps):
             for law_cap in pack.caps:
                 yield from _higher(number, own_cap, law_cap)
+        for number, own_proof in enumerate(policy.verifications):
+            for law_proof in pack.verifications:
+                yield from _easier(number, own_proof, law_proof)
         for name in SettingsModel.model_fields:
             own_value, law_value = getattr(policy.settings, name), getattr(pack.settings, name)
             if own_value is None or law_value is None:
@@ -50,7 +54,10 @@ def loosened(packs: Mapping[str, PackModel], policy: PolicyModel) -> Iterator[tu
                         )
 
 
-def _same_matter(own: HoursModel | CapModel, law: HoursModel | CapModel) -> bool:
+_Matter = HoursModel | CapModel | VerificationModel
+
+
+def _same_matter(own: _Matter, law: _Matter) -> bool:
     """Whether all that the own rule binds is bound by the law too."""
     channels = "any" in law.channels or own.channels <= law.channels
     return own.purposes <= law.purposes and channels and _capacities(own, law)
@@ -84,6 +91,22 @@ def _higher(number: int, own: CapModel, law: CapModel) -> Iterator[tuple[Path, s
     most, allowed = max(own.count.values()), min(law.count.values())
     if most > allowed:
         yield ("caps", number, "count"), f"{most} is more than {law.id} allows: {allowed}"
+
+
+def _easier(number: int, own: VerificationModel, law: VerificationModel) -> Iterator[tuple[Path, str]]:
+    """A proof that the law takes would always do for the own rule too."""
+    takes_no_less = law.proofs <= own.proofs and _days(own) >= _days(law)
+    same = (own.proofs, own.within_days) == (law.proofs, law.within_days)
+    if _same_matter(own, law) and takes_no_less and not same:
+        within = "" if law.within_days is None else f" within {law.within_days} days"
+        yield (
+            ("verifications", number, "proofs"),
+            f"is looser than {law.id}, which wants {' or '.join(sorted(law.proofs))}{within}",
+        )
+
+
+def _days(rule: VerificationModel) -> float:
+    return float("inf") if rule.within_days is None else rule.within_days
 
 
 def _clock(minutes: int) -> str:

@@ -64,7 +64,7 @@ def days_of_change(packs: Mapping[str, PackModel], policies: Mapping[str, Policy
     """The days on which a rule that stops messages begins, ends or takes another value there, in order."""
     days: set[date] = set()
     for layer in layers_of(packs, policies, code):
-        rules: tuple[NamedRule, ...] = (*layer.hours, *layer.caps, *layer.consents, *layer.bans)
+        rules: tuple[NamedRule, ...] = (*layer.hours, *layer.caps, *layer.consents, *layer.verifications, *layer.bans)
         for rule in rules:
             days.update(_days(rule))
     return tuple(sorted(days))

@@ -34,6 +34,7 @@ from dunlin.domain.policy import (
     Source,
     Stage,
     Strategy,
+    VerificationRule,
 )
 from dunlin.domain.words import HoldKind, StopSource, UnderStop
 
@@ -249,6 +250,19 @@ def _pack(
             Ban(rule.id, rule.purposes, source_of(rule.source), frozenset(rule.channels), rule.from_days_overdue)
             for layer in layers
             for rule in layer.bans
+            if rule.binds(capacity, today)
+        ),
+        verifications=tuple(
+            VerificationRule(
+                rule.id,
+                rule.purposes,
+                source_of(rule.source),
+                frozenset(rule.channels),
+                frozenset(rule.proofs),
+                timedelta(days=rule.within_days) if rule.within_days is not None else None,
+            )
+            for layer in layers
+            for rule in layer.verifications
             if rule.binds(capacity, today)
         ),
     )

@@ -84,6 +84,9 @@ ContactChannel = Literal[
 ]
 AskedChannel = Literal["sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
 _CONTACT = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} [a-z]+( [a-z_]+)?$"
+#: confirmed: somebody made sure that it is this person's. checked: it was looked up that it was not given to somebody
+#: else. consent: the person consented to this purpose there.
+ProofName = Literal["confirmed", "checked", "consent"]
 CalendarName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]{2,3})?$")]
 
 
@@ -163,6 +166,8 @@ class CaseModel(Strict):
     days_overdue: StrictInt = 0
     contacts: tuple[Annotated[str, StringConstraints(pattern=_CONTACT)], ...] = ()
     consents: frozenset[Identifier] = frozenset()
+    #: So many days before `at` the number was confirmed as the person's, checked as not reassigned, consented to.
+    proved_days_ago: dict[ProofName, Annotated[StrictInt, Field(ge=0, le=36500)]] = Field(default_factory=dict)
 
 
 class NamedRule(Rule):
@@ -318,6 +323,16 @@ class ConsentModel(NamedRule):
     channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)] = frozenset({"any"})
 
 
+class VerificationModel(NamedRule):
+    """Debt detail goes only where the person is proved to be reached: any one of `proofs`, not older than that."""
+
+    purposes: Purposes
+    channels: Annotated[frozenset[ContactChannel], AfterValidator(_not_empty)]
+    proofs: Annotated[frozenset[ProofName], AfterValidator(_not_empty)]
+    #: Without it a proof is one for ever.
+    within_days: Annotated[StrictInt, Field(ge=1, le=3660)] | None = None
+
+
 class BanModel(NamedRule):
     """What is never said, at no hour."""
 
@@ -383,6 +398,7 @@ class PackModel(Strict):
     caps: tuple[CapModel, ...] = ()
     holds: tuple[HoldModel, ...] = ()
     consents: tuple[ConsentModel, ...] = ()
+    verifications: tuple[VerificationModel, ...] = ()
     bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
 
@@ -405,12 +421,13 @@ class PolicyModel(Strict):
     hours: tuple[HoursModel, ...] = ()
     caps: tuple[CapModel, ...] = ()
     consents: tuple[ConsentModel, ...] = ()
+    verifications: tuple[VerificationModel, ...] = ()
     bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
 
     @model_validator(mode="after")
     def _be_its_own(self) -> Self:
-        for section in ("hours", "caps", "consents", "bans", "texts"):
+        for section in ("hours", "caps", "consents", "verifications", "bans", "texts"):
             for number, rule in enumerate(getattr(self, section)):
                 if rule.source.confidence != "own":
                     raise ValueError(f"{section}[{number}]: {rule.id} says it is a law: it belongs in a pack")

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from dunlin.domain.borrower import Contact
 from dunlin.domain.caps import Asked, binding_cap, full_caps
 from dunlin.domain.hours import Opening, at_local, closing_rules, local_date, next_window, openings_for
-from dunlin.domain.policy import Ban, CapRule, ConsentRule, Pack, concerns
+from dunlin.domain.policy import Ban, CapRule, ConsentRule, Pack, Proofs, concerns
 from dunlin.domain.words import Purpose
 
 #: Stands for the one debt that is asked about.
@@ -33,7 +33,8 @@ class Question:
     """May a message of `purpose` be felt on `channel` at `at`? `at` and the contacts' times are aware.
 
     `zones` are all the person may be in. `contacts` are earlier ones about the same debt; `consents` are what the
-    person agreed to: purposes, and the special consents that a pack names.
+    person agreed to: purposes, and the special consents that a pack names. `proofs` is what is proved of the contact
+    point; None: nobody asks about a person, so whatever a rule wants proved is taken as proved.
     """
 
     purpose: Purpose
@@ -43,6 +44,7 @@ class Question:
     days_overdue: int = 0
     contacts: Sequence[Contact] = ()
     consents: Collection[str] = frozenset()
+    proofs: Proofs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ def _for_ever(pack: Pack, ask: Question) -> tuple[str, ...]:
     """The rules that no waiting satisfies."""
     banned = pack.ban(ask.purpose, ask.channel, ask.days_overdue)
     missing = pack.missing_consent(ask.purpose, ask.channel, ask.consents)
-    return tuple(rule for rule in (banned, missing) if rule is not None)
+    unverified = None
+    if ask.proofs is not None:
+        unverified = pack.unverified(ask.purpose, ask.channel, ask.proofs, ask.at)
+    return tuple(rule for rule in (banned, missing, unverified) if rule is not None)
 
 
 def _next(pack: Pack, changes: Sequence[Change], ask: Question) -> datetime | None:

@@ -219,7 +219,7 @@ def _mark(
 
 def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetime) -> Message:
     channel, stage = action.point.channel, action.stage
-    locale = policy.language_for(action.party.locale)
+    locale = policy.language_for(action.party.locale, action.party.preferences.language)
     template = stage.template_for(told_as(borrower, action.party, action.principal_id))
     reason, rule = Reason.STAGE_DUE, f"strategy.{stage.stage_id}"
     if stage.kind == "notice":

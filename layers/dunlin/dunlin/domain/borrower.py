@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import NOTHING_YET, Keeping
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.occasion import mark_id
+from dunlin.domain.wishes import NO_WISHES, Preferences
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
 
 ALL_PURPOSES = "*"
@@ -25,6 +27,9 @@ class ContactPoint:
 
     `point` is the HMAC under which suppressions are kept; `zones` are the IANA zones the number itself indicates
     (area code); `blocked` mirrors the suppression item (purposes, or `*`), which stays authoritative at reservation.
+    `verified_at`: somebody made sure that it is this party's; `checked_at`: it was looked up that it was not given to
+    somebody else; `lost_at`: it was found to reach nobody, or somebody else (`lost_because`). `usable` is what follows
+    from these (see `dunlin.domain.reach`); earlier versions stored nothing but that.
     """
 
     channel: Channel
@@ -33,6 +38,10 @@ class ContactPoint:
     zones: tuple[str, ...] = ()
     blocked: frozenset[str] = frozenset()
     usable: bool = True
+    verified_at: datetime | None = None
+    checked_at: datetime | None = None
+    lost_at: datetime | None = None
+    lost_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +68,12 @@ class Party:
     locale: str
     points: tuple[ContactPoint, ...]
     may_hear: frozenset[Purpose]
-    consents: frozenset[Purpose] = frozenset()
+    consents: tuple[Consent, ...] = ()
     loan_ids: tuple[str, ...] = ()
     represents: str = ""
     zone: str = ""
     last_word: LastWord | None = None
+    preferences: Preferences = NO_WISHES
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids

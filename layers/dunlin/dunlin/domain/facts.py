@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
+from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
+from dunlin.domain.reach import PointState
+from dunlin.domain.wishes import Wish
 from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
 
 
 @dataclass(frozen=True, slots=True)
 class PartyFacts:
-    """A party as the core knows it: addresses still in clear, no HMAC yet. The rest is as in `borrower.Party`."""
+    """A party as the core knows it: addresses still in clear, no HMAC yet. The rest is as in `borrower.Party`.
+
+    `verified_at`: channels whose address somebody made sure is this party's, and when.
+    """
 
     party_id: str
     role: PartyRole
@@ -22,10 +28,11 @@ class PartyFacts:
     locale: str
     addresses: tuple[tuple[Channel, str], ...]
     may_hear: frozenset[Purpose]
-    consents: frozenset[Purpose]
+    consents: tuple[Consent, ...]
     loan_ids: tuple[str, ...] = ()
     represents: str = ""
     zone: str = ""
+    verified_at: tuple[tuple[Channel, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,64 @@ class PreferencesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentChanged:
+    """A consent was given, or withdrawn, at `occurred_at`. `party_id` empty: the primary borrower's.
+
+    `consent` carries purpose, channel, source and wording; its time is the event's.
+    """
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    party_id: str
+    given: bool
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesChosen:
+    """A person's wishes, as they were said at `occurred_at`. `party_id` empty: the primary borrower's."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    party_id: str
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPointChanged:
+    """Something was found out about a number or an address. `borrower_id` empty: about whoever has it."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    party_id: str
+    state: PointState
+    address: tuple[Channel, str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionImported:
+    """A line of somebody's suppression list: an opt-out at a point, whoever has it, known or not.
+
+    `everything`: whoever has the point wants nothing at all, at none of their points, now or later.
+    """
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    address: tuple[Channel, str]
+    everything: bool
+    purpose: Purpose | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeRequested:
     """Something happened that the borrower is to be told, in the words of `message`. `facts` are in machine form."""
 
@@ -171,13 +236,15 @@ class FeedCheckpoint:
     complete_to: datetime
 
 
-CoreEvent = (
+#: What is known of one borrower, read and written as a whole.
+BorrowerFact = (
     BorrowerUpdated
     | LoanChanged
     | HoldPlaced
     | HoldLifted
-    | PreferencesChanged
+    | ConsentChanged
+    | PreferencesChosen
     | NoticeRequested
     | AboutRecords
-    | FeedCheckpoint
 )
+CoreEvent = BorrowerFact | PreferencesChanged | ContactPointChanged | SuppressionImported | FeedCheckpoint

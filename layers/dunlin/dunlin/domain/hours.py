@@ -17,6 +17,7 @@ from dunlin.domain.words import Purpose
 
 Week = tuple[Hours, ...]
 Window = tuple[datetime, datetime]
+SpansOfDay = tuple[tuple[int, int], ...]
 
 
 class Opening(NamedTuple):
@@ -28,6 +29,19 @@ class Opening(NamedTuple):
 
     def on(self, day: date) -> Hours:
         return self.on_holidays if day in self.holidays else self.week[day.weekday()]
+
+    def spans(self, day: date) -> SpansOfDay:
+        hours = self.on(day)
+        return () if hours is None else (hours,)
+
+
+class Around(NamedTuple):
+    """The hours around what a person wants quiet: a day can have several stretches."""
+
+    week: tuple[SpansOfDay, ...]
+
+    def spans(self, day: date) -> SpansOfDay:
+        return self.week[day.weekday()]
 
 
 _DAY = timedelta(days=1)
@@ -93,7 +107,7 @@ def closing_rules(
 
 
 @lru_cache(maxsize=16384)
-def _windows_around(openings: tuple[Opening, ...], zones: tuple[str, ...], day: date) -> tuple[Window, ...]:
+def _windows_around(openings: tuple[Opening | Around, ...], zones: tuple[str, ...], day: date) -> tuple[Window, ...]:
     """The open windows between the day before and two days after `day` (UTC), merged where they touch."""
     start = datetime.combine(day - _DAY, time(), UTC)
     opened: list[Window] = [(start, start + 4 * _DAY)]
@@ -102,14 +116,12 @@ def _windows_around(openings: tuple[Opening, ...], zones: tuple[str, ...], day: 
             own: list[Window] = []
             for offset in range(-2, 5):
                 local_day = day + offset * _DAY
-                hours = opening.on(local_day)
-                if hours is None:
-                    continue
-                begin, end = at_local(local_day, hours[0], zone_name), at_local(local_day, hours[1], zone_name)
-                if own and own[-1][1] == begin:
-                    own[-1] = (own[-1][0], end)
-                else:
-                    own.append((begin, end))
+                for opens, closes in opening.spans(local_day):
+                    begin, end = at_local(local_day, opens, zone_name), at_local(local_day, closes, zone_name)
+                    if own and own[-1][1] == begin:
+                        own[-1] = (own[-1][0], end)
+                    else:
+                        own.append((begin, end))
             opened = [
                 (max(begin, other_begin), min(end, other_end))
                 for begin, end in opened
@@ -120,7 +132,7 @@ def _windows_around(openings: tuple[Opening, ...], zones: tuple[str, ...], day: 
 
 
 def next_window(
-    openings: tuple[Opening, ...], zones: tuple[str, ...], now: datetime, margin: timedelta
+    openings: tuple[Opening | Around, ...], zones: tuple[str, ...], now: datetime, margin: timedelta
 ) -> Window | None:
     """The window open at `now` with at least `margin` left, or else the next one; None if there is none in two weeks.
 
@@ -136,7 +148,7 @@ def next_window(
     return None
 
 
-def is_open(openings: tuple[Opening, ...], zones: tuple[str, ...], begin: datetime, end: datetime) -> bool:
+def is_open(openings: tuple[Opening | Around, ...], zones: tuple[str, ...], begin: datetime, end: datetime) -> bool:
     """Whether all of [begin, end] lies in one window: from hand-over to the latest possible delivery."""
     window = next_window(openings, zones, begin, timedelta(0))
     return window is not None and window[0] <= begin and end <= window[1]

@@ -1,7 +1,7 @@
 """The contact ledger's proof: a hash chain per borrower whose head moves in the reservation.
 
-An entry binds what was reserved, when, in which words, under which content and on which facts, to the entry before
-it. The words enter as a digest, so that erasing a person's texts leaves the proof intact.
+An entry binds what was reserved, when, in which words, under which content, on which facts and consents, to the entry
+before it. The words enter as a digest, so that erasing a person's texts leaves the proof intact.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from dunlin.domain.consent import Consent
 from dunlin.domain.message import Message
 
 
@@ -33,8 +34,16 @@ def entry_hash(previous: str, message: Message) -> str:
         str(message.rendered_version),
         str(message.purpose),
         message.point,
+        # Only where a rule asked for one: entries of earlier versions keep their hash.
+        *(f"{basis.rule} {_proof(basis.consent)}" for basis in message.basis),
     )
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def _proof(consent: Consent) -> str:
+    moments = (consent.given_at, consent.listed_at)
+    times = (at.isoformat() if at is not None else "" for at in moments)
+    return " ".join((consent.purpose, consent.channel, *times, consent.source, consent.wording))
 
 
 def verify(messages: Iterable[Message], head: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.consent import Basis
 from dunlin.domain.occasion import notice_of
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
 
@@ -86,6 +87,8 @@ class Message:
     settled_at: datetime | None = None
     price: str = ""
     principal_id: str = ""
+    #: The consents it rests on, as they were when it was reserved: the rules that asked, and the records.
+    basis: tuple[Basis, ...] = ()
 
     @property
     def ref(self) -> str:

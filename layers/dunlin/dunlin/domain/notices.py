@@ -201,8 +201,6 @@ def _tell(
         return _never(stage, notice, due_on, attempt, Reason.NOT_A_PARTY, "party.may_hear")
     if len(loans_told(borrower, party, principal, loans)) < len(loans):
         return _never(stage, notice, due_on, attempt, Reason.NOT_A_PARTY, "party.loan_ids")
-    if rule.consent and rule.consent not in party.consents:
-        return _never(stage, notice, due_on, attempt, Reason.NO_CONSENT, f"message.consent.{rule.consent}")
     if asks_for_money(rule):
         if any(loan.pending for loan in loans):
             waits = Later(now + LOOK_AGAIN * 6, Reason.PAYMENT_PENDING, "loan.pending")
@@ -224,6 +222,7 @@ def _tell(
         template=stage.template,
         lost=lost,
         despite=rule.despite,
+        consent=rule.consent,
     )
     match way:
         case Way():

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import assert_never
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.consent import standing
 from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
+from dunlin.domain.wishes import in_wished_order
 from dunlin.domain.words import HoldKind, Reason
 
 #: Reasons that lie with us or with the moment. A stage is not given up for them, only for its days being over.
@@ -58,11 +60,15 @@ def way_to(
     template: str,
     lost: Container[str] = (),
     despite: frozenset[HoldKind] = frozenset(),
+    consent: str = "",
 ) -> Way | Later | Never | None:
-    """How `party` may be told now; else what is waited for (the earliest), else why never. None: nowhere to try."""
+    """How `party` may be told now; else what is waited for (the earliest), else why never. None: nowhere to try.
+
+    `consent`: one that the message needs beyond its purpose's.
+    """
     later: Later | None = None
     never: Never | None = None
-    for channel in stage.channels:
+    for channel in in_wished_order(stage.channels, party.preferences):
         if channel in lost:
             continue
         for point in party.points:
@@ -71,8 +77,10 @@ def way_to(
             answer: Permit = permit(
                 borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template, despite=despite
             )
+            if isinstance(answer, Allowed) and consent and standing(party.consents, consent, channel) is None:
+                answer = Never(Reason.NO_CONSENT, f"message.consent.{consent}")
             if isinstance(answer, Allowed):
-                if (template, policy.language_for(party.locale)) not in policy.locales:
+                if (template, policy.language_for(party.locale, party.preferences.language)) not in policy.locales:
                     answer = Never(Reason.NO_TEMPLATE, template)
                 else:
                     line = line_for(policy, channel, stage.purpose)

@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Loan, Party
 from dunlin.domain.caps import Asked, binding_cap
-from dunlin.domain.hours import closing_rules, local_date, next_window, openings_for
+from dunlin.domain.consent import Basis, consented, standing
+from dunlin.domain.hours import Around, Opening, closing_rules, local_date, next_window, openings_for
 from dunlin.domain.parties import addressee, felt_by, stands_for
-from dunlin.domain.policy import Line, Pause, Policy, Strategy
+from dunlin.domain.policy import HoursRule, Line, Pack, Pause, Policy, Proofs, Strategy
 from dunlin.domain.statement import days_past_due
+from dunlin.domain.wishes import CHANNEL_RULE, QUIET_RULE, WISHED_ABOUT, open_spans
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PauseScope, Purpose, Reason, UnderStop
 
 #: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
@@ -30,9 +32,10 @@ LOOK_AGAIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Now, until the window closes."""
+    """Now, until the window closes. `basis`: the consents without which a rule would have stopped it."""
 
     until: datetime
+    basis: tuple[Basis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,15 @@ def permit(
         banned = policy.pack.ban(purpose, channel, most_overdue(borrower, now))
         if banned is not None:
             return Never(Reason.FORBIDDEN, banned)
-    missing = policy.pack.missing_consent(purpose, channel, party.consents)
+    given = consented(party.consents, channel)
+    missing = policy.pack.missing_consent(purpose, channel, given)
     if missing is not None:
         return Never(Reason.NO_CONSENT, missing)
+    unverified = unverified_at(policy.pack, party, point, purpose, channel, now)
+    if unverified is not None:
+        return Never(Reason.NOT_VERIFIED, unverified)
+    if not party.preferences.wants(channel, purpose):
+        return Never(Reason.NOT_WANTED, CHANNEL_RULE)
     line = line_for(policy, channel, purpose)
     if line is None:
         return Never(Reason.NO_ROUTE, "lines")
@@ -149,7 +158,40 @@ def permit(
         for loan in loans:
             if is_stale(borrower, loan, policy, now):
                 return Later(now + LOOK_AGAIN, Reason.STALE_BALANCE, "balance_max_age_hours")
-    return _when(borrower, party, point, loans, purpose, strategy, policy, now)
+    return _when(borrower, party, point, loans, purpose, strategy, policy, now, given)
+
+
+def unverified_at(
+    pack: Pack, party: Party, point: ContactPoint, purpose: Purpose, channel: str, now: datetime
+) -> str | None:
+    """The rule that wants to be surer that `party` is reached at `point`; None: there is none."""
+    if not pack.verifications:
+        return None
+    consent = standing(party.consents, purpose, channel)
+    given_at = consent.given_at if consent is not None else None
+    return pack.unverified(purpose, channel, Proofs(point.verified_at, point.checked_at, given_at), now)
+
+
+def quiet_around(party: Party, purpose: Purpose) -> tuple[Around, ...]:
+    """The hours that the person's own quiet hours leave; nothing where there are none, or none that bind this."""
+    quiet = party.preferences.quiet
+    return (Around(open_spans(quiet)),) if quiet and purpose in WISHED_ABOUT else ()
+
+
+def basis_of(
+    pack: Pack, rules: tuple[HoursRule, ...], party: Party, purpose: Purpose, channel: str, days_overdue: int
+) -> tuple[Basis, ...]:
+    """The rules that would have stopped it, and do not because of a consent; each with the record of it."""
+    if not party.consents:
+        return ()
+    asked = [(rule_id, str(purpose)) for rule_id in pack.asking_consent(purpose, channel)]
+    asked += [
+        (rule.rule_id, rule.unless_consent)
+        for rule in rules
+        if rule.unless_consent and rule.binds(purpose, channel, days_overdue, ())
+    ]
+    records = ((rule_id, standing(party.consents, name, channel)) for rule_id, name in asked)
+    return tuple(Basis(rule_id, consent) for rule_id, consent in records if consent is not None)
 
 
 def pausing(pauses: tuple[Pause, ...], line: Line, template: str, now: datetime) -> Later | None:
@@ -258,25 +300,30 @@ def _when(
     strategy: Strategy,
     policy: Policy,
     now: datetime,
+    given: frozenset[str],
 ) -> Permit:
     zones = zones_of(borrower, point, party)
     asked = Asked(point.channel, purpose, tuple(loan.loan_id for loan in loans), zones, now)
     cap = binding_cap(policy.pack.caps, asked, felt_by(borrower, party), borrower.contacts)
     rules = (*policy.pack.hours, strategy.hours)
     overdue = least_overdue(borrower, loans, now) if policy.pack.hours_change_with_age else 0
-    openings = openings_for(rules, purpose, point.channel, days_overdue=overdue, consents=party.consents)
+    quiet = quiet_around(party, purpose)
+    openings: tuple[Opening | Around, ...] = (
+        *openings_for(rules, purpose, point.channel, days_overdue=overdue, consents=given),
+        *quiet,
+    )
     window = next_window(openings, zones, now if cap is None else cap[0], WINDOW_MARGIN)
     if cap is not None and window is not None:
         return Later(window[0], Reason.CAP, cap[1].rule_id)
     if window is None or window[0] > now:
         closed = closing_rules(
-            rules, purpose, point.channel, zones, now, WINDOW_MARGIN, days_overdue=overdue, consents=party.consents
+            rules, purpose, point.channel, zones, now, WINDOW_MARGIN, days_overdue=overdue, consents=given
         )
-        rule = closed[0] if closed else "hours"
+        rule = closed[0] if closed else QUIET_RULE if quiet else "hours"
         if window is None:
             return Never(Reason.QUIET_HOURS, rule)
         return Later(window[0], Reason.QUIET_HOURS, rule)
-    return Allowed(window[1])
+    return Allowed(window[1], basis_of(policy.pack, rules, party, purpose, point.channel, overdue))
 
 
 def least_overdue(borrower: Borrower, loans: tuple[Loan, ...], now: datetime) -> int:

@@ -24,7 +24,7 @@ LETTER = "letter"
 Hours = tuple[int, int] | None
 
 
-def concerns(rule: CapRule | ConsentRule | Ban | HoursRule, purpose: Purpose, channel: str) -> bool:
+def concerns(rule: CapRule | ConsentRule | VerificationRule | Ban | HoursRule, purpose: Purpose, channel: str) -> bool:
     """Whether a rule is about messages of this purpose on this channel."""
     return purpose in rule.purposes and (ANY_CHANNEL in rule.channels or channel in rule.channels)
 
@@ -69,6 +69,37 @@ class ConsentRule:
     purposes: frozenset[Purpose]
     source: Source
     channels: frozenset[str] = frozenset({ANY_CHANNEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """Since when what a rule may want to be proved is proved. None: it is not.
+
+    `confirmed_at`: somebody made sure that the number or address is this person's. `checked_at`: it was looked up that
+    it was not given to somebody else. `consented_at`: the person consented to this purpose there.
+    """
+
+    confirmed_at: datetime | None = None
+    checked_at: datetime | None = None
+    consented_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRule:
+    """Debt detail goes only where the person is proved to be reached: by any one of `proofs` (confirmed, checked,
+    consent), not older than `within` (None: ever)."""
+
+    rule_id: str
+    purposes: frozenset[Purpose]
+    source: Source
+    channels: frozenset[str]
+    proofs: frozenset[str]
+    within: timedelta | None = None
+
+    def is_met(self, proofs: Proofs, now: datetime) -> bool:
+        known = {"confirmed": proofs.confirmed_at, "checked": proofs.checked_at, "consent": proofs.consented_at}
+        moments = (known[name] for name in self.proofs)
+        return any(at is not None and (self.within is None or now - at <= self.within) for at in moments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +165,7 @@ class Pack:
     signed_by: str
     signed_until: date
     bans: tuple[Ban, ...] = ()
+    verifications: tuple[VerificationRule, ...] = ()
 
     @property
     def hours_change_with_age(self) -> bool:
@@ -144,8 +176,16 @@ class Pack:
         """The rule that asks for a consent to this purpose which was not given; None: nothing is missing."""
         if not self.consents or purpose in given:
             return None
-        for rule in self.consents:
-            if concerns(rule, purpose, channel):
+        return next(iter(self.asking_consent(purpose, channel)), None)
+
+    def asking_consent(self, purpose: Purpose, channel: str) -> tuple[str, ...]:
+        """The rules that ask for a consent to this purpose there, given or not."""
+        return tuple(rule.rule_id for rule in self.consents if concerns(rule, purpose, channel))
+
+    def unverified(self, purpose: Purpose, channel: str, proofs: Proofs, now: datetime) -> str | None:
+        """The rule that wants to be sure of the person first, and is not; None: there is none."""
+        for rule in self.verifications:
+            if concerns(rule, purpose, channel) and not rule.is_met(proofs, now):
                 return rule.rule_id
         return None
 
@@ -339,9 +379,13 @@ class Policy:
     languages: tuple[str, ...] = ()
     notices: Mapping[str, NoticeRule] = field(default_factory=dict)
 
-    def language_for(self, locale: str) -> str:
-        """The person's own locale where there are texts in it; else the same language as it is written there; else
-        what the place declares first."""
+    def language_for(self, locale: str, wished: str = "") -> str:
+        """The language that was wished for, where there are texts in it. Else the person's own locale where there are
+        texts in it; else the same language as it is written there; else what the place declares first."""
+        if wished:
+            known = self.language_for(wished)
+            if known.partition("-")[0] == wished.partition("-")[0]:
+                return known
         if locale in self.languages or not self.languages:
             return locale
         language = locale.partition("-")[0]

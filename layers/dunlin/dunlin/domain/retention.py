@@ -19,6 +19,7 @@ from dunlin.domain.borrower import Borrower, Hold
 from dunlin.domain.keeping import Erasure, Forgetting, Keeping, LegalHold, LegalLift, Walk
 from dunlin.domain.message import Message
 from dunlin.domain.policy import Source
+from dunlin.domain.wishes import NO_WISHES
 from dunlin.domain.words import CaseStatus, HoldKind, LoanStatus, StopSource
 from dunlin.errors import InvalidInput
 
@@ -354,7 +355,8 @@ def without_person(borrower: Borrower, erasure: Erasure, now: datetime) -> Borro
             name="",
             points=(),
             may_hear=frozenset(),
-            consents=frozenset(),
+            consents=(),
+            preferences=NO_WISHES,
             zone="",
             last_word=None,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
+from dunlin.domain.consent import Basis, standing
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
@@ -32,6 +33,7 @@ class Ready:
     statement: Statement | None
     until: datetime
     facts: tuple[Figure, ...] = ()
+    basis: tuple[Basis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             if until - now < WINDOW_MARGIN:
                 return Stop(Reason.WINDOW_CLOSED, "not_after")
             statement = statement_of(tuple(loans), overdue=days > 0, days=days)
-            return Ready(party, point, statement, until)
+            return Ready(party, point, statement, until, basis=answer.basis)
         case Later() | Never():
             return Stop(answer.reason, answer.rule)
 
@@ -170,7 +172,8 @@ def _review_notice(
     principal = principal_of(borrower, message.principal_id)
     if len(loans_told(borrower, party, principal, loans)) < len(loans):
         return Stop(Reason.NOT_A_PARTY, "party.loan_ids")
-    if rule.consent and rule.consent not in party.consents:
+    consent = standing(party.consents, rule.consent, point.channel) if rule.consent else None
+    if rule.consent and consent is None:
         return Stop(Reason.NO_CONSENT, f"message.consent.{rule.consent}")
     if asks_for_money(rule) and any(loan.pending for loan in loans):
         return Stop(Reason.PAYMENT_PENDING, "loan.pending")
@@ -187,7 +190,8 @@ def _review_notice(
     today = local_date(now, borrower.zone)
     days = max((days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) for loan in judged), default=0)
     statement = statement_of(judged, overdue=days > 0, days=days) if rule.statement and judged else None
-    return Ready(party, point, statement, until, facts_for(borrower, notice, rule))
+    own = (Basis(f"message.consent.{rule.consent}", consent),) if consent is not None else ()
+    return Ready(party, point, statement, until, facts_for(borrower, notice, rule), (*answer.basis, *own))
 
 
 def _still_current(message: Message, strategy: Strategy, days: int) -> bool:

@@ -151,6 +151,8 @@ class Reason(StrEnum):
     # not sent: the borrower's and the law's reasons
     OPTED_OUT = "opted_out"
     NO_CONSENT = "no_consent"
+    NOT_VERIFIED = "not_verified"  # nobody made sure that the number is this person's: no debt detail goes there
+    NOT_WANTED = "not_wanted"  # the person asked for other channels
     QUIET_HOURS = "quiet_hours"
     CAP = "cap"
     HOLD = "hold"

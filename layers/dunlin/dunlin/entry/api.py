@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from dunlin.domain.policy import Pause
 from dunlin.domain.words import PauseScope, Purpose
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.core_events import Id, Preference, invalid
+from dunlin.entry.core_events import Choice, Id, Preference, invalid
 from dunlin.entry.facts import apply_fact
 from dunlin.entry.observability import logger
 from dunlin.entry.records import json_object
@@ -35,7 +35,7 @@ class _Reserve(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     request_id: Id
     borrower_id: Id
-    channel: Literal["call", "letter", "visit", "agent", "agency", "email", "sms", "push"]
+    channel: Literal["call", "letter", "visit", "agent", "agency", "email", "sms", "push", "whatsapp", "voicemail"]
     purpose: Literal["servicing", "collection"]
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     party_id: Id | None = None
@@ -49,6 +49,16 @@ class _OptOut(BaseModel):
     borrower_id: Id | None = None
     received_at: AwareDatetime | None = None
     preference: Preference
+
+
+class _Chosen(BaseModel):
+    """What somebody wishes for: hours, channels, a language."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    request_id: Id
+    borrower_id: Id
+    received_at: AwareDatetime | None = None
+    choice: Choice
 
 
 class _Report(BaseModel):
@@ -160,6 +170,20 @@ def post_opt_out() -> Response[str]:
             "changed": changed,
         },
     )
+    return _answer(200, {"changed": changed})
+
+
+@app.post("/preferences")
+def post_preference() -> Response[str]:
+    """A borrower's own wishes: quiet hours, channels, a language. They narrow what may be sent and never widen it; one
+    that would leave nothing is refused. The same `request_id` twice is nothing.
+    """
+    asked = _Chosen.model_validate(_body())
+    at = asked.received_at.astimezone(UTC) if asked.received_at is not None else runtime().clock()
+    changed = runtime().choices.choose(
+        asked.borrower_id, asked.choice.party_id or "", asked.choice.wish, at=at, by=asked.request_id
+    )
+    logger.info("choice recorded", extra={"request_id": asked.request_id, "changed": changed})
     return _answer(200, {"changed": changed})
 
 

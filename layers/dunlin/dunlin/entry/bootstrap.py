@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
     from dunlin.domain.words import SendingMode
+    from dunlin.services.choices import Choices
     from dunlin.services.contacts import Contacts
     from dunlin.services.dispatch import Dispatch
     from dunlin.services.escalate import Escalate
@@ -299,6 +300,12 @@ class Runtime:
         from dunlin.services.preferences import Preferences
 
         return Preferences(self.opt_outs, self.keys, self.clock)
+
+    @cached_property
+    def choices(self) -> Choices:
+        from dunlin.services.choices import Choices
+
+        return Choices(self.store, self.content, self.clock)
 
     @cached_property
     def contacts(self) -> Contacts:

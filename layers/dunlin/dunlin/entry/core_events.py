@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -26,8 +27,11 @@ from pydantic import (
 )
 
 from dunlin.domain.borrower import Hold, Instalment, Loan, Overdue, PendingPayment
+from dunlin.domain.consent import Consent
 from dunlin.domain.facts import (
     BorrowerUpdated,
+    ConsentChanged,
+    ContactPointChanged,
     CoreEvent,
     ErasureRequested,
     FeedCheckpoint,
@@ -41,11 +45,15 @@ from dunlin.domain.facts import (
     PaymentFacts,
     PreferenceFacts,
     PreferencesChanged,
+    PreferencesChosen,
     PriorContact,
+    SuppressionImported,
 )
 from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money
+from dunlin.domain.reach import OF_ONE, PointState
+from dunlin.domain.wishes import Quiet, Wish
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource
 from dunlin.errors import InvalidInput
 
@@ -61,6 +69,15 @@ ZoneName = Annotated[str, StringConstraints(max_length=64)]
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 #: No fact is prose: the core's own words are never sent.
 Fact = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,._\-]{0,199}$")]
+#: Any language; who has none of ours is written to in the one that their place declares first.
+LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}$")]
+#: A purpose, or a consent of a name of its own that a pack or a message asks for.
+ConsentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,63}$")]
+#: Where somebody said it: web, app, call, paper, text, branch, import, …
+Origin = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,31}$")]
+#: Names the words that were shown, never the words.
+Wording = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-.:/]{0,63}$")]
+ConsentChannel = Literal["sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
 _EMAIL = re.compile(r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-.]{0,250}[A-Za-z0-9])?$")
 
 
@@ -139,16 +156,35 @@ class _Payment(_Strict):
     amount: Amount
 
 
+class _Consented(_Strict):
+    """A consent as a snapshot lists it: just the purpose, or what is known of it."""
+
+    purpose: ConsentName
+    channel: ConsentChannel | None = None
+    given_at: AwareDatetime | None = None
+    source: Origin | None = None
+    wording: Wording | None = None
+
+
+def _consented(said: object) -> object:
+    if not isinstance(said, str):
+        return said
+    if said not in frozenset(Purpose):
+        raise ValueError("must be a purpose, or an object that says what was consented to")
+    return {"purpose": said}
+
+
 class _Party(_Strict):
     party_id: Id
     role: PartyRole
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-    #: Any language; who has none of ours is written to in the one that their place declares first.
-    locale: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?-[A-Z]{2}$")]
+    locale: LocaleName
     phone: Phone | None = None
     email: Email | None = None
     may_hear: Annotated[list[Purpose], Field(max_length=10)]
-    consents: Annotated[list[Purpose], Field(max_length=10)] = []
+    consents: Annotated[list[Annotated[_Consented, BeforeValidator(_consented)]], Field(max_length=60)] = []
+    phone_verified_at: AwareDatetime | None = None
+    email_verified_at: AwareDatetime | None = None
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
@@ -157,6 +193,14 @@ class _Party(_Strict):
     @classmethod
     def _known(cls, name: str | None) -> str | None:
         return None if name is None else _known_zone(name)
+
+    @model_validator(mode="after")
+    def _verify_what_there_is(self) -> _Party:
+        if self.phone_verified_at is not None and self.phone is None:
+            raise ValueError("phone_verified_at: there is no phone")
+        if self.email_verified_at is not None and self.email is None:
+            raise ValueError("email_verified_at: there is no email")
+        return self
 
 
 def _known_zone(name: str) -> str:
@@ -280,6 +324,101 @@ class _Erasure(_Strict):
     by: Source
 
 
+class _Consent(_Strict):
+    purpose: ConsentName
+    given: bool
+    source: Origin
+    party_id: Id | None = None
+    channel: ConsentChannel | None = None
+    wording: Wording | None = None
+
+    @model_validator(mode="after")
+    def _show_words(self) -> _Consent:
+        if self.given and self.wording is None:
+            raise ValueError("wording: a consent is given to words that were shown")
+        return self
+
+
+_CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class _QuietHours(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+    begins: Annotated[str, StringConstraints(pattern=_CLOCK), Field(alias="from")]
+    ends: Annotated[str, StringConstraints(pattern=_CLOCK), Field(alias="to")]
+    days: Annotated[list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(max_length=7)] = []
+
+    @model_validator(mode="after")
+    def _begin_and_end(self) -> _QuietHours:
+        if self.begins == self.ends:
+            raise ValueError("from and to must differ")
+        return self
+
+    @property
+    def fact(self) -> Quiet:
+        days = sorted({_WEEKDAYS.index(day) for day in self.days})
+        return Quiet(_minutes(self.begins), _minutes(self.ends), tuple(days))
+
+
+def _minutes(clock: str) -> int:
+    hours, _, minutes = clock.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+class Choice(_Strict):
+    """What a person wishes for, as it is told by the core and by `POST /preferences`. Empty: nothing any more."""
+
+    party_id: Id | None = None
+    quiet_hours: Annotated[list[_QuietHours], Field(max_length=14)] | None = None
+    channels: Annotated[list[Channel], Field(max_length=len(Channel))] | None = None
+    language: LocaleName | Literal[""] | None = None
+
+    @model_validator(mode="after")
+    def _wish_for_something(self) -> Choice:
+        if self.quiet_hours is None and self.channels is None and self.language is None:
+            raise ValueError("at least one of quiet_hours, channels and language")
+        return self
+
+    @property
+    def wish(self) -> Wish:
+        quiet = None if self.quiet_hours is None else tuple(sorted({each.fact for each in self.quiet_hours}))
+        channels = None if self.channels is None else tuple(dict.fromkeys(self.channels))
+        return Wish(channels, quiet, self.language)
+
+
+class _ContactPoint(_Strict):
+    state: PointState
+    source: Origin
+    phone: Phone | None = None
+    email: Email | None = None
+    party_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _name_one(self) -> _ContactPoint:
+        if (self.phone is None) == (self.email is None):
+            raise ValueError("phone or email: one of them")
+        if self.party_id is not None and self.state not in OF_ONE:
+            raise ValueError("party_id: only where it is about one person")
+        return self
+
+
+class _Suppression(_Strict):
+    scope: Literal["everything", "number", "purpose"]
+    source: Origin
+    phone: Phone | None = None
+    email: Email | None = None
+    purpose: Purpose | None = None
+
+    @model_validator(mode="after")
+    def _fit_its_scope(self) -> _Suppression:
+        if (self.phone is None) == (self.email is None):
+            raise ValueError("phone or email: one of them")
+        if (self.purpose is not None) != (self.scope == "purpose"):
+            raise ValueError("purpose: where one is meant, and only there")
+        return self
+
+
 class _Contact(_Strict):
     at: AwareDatetime
     channel: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,20}$")]
@@ -364,6 +503,29 @@ class _ErasureRequested(_Event):
     erasure: _Erasure
 
 
+class _ConsentChanged(_Event):
+    type: Literal["consent.changed"]
+    borrower_id: Id
+    consent: _Consent
+
+
+class _PreferencesChosen(_Event):
+    type: Literal["preferences.chosen"]
+    borrower_id: Id
+    choice: Choice
+
+
+class _ContactPointChanged(_Event):
+    type: Literal["contact_point.changed"]
+    borrower_id: Id | None = None
+    contact_point: _ContactPoint
+
+
+class _SuppressionImported(_Event):
+    type: Literal["suppression.imported"]
+    suppression: _Suppression
+
+
 class _Imported(_Event):
     type: Literal["portfolio.imported"]
     borrower_id: Id
@@ -402,6 +564,10 @@ _AnyEvent = Annotated[
     | _LegalHoldPlaced
     | _LegalHoldLifted
     | _ErasureRequested
+    | _ConsentChanged
+    | _PreferencesChosen
+    | _ContactPointChanged
+    | _SuppressionImported
     | _Imported
     | _Checkpoint,
     Discriminator("type"),
@@ -480,6 +646,24 @@ def _facts(model: Any) -> CoreEvent:
         case _ErasureRequested():
             asked = Erasure(model.erasure.request_id, model.occurred_at, model.erasure.by)
             return ErasureRequested(*common, model.borrower_id, asked)
+        case _ConsentChanged():
+            c = model.consent
+            consent = Consent(c.purpose, c.channel or "", None, c.source, c.wording or "")
+            return ConsentChanged(*common, model.borrower_id, c.party_id or "", c.given, consent)
+        case _PreferencesChosen():
+            return PreferencesChosen(*common, model.borrower_id, model.choice.party_id or "", model.choice.wish)
+        case _ContactPointChanged():
+            p = model.contact_point
+            if p.state in OF_ONE and model.borrower_id is None:
+                raise InvalidInput("borrower_id", "must be set where it is about one person")
+            address = address_of(p.phone, p.email)
+            assert address is not None
+            return ContactPointChanged(*common, model.borrower_id or "", p.party_id or "", p.state, address, p.source)
+        case _SuppressionImported():
+            s = model.suppression
+            address = address_of(s.phone, s.email)
+            assert address is not None
+            return SuppressionImported(*common, address, s.scope == "everything", s.purpose, s.source)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
             return LoanChanged(*common, model.borrower_id, _loan(model.loan), imported=True, contacts=contacts)
@@ -504,11 +688,23 @@ def _party(party: _Party) -> PartyFacts:
         party.locale,
         tuple(addresses),
         frozenset(party.may_hear),
-        frozenset(party.consents),
+        tuple(map(_consent, party.consents)),
         tuple(dict.fromkeys(party.loan_ids)),
         party.represents or "",
         party.time_zone or "",
+        tuple(_verified(party)),
     )
+
+
+def _consent(said: _Consented) -> Consent:
+    return Consent(said.purpose, said.channel or "", said.given_at, said.source or "", said.wording or "")
+
+
+def _verified(party: _Party) -> Iterator[tuple[Channel, datetime]]:
+    if party.phone_verified_at is not None:
+        yield Channel.SMS, party.phone_verified_at
+    if party.email_verified_at is not None:
+        yield Channel.EMAIL, party.email_verified_at
 
 
 def _money(field: str, text: str, currency: str, *, positive: bool = False) -> Money:

@@ -10,6 +10,10 @@ from dunlin.entry.core_events import parse_core_event
 from dunlin.errors import InvalidInput
 from dunlin.services.ingest import Ingest, Ingested
 
+#: A wish may be refused for what it asks, and says nothing about money: no reason to doubt the figures.
+_WITHOUT_DOUBT = frozenset(
+    {"preferences.chosen", "notice.requested", "legal_hold.placed", "legal_hold.lifted", "erasure.requested"}
+)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
 
 
@@ -27,8 +31,8 @@ def apply_fact(ingest: Ingest, document: object) -> tuple[CoreEvent, Ingested]:
         return event, ingest.receive(event)
     except InvalidInput:
         borrower_id = document.get("borrower_id") if isinstance(document, Mapping) else None
-        if isinstance(document, Mapping) and document.get("type") == "notice.requested":
-            raise  # what is to be said is no fact that a figure rests on
+        if isinstance(document, Mapping) and document.get("type") in _WITHOUT_DOUBT:
+            raise
         if isinstance(borrower_id, str) and _ID.fullmatch(borrower_id):
             ingest.doubt(borrower_id)
         raise

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from dunlin.domain.apply import pruned, with_contact, without_contact, woken
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, ContactPoint, Loan, Party
 from dunlin.domain.caps import Asked, binding_cap
-from dunlin.domain.hours import closing_rules, next_window, openings_for
+from dunlin.domain.consent import consented
+from dunlin.domain.hours import Around, Opening, closing_rules, next_window, openings_for
 from dunlin.domain.parties import (
     addressee,
     felt_by,
@@ -22,8 +23,20 @@ from dunlin.domain.parties import (
     loans_told,
     with_felt_elsewhere,
 )
-from dunlin.domain.permit import LOOK_AGAIN, WINDOW_MARGIN, holding, is_stale, least_overdue, most_overdue, zones_of
-from dunlin.domain.policy import Policy
+from dunlin.domain.permit import (
+    LOOK_AGAIN,
+    WINDOW_MARGIN,
+    holding,
+    is_stale,
+    least_overdue,
+    most_overdue,
+    quiet_around,
+    unverified_at,
+    zones_of,
+)
+from dunlin.domain.policy import LETTER, Policy
+from dunlin.domain.reach import PointState
+from dunlin.domain.wishes import CHANNEL_RULE, QUIET_RULE
 from dunlin.domain.words import Channel, LoanStatus, PauseScope, Purpose, Reason
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, Suppressed, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
@@ -33,9 +46,13 @@ from dunlin.services.ports import Change, Clock, Felt, Record, Store
 #: How long an outside contact may take from its reservation: it counts until then.
 OUTSIDE_TAKES = timedelta(minutes=30)
 #: Channels on which the party's telephone rings. What an agent or an agency does not name is counted as a call.
-BY_TELEPHONE = frozenset({"call", "agent", "agency"})
+BY_TELEPHONE = frozenset({"call", "agent", "agency", "voicemail"})
+#: What is written to the party's number, as a text is: who opted out of texts there opted out of it.
+WRITTEN_TO_A_NUMBER = frozenset({"whatsapp"})
 #: Channels on which a number or an address is kept, and opted out of by itself.
-OPTED_OUT_ONE_BY_ONE = frozenset({Channel.SMS, Channel.EMAIL})
+OPTED_OUT_ONE_BY_ONE = frozenset({Channel.SMS, Channel.EMAIL, *WRITTEN_TO_A_NUMBER})
+#: The telephone rings at somebody else's. A number that takes no texts may still be a telephone.
+_SOMEBODY_ELSES = frozenset({PointState.REASSIGNED, PointState.WRONG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +254,7 @@ def _asked(
 
 def _points(party: Party, channel: str) -> tuple[ContactPoint, ...]:
     """Where it would be felt: the party's points on this channel, the telephone for a call, nowhere for a letter."""
-    at = Channel.SMS if channel in BY_TELEPHONE else channel
+    at = Channel.SMS if channel in BY_TELEPHONE | WRITTEN_TO_A_NUMBER else channel
     return tuple(point for point in party.points if point.channel == at)
 
 
@@ -260,9 +277,13 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
         banned = policy.pack.ban(asked.purpose, asked.channel, most_overdue(borrower, now))
         if banned is not None:
             return Denied(Reason.FORBIDDEN, banned, None)
-    missing = policy.pack.missing_consent(asked.purpose, asked.channel, party.consents)
+    given = consented(party.consents, asked.channel)
+    missing = policy.pack.missing_consent(asked.purpose, asked.channel, given)
     if missing is not None:
         return Denied(Reason.NO_CONSENT, missing, None)
+    unreached = _unreached(asked, policy, now)
+    if unreached is not None:
+        return unreached
     held = holding(borrower, asked.purpose, policy, now, loans=asked.loans, party=party, points=asked.points)
     if held is not None:
         return Denied(held.reason, held.rule, held.at)
@@ -277,7 +298,12 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
         return Denied(Reason.CAP, cap[1].rule_id, cap[0])
     hours = (*policy.pack.hours, rules.strategy.hours)
     overdue = least_overdue(borrower, asked.loans, now) if policy.pack.hours_change_with_age else 0
-    openings = openings_for(hours, asked.purpose, asked.channel, days_overdue=overdue, consents=party.consents)
+    # A letter comes at no hour.
+    quiet = quiet_around(party, asked.purpose) if asked.channel != LETTER else ()
+    openings: tuple[Opening | Around, ...] = (
+        *openings_for(hours, asked.purpose, asked.channel, days_overdue=overdue, consents=given),
+        *quiet,
+    )
     window = next_window(openings, zones, now, WINDOW_MARGIN)
     if window is None or window[0] > now:
         closed = closing_rules(
@@ -288,10 +314,26 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
             now,
             WINDOW_MARGIN,
             days_overdue=overdue,
-            consents=party.consents,
+            consents=given,
         )
-        return Denied(Reason.QUIET_HOURS, closed[0] if closed else "hours", window[0] if window is not None else None)
+        rule = closed[0] if closed else QUIET_RULE if quiet else "hours"
+        return Denied(Reason.QUIET_HOURS, rule, window[0] if window is not None else None)
     return window[1]
+
+
+def _unreached(asked: _Asked, policy: Policy, now: datetime) -> Denied | None:
+    """What would reach somebody else, nobody, or perhaps somebody else; or the person, where they do not want it."""
+    party, written = asked.party, asked.channel in WRITTEN_TO_A_NUMBER | frozenset(Channel)
+    lost = [each for each in asked.points if not each.usable and (written or each.lost_because in _SOMEBODY_ELSES)]
+    if asked.points and len(lost) == len(asked.points):
+        return Denied(Reason.NO_CONTACT_POINT, "contact_point.usable", None)
+    for point in asked.points:
+        rule = unverified_at(policy.pack, party, point, asked.purpose, asked.channel, now)
+        if rule is not None:
+            return Denied(Reason.NOT_VERIFIED, rule, None)
+        if written and not party.preferences.wants(point.channel, asked.purpose):
+            return Denied(Reason.NOT_WANTED, CHANNEL_RULE, None)
+    return None
 
 
 def _opted_out(asked: _Asked) -> Denied | None:

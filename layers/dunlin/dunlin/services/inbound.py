@@ -182,7 +182,7 @@ def _reply(
 ) -> Message | None:
     party, point = person
     line = line_for(rules.policy, Channel.SMS, Purpose.REPLY)
-    locale = rules.policy.language_for(party.locale)
+    locale = rules.policy.language_for(party.locale, party.preferences.language)
     if line is None or (stage, locale) not in rules.policy.locales:
         return None
     within = _REPLY_WITHIN

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dunlin.domain.apply import woken
-from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, Lift, Loan, Party, StageMark
+from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, LastWord, Lift, Loan, Party, StageMark
+from dunlin.domain.consent import Consent, with_given, with_list, with_withdrawn
 from dunlin.domain.facts import (
-    AboutRecords,
+    BorrowerFact,
     BorrowerUpdated,
+    ConsentChanged,
+    ContactPointChanged,
     CoreEvent,
     ErasureRequested,
     FeedCheckpoint,
@@ -21,22 +24,30 @@ from dunlin.domain.facts import (
     LegalHoldPlaced,
     LoanChanged,
     NoticeRequested,
+    PartyFacts,
     PreferencesChanged,
+    PreferencesChosen,
+    SuppressionImported,
 )
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Keeping
 from dunlin.domain.policy import Conditions, HoldRule, Strategy
+from dunlin.domain.reach import carried_over, reached, verified
 from dunlin.domain.retention import followed, is_erased, remembered
 from dunlin.domain.statement import days_past_due
+from dunlin.domain.wishes import NO_WISHES
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
+from dunlin.services.choices import party_meant, wish_fact, with_choice
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.feed import Feed
 from dunlin.services.notices import noticed
 from dunlin.services.opt_outs import OptOuts, blocked_purposes
+from dunlin.services.points import Points
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
+from dunlin.services.suppressions import SuppressionList
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -67,6 +78,8 @@ class Ingest:
         self._clock = clock
         self._opt_outs = OptOuts(store, clock)
         self._preferences = Preferences(self._opt_outs, keys, clock)
+        self._points = Points(store, self._opt_outs, keys, clock)
+        self._suppressions = SuppressionList(store, self._opt_outs, keys)
 
     def receive(self, event: CoreEvent) -> Ingested:
         """Apply one event.
@@ -86,11 +99,18 @@ class Ingest:
             return Ingested.APPLIED
         if isinstance(event, PreferencesChanged):
             return self._preference(event)
+        if isinstance(event, ContactPointChanged):
+            return Ingested.APPLIED if self._points.changed(event) else Ingested.REPEATED
+        if isinstance(event, SuppressionImported):
+            return Ingested.APPLIED if self._suppressions.imported(event) else Ingested.REPEATED
         for _ in range(ATTEMPTS):
             try:
-                return self._once(event, self._clock())
+                done = self._once(event, self._clock())
             except Conflict:
                 continue
+            if isinstance(event, BorrowerUpdated):
+                self._hear_of_all(event.borrower_id)
+            return done
         raise VersionConflict(event.borrower_id)
 
     def doubt(self, borrower_id: str) -> None:
@@ -117,17 +137,14 @@ class Ingest:
             return Ingested.REPEATED
         return Ingested.APPLIED
 
-    def _once(
-        self,
-        event: BorrowerUpdated | LoanChanged | HoldPlaced | HoldLifted | NoticeRequested | AboutRecords,
-        now: datetime,
-    ) -> Ingested:
+    def _once(self, event: BorrowerFact, now: datetime) -> Ingested:
         before = self._store.borrower(event.borrower_id)
         if not isinstance(event, BorrowerUpdated):
             not_forgotten(before)
         records = [Record(event.borrower_id, f"FACT#{event.event_id}", _fact(event, now))]
         match event:
             case BorrowerUpdated():
+                _refuse_what_is_to_come(event, now)
                 after = remembered(before, self._profile(before, event))
             case LoanChanged():
                 if before is None:
@@ -159,6 +176,14 @@ class Ingest:
                     raise NotFound("borrower_id")
                 after, answered = applied_to_records(before, event, self._content, now)
                 records += answered
+            case ConsentChanged():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = with_consent(before, event)
+            case PreferencesChosen():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = with_choice(before, event.party_id, event.wish, event.occurred_at, self._content, now)
         changed = after != before
         # An older snapshot changes nothing, and is recorded all the same.
         target = woken(after, now) if changed else None
@@ -193,32 +218,32 @@ class Ingest:
             return before  # what is older, and what is told of somebody who asked to be forgotten
         if before is not None and before.keeping.forgotten_at is not None:
             before = replace(before, keeping=Keeping())  # a new relationship, with nothing of the old one
-        unusable = (
-            set()
-            if before is None
-            else {point.point for party in before.parties for point in party.points if not point.usable}
-        )
         parties = []
-        words = {} if before is None else {party.party_id: party.last_word for party in before.parties}
+        known_parties = {} if before is None else {party.party_id: party for party in before.parties}
         for facts in event.parties:
             points = []
-            word = words.get(facts.party_id)
+            known = known_parties.get(facts.party_id)
+            word = self._last_word(known, facts, event.borrower_id)
             for channel, address in facts.addresses:
                 key = self._keys.point(channel, address)
-                self._store.link_point(key, event.borrower_id)
                 if word is not None and word.opted_out:
                     # Who opted out of everything meant the number they did not have yet as well.
                     self._opt_outs.carry(ContactPoint(channel, address, key), word)
-                points.append(
-                    ContactPoint(
-                        channel=channel,
-                        address=address,
-                        point=key,
-                        zones=self._content.zones_of(address) if channel is Channel.SMS else (),
-                        blocked=blocked_purposes(self._store.suppression(key), channel),
-                        usable=key not in unusable,
-                    )
+                state = self._store.suppression(key)
+                point = ContactPoint(
+                    channel=channel,
+                    address=address,
+                    point=key,
+                    zones=self._content.zones_of(address) if channel is Channel.SMS else (),
+                    blocked=blocked_purposes(state, channel),
                 )
+                point = verified(point, dict(facts.verified_at).get(channel))
+                point = reached(point, state.findings, event.borrower_id, facts.party_id)
+                for party_id, other in known_parties.items():
+                    for each in other.points:
+                        if each.point == key:
+                            point = carried_over(point, each, same_party=party_id == facts.party_id)
+                points.append(point)
             parties.append(
                 Party(
                     facts.party_id,
@@ -227,11 +252,12 @@ class Ingest:
                     facts.locale,
                     tuple(points),
                     facts.may_hear,
-                    facts.consents,
+                    with_list(known.consents if known is not None else (), facts.consents, event.occurred_at),
                     facts.loan_ids,
                     facts.represents,
                     facts.zone,
                     word,
+                    known.preferences if known is not None else NO_WISHES,
                 )
             )
         if before is None:
@@ -251,6 +277,31 @@ class Ingest:
             parties=tuple(parties),
             profile_sequence=event.sequence,
         )
+
+    def _last_word(self, known: Party | None, facts: PartyFacts, borrower_id: str) -> LastWord | None:
+        """What the party last said about everything: known of them, or of whoever has one of their points.
+
+        The points are linked first: a word that is written after they were read finds the borrower by them.
+        """
+        word = known.last_word if known is not None else None
+        for channel, address in facts.addresses:
+            key = self._keys.point(channel, address)
+            self._store.link_point(key, borrower_id)
+            of_all = self._store.suppression(key).of_all
+            if of_all is not None and (word is None or (of_all.at, of_all.opted_out) > (word.at, word.opted_out)):
+                word = of_all
+        return word
+
+    def _hear_of_all(self, borrower_id: str) -> None:
+        """A word about everything that was written while the profile was: it found no borrower, or no point."""
+        borrower = self._store.borrower(borrower_id)
+        for party in borrower.parties if borrower is not None else ():
+            for point in party.points:
+                word = self._store.suppression(point.point).of_all
+                if word is not None and (party.last_word is None or word.at > party.last_word.at):
+                    self._opt_outs.of_everything(
+                        borrower_id, opted_out=word.opted_out, at=word.at, by=word.by, point=point.point
+                    )
 
     def _loan(self, before: Borrower, event: LoanChanged, now: datetime) -> Borrower:
         known = next((loan for loan in before.loans if loan.loan_id == event.loan.loan_id), None)
@@ -410,16 +461,43 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
     return replace(borrower, contacts=(*borrower.contacts, *contacts), marks=tuple(marks.values()))
 
 
-def _fact(
-    event: BorrowerUpdated
-    | LoanChanged
-    | HoldPlaced
-    | HoldLifted
-    | PreferencesChanged
-    | NoticeRequested
-    | AboutRecords,
-    now: datetime,
-) -> dict[str, object]:
+def with_consent(borrower: Borrower, event: ConsentChanged) -> Borrower:
+    """The borrower one of whose parties gave, or withdrew, a consent.
+
+    Raises:
+        InvalidInput: there is no such party.
+    """
+    party = party_meant(borrower, event.party_id)
+    if party is None:
+        raise InvalidInput("consent.party_id", "is no party to the borrower's loans")
+    asked, at = event.consent, event.occurred_at
+    if event.given:
+        consents = with_given(party.consents, replace(asked, given_at=at))
+    else:
+        consents = with_withdrawn(party.consents, asked.purpose, asked.channel, at)
+    changed = replace(party, consents=consents)
+    return replace(borrower, parties=tuple(changed if each is party else each for each in borrower.parties))
+
+
+def _refuse_what_is_to_come(event: BorrowerUpdated, now: datetime) -> None:
+    """A time from further ahead would prevail over whatever is said until then."""
+    for number, party in enumerate(event.parties):
+        for channel, at in party.verified_at:
+            if at > now + FUTURE_ALLOWED:
+                name = "phone_verified_at" if channel is Channel.SMS else "email_verified_at"
+                raise InvalidInput(f"borrower.parties.{number}.{name}", "is in the future")
+        for position, consent in enumerate(party.consents):
+            if consent.given_at is not None and consent.given_at > now + FUTURE_ALLOWED:
+                raise InvalidInput(f"borrower.parties.{number}.consents.{position}.given_at", "is in the future")
+
+
+def _consent_fact(consent: Consent) -> dict[str, object]:
+    given_at = consent.given_at.isoformat() if consent.given_at is not None else None
+    said = {"purpose": consent.purpose, "channel": consent.channel, "given_at": given_at}
+    return {**said, "source": consent.source, "wording": consent.wording}
+
+
+def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, object]:
     fact: dict[str, object] = {"type": event.type, "occurred_at": event.occurred_at, "recorded_at": now}
     if isinstance(event, LegalHoldPlaced):
         hold = event.hold
@@ -432,6 +510,13 @@ def _fact(
     if isinstance(event, NoticeRequested):
         fact |= {"message": event.message, "party_id": event.party_id, "loan_id": event.loan_id}
         fact["facts"] = {figure.name: figure.value for figure in event.facts}
+    elif isinstance(event, BorrowerUpdated):
+        fact["consents"] = {party.party_id: list(map(_consent_fact, party.consents)) for party in event.parties}
+    elif isinstance(event, ConsentChanged):
+        fact |= {**_consent_fact(event.consent), "party_id": event.party_id, "given": event.given}
+        del fact["given_at"]
+    elif isinstance(event, PreferencesChosen):
+        fact |= wish_fact(event.party_id, event.wish, event.occurred_at, now)
     return fact
 
 

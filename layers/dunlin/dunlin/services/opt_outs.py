@@ -10,6 +10,7 @@ from dunlin.domain.apply import woken
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, LastWord, Party
 from dunlin.domain.message import Message
 from dunlin.domain.preferences import Word, blocked_by, with_word
+from dunlin.domain.reach import mirrored_findings
 from dunlin.domain.words import Channel, PartyRole, Purpose
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, StateConflict, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
@@ -183,7 +184,9 @@ def _told(point: str, opted_out: bool, at: datetime, by: str) -> PointRecord:
 
 
 def mirrored(borrower: Borrower, state: Suppression) -> Borrower:
-    """The borrower whose contact points carry what `state` blocks."""
+    """The borrower whose contact points carry what `state` blocks, and what was found out about them."""
+    if state.findings:
+        borrower = mirrored_findings(borrower, state.point, state.findings)
     return replace(
         borrower,
         parties=tuple(

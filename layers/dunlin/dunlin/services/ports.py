@@ -9,10 +9,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
-from dunlin.domain.borrower import Borrower, Contact
+from dunlin.domain.borrower import Borrower, Contact, LastWord
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
 from dunlin.domain.preferences import Word
+from dunlin.domain.reach import Finding
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Purpose, Reason
@@ -41,7 +42,8 @@ class Suppression:
     """What a contact point has opted out of: `channel#purpose` or `channel#*`, as its `words` have it.
 
     `heard_at` is when the latest word about it was received, whether or not it changed anything; `changed_by` is the
-    word that made it what it is. Written on condition that it still stands as it was read (`revision`).
+    word that made it what it is. Written on condition that it still stands as it was read (`revision`). `findings` are
+    what was found out about the point, and `of_all` is the last word of whoever has it about everything there is.
     """
 
     point: str
@@ -50,6 +52,8 @@ class Suppression:
     changed_by: str = ""
     words: tuple[Word, ...] = ()
     revision: int = 0
+    findings: tuple[Finding, ...] = ()
+    of_all: LastWord | None = None
 
     def forbids(self, channel: Channel, purpose: Purpose) -> bool:
         return f"{channel}#{purpose}" in self.blocked or f"{channel}#*" in self.blocked

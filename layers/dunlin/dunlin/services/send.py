@@ -354,6 +354,7 @@ def reservation(borrower: Borrower, texted: Texted, now: datetime) -> tuple[Mess
         # The reservation is itself a fact: it makes the version on which these words stand.
         rendered_version=borrower.version + 1,
         body_digest=body_digest(message.subject, message.body),
+        basis=texted.ready.basis,
         previous_hash=borrower.chain_head,
         moves=(*message.moves, Move(MessageState.RESERVED, now, message.reason, message.rule)),
     )

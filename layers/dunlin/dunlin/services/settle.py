@@ -8,6 +8,7 @@ from datetime import datetime
 from dunlin.domain.apply import marked, pruned, without_contact, woken
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message, Move
+from dunlin.domain.reach import PointState, lost
 from dunlin.domain.words import Channel, MessageState, Reason
 from dunlin.errors import Conflict, StateConflict
 from dunlin.services.ports import Change, Clock, Store
@@ -99,7 +100,7 @@ class Settle:
             borrower = self._store.borrower(message.borrower_id)
             if borrower is None:
                 return
-            after = with_unusable(borrower, message.channel, message.point)
+            after = with_unusable(borrower, message.channel, message.point, PointState.BOUNCED, self._clock())
             if after == borrower:
                 return
             try:
@@ -144,7 +145,9 @@ class Settle:
             # A report that corrects UNKNOWN: it was said after all, unless it has been said again already.
             after = retold(after, message, now)
         if point_unusable:
-            after = with_unusable(after, message.channel, message.point)
+            invalid = message.reason is Reason.INVALID_NUMBER
+            because = PointState.INVALID if invalid else PointState.BOUNCED
+            after = with_unusable(after, message.channel, message.point, because, now)
         if after == borrower:
             return None
         return woken(pruned(after, now), now)
@@ -159,15 +162,16 @@ def retold(borrower: Borrower, message: Message, now: datetime) -> Borrower:
     return marked(borrower, message, now, status="told") if lost else borrower
 
 
-def with_unusable(borrower: Borrower, channel: Channel, point: str) -> Borrower:
-    """The borrower with this contact point marked as one that reaches nobody."""
+def with_unusable(borrower: Borrower, channel: Channel, point: str, because: PointState, at: datetime) -> Borrower:
+    """The borrower with this contact point marked as one that reaches nobody; marked before, it stays as it is."""
     return replace(
         borrower,
         parties=tuple(
             replace(
                 party,
                 points=tuple(
-                    replace(p, usable=False) if p.channel is channel and p.point == point else p for p in party.points
+                    lost(p, because, at) if p.channel is channel and p.point == point and p.usable else p
+                    for p in party.points
                 ),
             )
             for party in borrower.parties

@@ -107,7 +107,7 @@ class MessageItem(Model):
 
 class SuppressionItem(Model):
     """A contact point, by HMAC: what it opted out of (STATE), who has it (BORROWER#…), which contacts were made to it
-    (FELT), what it texted (IN#…) and what else was said about it (WORD#…)."""
+    (FELT), what it texted (IN#…), what else was said about it (WORD#…) and found out (FOUND#…)."""
 
     class Meta(_Meta):
         table_name = ""
@@ -119,6 +119,7 @@ class SuppressionItem(Model):
     changed_by = UnicodeAttribute(null=True)
     revision = NumberAttribute(null=True)
     document = UnicodeAttribute(null=True)
+    found = UnicodeAttribute(null=True)
     expires_at = TTLAttribute(null=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
@@ -19,10 +19,11 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from dunlin.adapters.dynamo.models import BorrowerItem, MessageItem, SuppressionItem
-from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact
+from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, LastWord
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.message import Message
 from dunlin.domain.preferences import Word
+from dunlin.domain.reach import Finding
 from dunlin.domain.shards import attention_shard_of, shard_of
 from dunlin.domain.words import Channel, MessageState
 from dunlin.errors import (
@@ -80,6 +81,19 @@ def _documents() -> TypeAdapter[dict[str, Any]]:
     return TypeAdapter(dict[str, Any])
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a suppression item holds besides words."""
+
+    findings: tuple[Finding, ...] = ()
+    of_all: LastWord | None = None
+
+
+@lru_cache(maxsize=1)
+def _founds() -> TypeAdapter[_Found]:
+    return TypeAdapter(_Found)
+
+
 @lru_cache(maxsize=1)
 def _words() -> TypeAdapter[tuple[Word, ...]]:
     return TypeAdapter(tuple[Word, ...])
@@ -102,11 +116,26 @@ def _parsed(adapter: TypeAdapter[ItemT], document: str) -> ItemT:
         raise UnreadableItem("a stored document does not parse") from None
 
 
+def _read_borrower(document: str) -> Borrower:
+    """A hot item's document, also one of an earlier version, whose consents were a list of purposes."""
+    try:
+        return _borrowers().validate_json(document)
+    except ValidationError:
+        pass  # not let out: it would print what is in it
+    try:
+        stored = json.loads(document)
+        for party in stored["parties"]:
+            party["consents"] = [{"purpose": each} if isinstance(each, str) else each for each in party["consents"]]
+    except (ValueError, LookupError, TypeError):
+        raise UnreadableItem("a stored document does not parse") from None
+    return _parsed(_borrowers(), json.dumps(stored))
+
+
 def _borrower_document(borrower: Borrower) -> str:
     """The borrower as JSON, sets in order: what is the same is stored in the same bytes."""
     document: dict[str, Any] = _borrowers().dump_python(borrower, mode="json")
     for party in document["parties"]:
-        for unordered in (party["may_hear"], party["consents"], *(point["blocked"] for point in party["points"])):
+        for unordered in (party["may_hear"], *(point["blocked"] for point in party["points"])):
             unordered.sort()
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -198,7 +227,7 @@ class DynamoStore:
 
     def borrower(self, borrower_id: str) -> Borrower | None:
         item = _read(lambda: BorrowerItem.get(borrower_id, HOT, consistent_read=True))
-        return _parsed(_borrowers(), item.document) if item is not None else None
+        return _read_borrower(item.document) if item is not None else None
 
     def message(self, borrower_id: str, key: str) -> Message | None:
         item = _read(lambda: MessageItem.get(borrower_id, key, consistent_read=True))
@@ -243,7 +272,9 @@ class DynamoStore:
             words = _parsed(_words(), item.document)
         else:
             words = _words_before_scopes(blocked, heard_at, changed_by)
-        return Suppression(point, blocked, heard_at, changed_by, words, int(item.revision or 0))
+        found = _parsed(_founds(), item.found) if item.found else _Found()
+        revision = int(item.revision or 0)
+        return Suppression(point, blocked, heard_at, changed_by, words, revision, found.findings, found.of_all)
 
     def felt(self, point: str) -> Felt:
         item = _read(lambda: SuppressionItem.get(point, FELT, consistent_read=True))
@@ -290,6 +321,7 @@ class DynamoStore:
         if change.suppression is not None:
             state = change.suppression
             heard_at = instant(state.heard_at) if state.heard_at is not None else None
+            found = _Found(state.findings, state.of_all)
             number = SuppressionItem(
                 state.point,
                 STATE,
@@ -298,6 +330,7 @@ class DynamoStore:
                 changed_by=state.changed_by or None,
                 revision=state.revision + 1,
                 document=_words().dump_json(state.words).decode(),
+                found=_founds().dump_json(found).decode() if found != _Found() else None,
             )
             unchanged = (
                 SuppressionItem.revision == state.revision
