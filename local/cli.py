@@ -241,6 +241,17 @@ def content(context: typer.Context) -> None:
     content_command.app(args=context.args, prog_name="dunlin content")
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def release(context: typer.Context) -> None:
+    """Say who approved what, what is filed and what is live; move the present files along."""
+    from local.commands import releasing
+
+    releasing.app(args=context.args, prog_name="dunlin release")
+
+
 @app.command()
 def segments(
     jsonl: Annotated[bool, typer.Option("--jsonl", help='One {"text": …} a line in, one answer a line out.')] = False,

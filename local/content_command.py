@@ -45,7 +45,7 @@ def check_command(directory: ContentDir = CONTENT) -> None:
         _out.print(escape(str(problem)), soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    state = "live" if content.live else f"not live: {content.not_live_because}"
+    state = "live in embedded" if content.live else f"not live: {content.not_live_because}"
     _out.print(f"No mistakes. Version {content.version}, release {content.number}, {state}.")
 
 
@@ -87,12 +87,13 @@ def sign_command(
     approver: Annotated[str, typer.Option(help="Who answers for it; not the author.")],
     directory: ContentDir = CONTENT,
 ) -> None:
-    """Release the content as it stands: from now on these bytes are the live version, and only these."""
+    """Put all the names to the content as it stands, for the embedded environment; `dunlin release` goes by steps."""
     try:
         release = sign(directory, author, reviewer, approver, date.today())  # noqa: DTZ011  (the signer's own calendar)
     except ContentError as error:
         raise _refuse(error) from None
-    _out.print(f"Release {release.number} is live: version {release.version}.")
+    where = ", ".join(sorted(release.live))
+    _out.print(f"Release {release.number} is live in {where}: version {release.version}.", soft_wrap=True)
 
 
 @app.command("calendars")

@@ -455,7 +455,7 @@ class _Releases:
             self._injected["release"] += 1
             bootstrap.forget(self.name_of(logical_id))
 
-    def _load(self, root: Path, *, lazily: bool = False) -> Content:  # noqa: ARG002 - the loader's own signature
+    def _load(self, root: Path, *, lazily: bool = False, environment: str = "") -> Content:  # noqa: ARG002 - as the loader
         name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
         return self._contents[next(n for logical_id, n in self._loaded.items() if self.name_of(logical_id) == name)]
 

@@ -13,6 +13,7 @@ from dunlin.content.schema import (
     CapModel,
     ConsentModel,
     ContentRuleModel,
+    FilingModel,
     HoldModel,
     HoursModel,
     PackModel,
@@ -23,7 +24,7 @@ from dunlin.content.schema import (
     VerificationModel,
     WeekModel,
 )
-from dunlin.domain.words import Purpose
+from dunlin.domain.words import Channel, Purpose
 
 #: As `dunlin allowed` calls them.
 PURPOSES: Mapping[Purpose, str] = {
@@ -45,6 +46,12 @@ SAID = {
     "consequence": "what follows",
     "opt_out": "how to opt out",
     "pay": "how to pay",
+}
+_NUMBERS = {
+    "long_code": "from an ordinary number",
+    "toll_free": "from a toll-free number",
+    "short_code": "from a short code",
+    "sender_id": "under a name",
 }
 _SETTINGS = {
     "balance_max_age_hours": "a balance is at most {} hours old when it is stated",
@@ -88,6 +95,8 @@ def says_of(layer: PackModel | PolicyModel) -> Iterator[Said]:
         yield _said(ban.id, _ban_in_words(ban), ban)
     for rule in layer.texts:
         yield _said(rule.id, _text_in_words(rule), rule)
+    for filing in layer.filings if isinstance(layer, PackModel) else ():
+        yield _said(filing.id, _filing_in_words(filing), filing)
     for hold in layer.holds if isinstance(layer, PackModel) else ():
         yield _said(f"hold: {_listed(sorted(hold.kinds))}", _hold_in_words(hold), hold)
     for name in SettingsModel.model_fields:
@@ -179,6 +188,15 @@ def _text_in_words(rule: ContentRuleModel) -> str:
     channels = _by(rule.channels) if len(rule.channels) < 2 else ""
     said = _listed((words for name, words in SAID.items() if name in rule.must_say), "and")
     return f"{purposes_in_words(rule.purposes)}{channels}: says {said}"
+
+
+def _filing_in_words(rule: FilingModel) -> str:
+    what = "each text" if rule.each_text is not None else _listed(rule.registrations, "and")
+    about = [_by(rule.channels).strip()] if len(rule.channels) < len(Channel) else []
+    about += [_listed(_NUMBERS[kind] for kind in sorted(rule.numbers))] if rule.numbers else []
+    about += ["with links"] if rule.links and "none" not in rule.links else []
+    about += [f"over {_listed(sorted(rule.providers))}"] if rule.providers else []
+    return f"a line that sends {', '.join(about)}: {what} on file with the provider first"
 
 
 def _hold_in_words(rule: HoldModel) -> str:

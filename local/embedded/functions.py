@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
+from dunlin.domain.environments import EMBEDDED
+
 from local.embedded.errors import FunctionError, ProcessKilledError, TemplateError
 from local.embedded.template import FunctionSpec
 
@@ -180,6 +182,7 @@ class Functions:
             raise RuntimeError(f"{spec.logical_id} was invoked from within {self.current}: one handler at a time")
         variables = {
             **spec.environment,
+            "DUNLIN_ENVIRONMENT": EMBEDDED,  # whatever the template calls its stack
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),

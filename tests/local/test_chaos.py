@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from dunlin.content import Content, load_content
+from dunlin.domain.environments import EMBEDDED
 from typer.testing import CliRunner
 
 from local.chaos import Forecast, RoundResult, Storm, draw_forecast, run_round, totals_of
@@ -33,7 +34,7 @@ from local.simulator.faults import Faults
 SEED = 7
 
 
-def live(root: Path, *, lazily: bool = False) -> Content:
+def live(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
     """The shipped content, taken as live whatever its release says: an edit under review is not what is tested here."""
     return replace(load_content(root), live=True, not_live_because="")
 

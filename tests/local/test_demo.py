@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from dunlin.content import Content
 from dunlin.content.loader import load_content
+from dunlin.domain.environments import EMBEDDED
 
 from local.auditor import audit
 from local.auditor.reading import has_opt_out_line
@@ -31,7 +32,7 @@ BORROWERS, DAYS = 12, 18
 def released_content() -> Iterator[None]:
     """The shipped content, taken as live whatever its release says: an edit under review is not what is tested here."""
 
-    def live(root: Path, *, lazily: bool = False) -> Content:
+    def live(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
         return replace(load_content(root), live=True, not_live_because="")
 
     with pytest.MonkeyPatch.context() as patch:

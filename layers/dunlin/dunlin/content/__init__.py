@@ -3,7 +3,7 @@
     load_content(root)   the files, validated, as `Content`; raises ContentError with file, line and field
     load_rules(root)     only the rules of places and the lender's own, to be asked
     check(root)          what is wrong with the content beyond its shape, as a list for people
-    sign(root, ...)      a release of exactly these bytes, approved by someone who did not write them
+    sign(root, ...)      a release of exactly these bytes, by three people, for the embedded environment
     json_schemas()       the files' shapes, published for editors
 
 Importing this package reads nothing. `check` and `sign` are imported when they are first asked for: they render every

@@ -21,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dunlin.adapters.renderer import Renderer, can_read_back, read_back
 from dunlin.content.errors import ContentErrors
+from dunlin.content.filing import read_filings
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content, Template
 from dunlin.content.resolve import layers_of, lineage
@@ -80,6 +81,7 @@ def check(root: Path) -> list[Problem]:
     """Every problem of the content under `root`; nothing in it may be signed while there is one."""
     try:
         content = load_content(root)
+        read_filings(root)
     except ContentErrors as mistakes:
         return [Problem(error.where, error.field, error.problem) for error in mistakes.errors]
     found = chain(

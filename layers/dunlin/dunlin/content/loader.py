@@ -17,12 +17,14 @@ from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
 from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Template, Zones, template_of
-from dunlin.content.release import read_releases, standing
+from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
 from dunlin.content.schema import (
+    ActsModel,
     CalendarModel,
     Capacity,
+    FiledTextsModel,
     HoursModel,
     LenderModel,
     MessageModel,
@@ -31,7 +33,6 @@ from dunlin.content.schema import (
     PackModel,
     PhrasesModel,
     PolicyModel,
-    ReleasesModel,
     StopsModel,
     StrategyModel,
     WordListModel,
@@ -39,6 +40,7 @@ from dunlin.content.schema import (
     ZonesModel,
 )
 from dunlin.content.texts import TextFile, parse_text_file
+from dunlin.domain.environments import EMBEDDED
 from dunlin.domain.keywords import KeywordWords, WordList
 from dunlin.domain.policy import Pack, Strategy
 from dunlin.domain.words import Channel
@@ -80,7 +82,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "phrases": PhrasesModel,
         "words": WordsModel,
         "zones": ZonesModel,
-        "release": ReleasesModel,
+        "release": ActsModel,
+        "filings": FiledTextsModel,
     }
     return {name: model.model_json_schema() for name, model in models.items()}
 
@@ -124,8 +127,10 @@ _SAID = ("messages", "templates", "phrases")
 _HEARD = ("words",)
 
 
-def load_content(root: Path, *, lazily: bool = False) -> Content:
-    """Everything under `root`, validated.
+def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
+    """Everything under `root`, validated, and live if it was released for this environment.
+
+    Whoever reaches real people says where they run; everybody else is the embedded environment, where nobody is real.
 
     With `lazily` the texts and the words are parsed when they are first asked for, if these very bytes are the live
     release: then they were validated before they were signed. Most functions never ask.
@@ -136,8 +141,8 @@ def load_content(root: Path, *, lazily: bool = False) -> Content:
     files = {name: path.read_bytes() for name, path in sorted(_content_files(root))}
     version = _version_of(files)
     mistakes: list[ContentError] = []
-    releases = read_releases(root, mistakes)
-    number, live, why_not = standing(releases, version)
+    book = read_book(root, mistakes)
+    number, live, why_not = standing(book, version, environment)
     waits = frozenset((*_SAID, *_HEARD)) if lazily and live and not mistakes else frozenset()
     reading = Reading()
     if not waits:
@@ -188,7 +193,7 @@ def load_content(root: Path, *, lazily: bool = False) -> Content:
         ),
         policies=dict(reading.policies),
         calendars=reading.holidays(),
-        released={release.version: release.number for release in releases.releases},
+        released=book.before(version, environment),
     )
 
 
@@ -515,6 +520,7 @@ def sections_of(layer: PackModel | PolicyModel) -> tuple[tuple[str, Sequence[Nam
         ("verifications", layer.verifications),
         ("bans", layer.bans),
         ("texts", layer.texts),
+        ("filings", layer.filings if isinstance(layer, PackModel) else ()),
     )
 
 

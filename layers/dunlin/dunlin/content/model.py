@@ -98,6 +98,11 @@ class Content:
     def __repr__(self) -> str:
         return f"Content(version={self.version!r}, number={self.number}, live={self.live})"
 
+    @property
+    def capacity(self) -> Capacity:
+        """The lender's, which selects the rules; the strictest where it is none that the packs know."""
+        return _capacity(self.lender.capacity) or STRICTEST
+
     def policy(self, jurisdiction: str, today: date, conditions: Conditions = _NO_CONDITIONS) -> Policy | None:
         """What a decision about a borrower of `jurisdiction` follows on `today`; None: nobody reviewed it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -71,6 +71,8 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]*$", max_l
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)]
 #: As the provider calls it: `IN_ENTITY_ID`, `campaign`.
 RegistrationName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
+#: Whatever a provider calls a filing: one word, printable.
+FilingNumber = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=100)]
 Jurisdiction = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 RegionName = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,3}$")]
 LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[A-Z]{2}$")]
@@ -372,6 +374,30 @@ class ContentRuleModel(NamedRule):
     channels: Annotated[frozenset[Channel], AfterValidator(_not_empty)] = frozenset(Channel)
 
 
+#: What a line's origination is: a number like anybody's, one that is free to call, a short one, or a name.
+NumberKind = Literal["long_code", "toll_free", "short_code", "sender_id"]
+
+
+class FilingModel(NamedRule):
+    """What a provider or a carrier has to have on file before a line may send: the line's own numbers, or each text."""
+
+    channels: Annotated[frozenset[Channel], AfterValidator(_not_empty)] = frozenset({Channel.SMS})
+    #: Only of lines of these providers, kinds of origination or links; without any, of all.
+    providers: frozenset[Identifier] = frozenset()
+    numbers: frozenset[NumberKind] = frozenset()
+    links: frozenset[Literal["none", "constant", "host"]] = frozenset()
+    #: What the line's `registrations` must have, all of them.
+    registrations: tuple[RegistrationName, ...] = ()
+    #: Each text is filed, with its variables written this way; `*` stands for the variable's name.
+    each_text: Text | None = None
+
+    @model_validator(mode="after")
+    def _ask_for_one_thing(self) -> Self:
+        if bool(self.registrations) == (self.each_text is not None):
+            raise ValueError("must ask either for registrations or for each_text")
+        return self
+
+
 class SignatureModel(Strict):
     """Who answers for this pack, and until when it may send."""
 
@@ -401,6 +427,7 @@ class PackModel(Strict):
     verifications: tuple[VerificationModel, ...] = ()
     bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
+    filings: tuple[FilingModel, ...] = ()
 
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Self:
@@ -757,42 +784,88 @@ class ZonesModel(Strict):
         return self
 
 
-ReleaseState = Literal["draft", "reviewed", "approved", "filed", "live", "retired"]
+EnvironmentName = Literal["embedded", "dev", "staging", "prod"]
+ActName = Literal["drafted", "reviewed", "approved", "filed", "released", "withdrawn"]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ReleaseModel(Strict):
-    """One release: which content, and who put their name to it."""
+def _day_or_moment(text: str) -> str:
+    if _is_day(text) and len(text) == len("2026-11-14"):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a day, or a moment with its zone") from None
+    if moment.tzinfo is None:
+        raise ValueError("must be a day, or a moment with its zone")
+    return text
+
+
+def _not_twice(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("one is there twice")
+    return names
+
+
+class FiledLineModel(Strict):
+    """What a line had filed when somebody said so: its own numbers, and how many texts, with a digest over theirs."""
+
+    line: Identifier
+    registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+    texts: Annotated[StrictInt, Field(ge=0)] = 0
+    digest: Digest | None = None
+
+
+class ActModel(Strict):
+    """Somebody put their name to something about one version. Acts are added at the end and never changed."""
 
     number: Annotated[StrictInt, Field(ge=1)]
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-    state: ReleaseState
-    author: Text
-    reviewed_by: Text | None = None
-    approved_by: Text | None = None
-    approved_on: date | None = None
-    filed: dict[RegistrationName, Text] = Field(default_factory=dict)
+    act: ActName
+    version: Version
+    by: Text
+    #: A day, or a moment with its zone, as it was written.
+    at: Annotated[str, AfterValidator(_day_or_moment)]
+    note: Text | None = None
+    #: Where it counts. `withdrawn` without any: everywhere, and for good.
+    environments: Annotated[tuple[EnvironmentName, ...], AfterValidator(_not_twice)] = ()
+    lines: tuple[FiledLineModel, ...] = ()
+    #: Numbers that somebody gave by hand.
+    registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+    #: The digest of the act before; null for the first.
+    previous: Digest | None
+    digest: Digest
 
     @model_validator(mode="after")
-    def _carry_the_names_of_its_state(self) -> Self:
-        reviewed = self.state in ("reviewed", "approved", "filed", "live", "retired")
-        approved = self.state in ("approved", "filed", "live", "retired")
-        if reviewed and self.reviewed_by is None:
-            raise ValueError(f"a release that is {self.state} names who reviewed it")
-        if approved and (self.approved_by is None or self.approved_on is None):
-            raise ValueError(f"a release that is {self.state} names who approved it, and when")
-        if self.author in (self.reviewed_by, self.approved_by):
-            raise ValueError("nobody reviews or approves their own release")
+    def _say_what_belongs_to_it(self) -> Self:
+        if self.act in ("filed", "released") and not self.environments:
+            raise ValueError(f"environments: what is {self.act} says where")
+        if self.act in ("drafted", "reviewed", "approved") and self.environments:
+            raise ValueError(f"environments: what is {self.act} is so everywhere")
+        if self.act != "filed" and (self.lines or self.registrations):
+            raise ValueError("lines, registrations: only what is filed has them")
         return self
 
 
-class ReleasesModel(Strict):
-    releases: tuple[ReleaseModel, ...]
+class ActsModel(Strict):
+    """`release.json`: who did what about which version, each act holding the digest of the one before."""
 
-    @model_validator(mode="after")
-    def _count_up(self) -> Self:
-        numbers = [release.number for release in self.releases]
-        if numbers != sorted(set(numbers)):
-            raise ValueError("releases: numbers must go up")
-        if sum(release.state == "live" for release in self.releases) > 1:
-            raise ValueError("releases: only one can be live")
-        return self
+    acts: tuple[ActModel, ...]
+
+
+class FiledTextModel(Strict):
+    """One wording of a text, as a provider has it on file."""
+
+    line: Identifier
+    message: Identifier
+    locale: LocaleName
+    #: Over exactly the words that were filed.
+    digest: Digest
+    id: FilingNumber
+    on: date
+
+
+class FiledTextsModel(Strict):
+    """`filings.json`: which texts a provider has on file, beside the release and not part of the version."""
+
+    filings: tuple[FiledTextModel, ...]

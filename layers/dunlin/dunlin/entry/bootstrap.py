@@ -147,7 +147,7 @@ class Runtime:
     def content(self) -> Content:
         from dunlin.content.loader import load_content
 
-        return load_content(Path(required("CONTENT_DIR")), lazily=True)
+        return load_content(Path(required("CONTENT_DIR")), lazily=True, environment=self.settings.environment)
 
     @cached_property
     def keys(self) -> HmacPointKeys:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from dunlin.domain.environments import EMBEDDED, ENVIRONMENTS, REAL
 from dunlin.domain.words import SendingMode
 from dunlin.errors import ConfigurationError
 
-_ENVIRONMENTS = ("dev", "staging", "prod")
+#: Set by Lambda itself, and by nothing that only looks like it.
+_IN_LAMBDA = "AWS_LAMBDA_RUNTIME_API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,11 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         environment = required("DUNLIN_ENVIRONMENT")
-        if environment not in _ENVIRONMENTS:
-            raise ConfigurationError(f"DUNLIN_ENVIRONMENT: must be one of {', '.join(_ENVIRONMENTS)}")
+        # Content that is released for the embedded environment only must not send from a deployed function.
+        allowed = REAL if _IN_LAMBDA in os.environ else ENVIRONMENTS
+        if environment not in allowed:
+            only = f"; {EMBEDDED} is for one process on a laptop" if environment == EMBEDDED else ""
+            raise ConfigurationError(f"DUNLIN_ENVIRONMENT: must be one of {', '.join(allowed)}{only}")
         function, region = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"), required("AWS_REGION")
         return cls(function, region, environment, _sending_mode(os.environ.get("SENDING_MODE")))
 
