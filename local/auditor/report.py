@@ -20,6 +20,7 @@ KINDS = (
     "content",
     "hold",
     "not_open",
+    "strategy",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -38,6 +39,7 @@ CHECKED = (
     "loans_heard",
     "hours_checks",
     "cap_checks",
+    "strategy_checks",
     "paid_checks",
     "balance_ages",
     "occasions",

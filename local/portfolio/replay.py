@@ -35,7 +35,7 @@ from zoneinfo import ZoneInfo
 
 from dunlin.domain.borrower import Borrower, ContactPoint, Instalment, Loan, Overdue, Party
 from dunlin.domain.money import Money
-from dunlin.domain.words import Channel, LoanStatus, PartyRole, Purpose
+from dunlin.domain.words import Channel, LoanStatus, PartyRole, Product, Purpose
 
 from local.core.core import CHECKPOINT_EVERY
 from local.core.draws import draw
@@ -44,6 +44,8 @@ from local.core.ledger import Arrears
 from local.portfolio.calibration import EARLY, ON_THE_DAY
 from local.portfolio.people import LOCALES, TIME_ZONES, US_NY, email_of, name_of, phone_count, phone_of
 
+#: What the file is about.
+PRODUCT = Product.CARD
 CURRENCY = "TWD"
 FIRST_YEAR = 2005
 FIRST_MONTH = 4
@@ -311,6 +313,7 @@ class _Telling:
             instalments=tuple(instalments),
             overdue=overdue,
             days_past_due=days,
+            product=PRODUCT,
         )
         self._told.append(ReplaySnapshot(at, event_type, loan, payment))
 
@@ -416,6 +419,7 @@ def loan_document(loan: Loan, zone: ZoneInfo) -> Document:
         },
         "days_past_due": loan.days_past_due or 0,
         "pending": [],
+        "product": str(loan.product),
     }
 
 

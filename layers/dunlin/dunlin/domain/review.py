@@ -97,7 +97,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             until = min(answer.until, message.not_after)
             if until - now < WINDOW_MARGIN:
                 return Stop(Reason.WINDOW_CLOSED, "not_after")
-            statement = statement_of(tuple(loans), overdue=days > 0, days=days)
+            statement = statement_of(tuple(loans), overdue=days > 0, days=days, itemise_fees=strategy.states_late_fees)
             return Ready(party, point, statement, until)
         case Later() | Never():
             return Stop(answer.reason, answer.rule)
