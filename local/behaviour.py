@@ -466,7 +466,7 @@ class Behaviour:
             case Cohort.HARDSHIP_HOLD:
                 at = self._local(member, due_on + HARDSHIP_FROM_DAY * DAY, time(11, 0))
                 actions.append(Hold(borrower_id, "hardship", at))
-            case Cohort.LOAN_SOLD:
+            case Cohort.LOAN_SOLD | Cohort.MORTGAGE_LEAVES:
                 at = self._local(member, due_on + SOLD_ON_DAY * DAY, time(11, 0))
                 actions.append(Leave(loan.loan_id, "sold", at))
             case Cohort.SHARED_NUMBER_OPTS_OUT:

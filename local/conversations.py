@@ -14,9 +14,11 @@ from dunlin.content import Content
 from dunlin.content.resolve import layers_of, lineage
 from dunlin.content.schema import PackModel, PolicyModel, SourceModel
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.following import products_of
 from dunlin.domain.message import Message
-from dunlin.domain.policy import Source
+from dunlin.domain.policy import Source, Strategy
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, MessageState
+from dunlin.services.policies import strategy_of
 
 from local.simulator.record import HandOverReceived
 from local.summary import Run
@@ -108,14 +110,15 @@ class Sources:
     def __init__(self, content: Content) -> None:
         self._content = content
 
-    def of(self, rule: str, message: Message, jurisdiction: str) -> str:
+    def of(self, rule: str, message: Message, borrower: Borrower) -> str:
         """The source in words, with its confidence; the rule's plain origin where no law is behind it."""
+        jurisdiction = borrower.jurisdiction
         if rule in _STATED_BY:
             return _STATED_BY[rule]
         if rule.startswith(("strategy.", "reply.", "stage.")):
             if message.stage == "opt_out_confirmation":
                 return self._setting("confirm_opt_out_within_minutes", jurisdiction)
-            return self._strategy(jurisdiction)
+            return self._strategy(message, borrower)
         if rule.startswith("hold."):
             kind = rule.removeprefix("hold.")
             # The law of the place first, then the table that holds everywhere.
@@ -138,7 +141,7 @@ class Sources:
                 if "opt_out" in text.must_say and message.purpose in text.purposes
             )
         if rule == "hours":
-            return self._hours(message, jurisdiction)
+            return self._hours(message, borrower)
         named = self._found(
             other.source
             for layer in self._layers(jurisdiction)
@@ -148,9 +151,9 @@ class Sources:
         )
         if named:
             return named
-        strategy = self._content.strategy(jurisdiction)
-        if strategy is not None and strategy.hours.rule_id == rule:
-            return words_of(strategy.hours.source)
+        for strategy in self._content.strategies_in(jurisdiction):
+            if strategy.hours.rule_id == rule:
+                return words_of(strategy.hours.source)
         return self._setting(rule, jurisdiction)
 
     def _packs(self, jurisdiction: str) -> Iterator[PackModel]:
@@ -161,13 +164,19 @@ class Sources:
         if jurisdiction in self._content.packs:
             yield from layers_of(self._content.packs, self._content.policies, jurisdiction)
 
-    def _strategy(self, jurisdiction: str) -> str:
-        strategy = self._content.strategy(jurisdiction)
+    def _followed(self, message: Message, borrower: Borrower) -> Strategy | None:
+        """The strategy it was said under; the one the borrower follows, where it is no strategy's own words."""
+        if not message.strategy_id:
+            return strategy_of(self._content, borrower)
+        return self._content.strategy(borrower.jurisdiction, products_of(borrower), message.strategy_id)
+
+    def _strategy(self, message: Message, borrower: Borrower) -> str:
+        strategy = self._followed(message, borrower)
         return "" if strategy is None else f"the contact strategy, {strategy.strategy_id}"
 
-    def _hours(self, message: Message, jurisdiction: str) -> str:
+    def _hours(self, message: Message, borrower: Borrower) -> str:
         on = (message.settled_at or message.requested_at).date()
-        pack, strategy = self._content.pack(jurisdiction, on), self._content.strategy(jurisdiction)
+        pack, strategy = self._content.pack(borrower.jurisdiction, on), self._followed(message, borrower)
         rules = [*(pack.hours if pack is not None else ()), *([strategy.hours] if strategy is not None else [])]
         return "; ".join(words_of(rule.source) for rule in rules if message.purpose in rule.purposes)
 
@@ -241,7 +250,7 @@ class _Teller:
             "state": str(message.state),
             "reason": str(first.reason if went_well else message.reason),
             "rule": rule,
-            "source": self._sources.of(rule, message, borrower.jurisdiction),
+            "source": self._sources.of(rule, message, borrower),
             "figures": [[figure.name, figure.value] for figure in message.figures],
             "content_version": message.content_version,
             "moves": [

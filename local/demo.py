@@ -46,6 +46,7 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.CO_BORROWER: "A co-borrower hears of the one loan that is hers too",
     Cohort.GUARANTOR: "A guarantor hears the last reminder, and no other",
     Cohort.PERSON_ON_SEVERAL: "One person, one telephone, a loan of her own and a share in another",
+    Cohort.MORTGAGE_LEAVES: "A mortgage and a card, one case: the mortgage was sold, the case kept its pace",
 }
 
 

@@ -35,6 +35,7 @@ from local.commands.run import Judged, Plan, Progress, run_and_judge
 from local.conversations import Interest
 from local.portfolio.people import US_NY, phone_count
 from local.portfolio.replay import (
+    PRODUCT,
     ReplayAccount,
     ReplayCore,
     ReplaySnapshot,
@@ -117,7 +118,7 @@ class Decider:
         self._terms = terms
         self._content = content
         self._policies: dict[date, Policy] = {}
-        strategy = content.strategy(terms.jurisdiction)
+        strategy = content.strategy(terms.jurisdiction, frozenset({PRODUCT}))
         if strategy is None or self._policy(terms.start) is None:
             raise NothingToReplay(f"the content has no rules for {terms.jurisdiction}")
         self._strategy: Strategy = strategy

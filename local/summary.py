@@ -19,6 +19,7 @@ from dunlin.domain.ledger import verify
 from dunlin.domain.message import Message, split_ref
 from dunlin.domain.policy import Conditions, Policy, Strategy
 from dunlin.domain.words import CaseOutcome, CaseStatus
+from dunlin.services.policies import strategy_of
 from pydantic import TypeAdapter
 
 from local.auditor import AuditReport
@@ -255,7 +256,7 @@ def timed_decisions(
     prepared: list[tuple[Borrower, Strategy, Policy]] = []
     conditions = Conditions(feed_complete_to=now)
     for borrower in borrowers:
-        strategy = content.strategy(borrower.jurisdiction)
+        strategy = strategy_of(content, borrower)
         policy = content.policy(borrower.jurisdiction, local_date(now, borrower.zone), conditions)
         if strategy is not None and policy is not None:
             prepared.append((borrower, strategy, policy))

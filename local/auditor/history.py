@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from local.auditor.evidence import CoreEvent, EvidenceError, instant
+from local.auditor.plans import ORDINARY
 
 ZERO = Decimal(0)
 
@@ -55,6 +56,7 @@ class Loan:
     overdue: Mapping[str, Decimal]
     days_past_due: int
     pending: Decimal
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,12 @@ class History:
         same = recorded.count(at, inclusive=True) == fed.count(at, inclusive=True)
         return (fed if same else recorded).known(at, inclusive=True)
 
+    def mixes(self, borrower_id: str, after: datetime, until: datetime) -> tuple[frozenset[str], ...]:
+        """The products of the loans that were open, as far as the application had been told: at `until`, at `after`
+        and in between, and before that for as long as something was overdue without a break. The latest comes last."""
+        timeline = self._fed.get(borrower_id)
+        return () if timeline is None else timeline.mixes(after, until)
+
     def complete_to(self, at: datetime) -> datetime | None:
         """How far the feed was complete, as told at `at`."""
         index = bisect_right(self._checkpoint_times, at)
@@ -166,6 +174,15 @@ class _Timeline:
     def count(self, at: datetime, *, inclusive: bool) -> int:
         return bisect_right(self._times, at) if inclusive else bisect_left(self._times, at)
 
+    def mixes(self, after: datetime, until: datetime) -> tuple[frozenset[str], ...]:
+        self.known(until, inclusive=True)
+        last = self.count(until, inclusive=True)
+        first = last
+        while first > 0 and all(_is_late(self._states[n], self._times[first - 1]) for n in (first - 1, first)):
+            first -= 1
+        first = min(first, self.count(after, inclusive=True))
+        return tuple(dict.fromkeys(products_of(state) for state in self._states[first : last + 1] if state.loans))
+
     def known(self, at: datetime, *, inclusive: bool) -> Known:
         count = self.count(at, inclusive=inclusive)
         while len(self._states) <= count:
@@ -187,6 +204,8 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
     if isinstance(snapshot, dict):
         loan = loan_of(snapshot)
         before = known.loans.get(loan.loan_id)
+        if not loan.product:
+            loan = replace(loan, product=before.product if before is not None else ORDINARY)
         if before is None or loan.sequence > before.sequence:
             known = replace(known, loans={**known.loans, loan.loan_id: loan})
     if event["type"] == "payment.applied":
@@ -234,6 +253,19 @@ def _lifted(known: Known, hold: Hold, by: str) -> Known:
     return replace(known, holds={**known.holds, hold.hold_id: replace(hold, lifted_by=hold.lifted_by | {by})})
 
 
+def _is_late(known: Known, at: datetime) -> bool:
+    """Whether something of an open loan was due before that day."""
+    return any(
+        loan.status == "open" and any(item.due_on < at.date() for item in loan.instalments)
+        for loan in known.loans.values()
+    )
+
+
+def products_of(known: Known) -> frozenset[str]:
+    """What kinds of loan are open."""
+    return frozenset(loan.product for loan in known.loans.values() if loan.status == "open") or frozenset({ORDINARY})
+
+
 def local_day(at: datetime, zone: str) -> date:
     """The date where the borrower lives."""
     return at.astimezone(ZoneInfo(zone or "UTC")).date()
@@ -274,6 +306,7 @@ def loan_of(snapshot: Mapping[str, Any]) -> Loan:
         overdue={name: decimal_of(value) for name, value in overdue.items()} if isinstance(overdue, dict) else {},
         days_past_due=int(snapshot.get("days_past_due") or 0),
         pending=sum((decimal_of(item["amount"]) for item in snapshot.get("pending") or ()), ZERO),
+        product=str(snapshot.get("product") or ""),
     )
 
 

@@ -17,6 +17,7 @@ from local.auditor.history import ZERO, History, Hold, Known, Loan, Party
 from local.auditor.law import (
     SAME_PEOPLE,
     Cap,
+    Hours,
     Limits,
     Stop,
     inside,
@@ -26,6 +27,7 @@ from local.auditor.law import (
     stops_in,
 )
 from local.auditor.leaks import leaks_in, planted
+from local.auditor.plans import ContactPlan, leading, plans_in
 from local.auditor.reading import (
     Reading,
     forbidden_words,
@@ -59,6 +61,8 @@ STOPS_EVERYTHING = frozenset(
         "wrong_number",
     }
 )
+#: Between the moment at which a message is asked for and its reservation.
+ASKED_WITHIN = timedelta(days=1)
 #: Between a reservation and its hand-over.
 HAND_OVER_WITHIN = timedelta(minutes=2)
 #: A text about an overdue amount may say by when an answer is asked for.
@@ -151,6 +155,7 @@ class _Judge:
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
     limits: dict[str, Limits] = field(default_factory=dict)
+    plans: tuple[ContactPlan, ...] = field(init=False)
     stops: dict[str, Stop] | None = None
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     unknown_codes: set[str] = field(default_factory=set)
@@ -160,6 +165,7 @@ class _Judge:
     def __post_init__(self) -> None:
         self.history = History(self.evidence.events)
         self.wishes = Wishes.of(self.evidence.events)
+        self.plans = plans_in(self.evidence.packs)
         self.inbound_by_id = {}
         for inbound in self.evidence.inbound:
             self.inbound_by_id.setdefault(inbound.inbound_id, inbound)
@@ -189,6 +195,7 @@ class _Judge:
             self._facts(case)
             self._stale(case)
             self._content(case)
+            self._plan(case)
         accepted = [case for case in cases if case.given.accepted]
         self.checked["accepted"] = len(accepted)
         self._caps(accepted)
@@ -404,22 +411,86 @@ class _Judge:
         limits = self._limits(case.known.jurisdiction)
         if not limits.reviewed:
             self.observed["texts_without_legal_hours"] += 1
+        wrong = self._outside(case, limits.hours)
+        if wrong is None:
+            own = [self._outside(case, plan.hours) for plan in self._followed(case)]
+            wrong = own[0] if own and all(own) else None
+        if wrong is not None:
+            self._find("quiet_hours", case, wrong)
+
+    def _outside(self, case: _Case, hours: Sequence[Hours]) -> str | None:
+        """How the text could be felt outside these hours; None: it could not."""
+        given = case.given
         latest = given.at + timedelta(seconds=given.ttl_seconds)
         for zone_name, zone in self._zones_of(case):
-            for rule in limits.hours:
+            for rule in hours:
                 if case.purpose not in rule.purposes:
                     continue
                 self.checked["hours_checks"] += 1
                 said = f"{rule.rule} ({rule.source}), {zone_name}"
                 if not instant_inside(rule, zone, given.at):
-                    self._find("quiet_hours", case, f"handed over at {_local(given.at, zone)}: {said}")
-                    return
+                    return f"handed over at {_local(given.at, zone)}: {said}"
                 if given.delivered_at is not None and not instant_inside(rule, zone, given.delivered_at):
-                    self._find("quiet_hours", case, f"delivered at {_local(given.delivered_at, zone)}: {said}")
-                    return
+                    return f"delivered at {_local(given.delivered_at, zone)}: {said}"
                 if not inside(rule, zone, given.at, latest):
-                    self._find("quiet_hours", case, f"could be delivered until {_local(latest, zone)}: {said}")
-                    return
+                    return f"could be delivered until {_local(latest, zone)}: {said}"
+        return None
+
+    # ── The strategy ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _followed(self, case: _Case) -> tuple[ContactPlan, ...]:
+        """The strategies that this text may have been said under; one, unless the borrower's loans changed.
+
+        The one that leads by the loans that are open now, or were when it was asked for. As long as something is
+        overdue there may be a case, which is carried through under the one that led when it was opened.
+        """
+        at = case.given.reserved_at
+        mixes = self.history.mixes(case.given.borrower_id, at - ASKED_WITHIN, at)
+        led = (leading(self.plans, case.known.jurisdiction, mix) for mix in reversed(mixes))
+        return tuple({plan.name: plan for plan in led if plan is not None}.values())
+
+    def _plan(self, case: _Case) -> None:
+        """The text is one that the borrower's strategy has: this stage, on these days, this way, to this borrower."""
+        if not case.is_occasion:
+            return
+        plans = [plan for plan in self._followed(case) if plan.steps]
+        if not plans:
+            return
+        self.checked["strategy_checks"] += 1
+        wrong = [self._off_plan(plan, case) for plan in plans]
+        if all(wrong):
+            self._find("strategy", case, str(wrong[0]))
+
+    def _off_plan(self, plan: ContactPlan, case: _Case) -> str | None:
+        step = plan.steps.get(case.stage)
+        if step is None:
+            return f"{case.stage} is no stage of {plan.name}"
+        if case.given.channel not in step.channels:
+            return f"{case.stage} of {plan.name} does not go by {case.given.channel}"
+        if plan.leaves_out(case.stage, case.given.borrower_id):
+            return f"this borrower is not to be sent {case.stage}: {plan.name} measures what it does"
+        days = self._days(case)
+        if step.lasts and not any(step.offset <= day < step.offset + step.lasts for day in days):
+            return f"{case.stage} of {plan.name} is not for this day"
+        if not step.lasts and max(days) < step.offset:
+            return f"{case.stage} of {plan.name} comes later"
+        if plan.fees_left_out and self._itemises_fees(case):
+            return f"the text itemises the late fees, which {plan.name} leaves out"
+        return None
+
+    def _days(self, case: _Case) -> list[int]:
+        """How many days past the due date it is: by the calendar, and as the core counts."""
+        zone = self._zone(case.known.zone)
+        late = [_days_late(loan, case.today, zone) for loan in case.known.loans.values() if loan.status == "open"]
+        return [(case.today - case.due_on).days if case.due_on is not None else 0, *late]
+
+    def _itemises_fees(self, case: _Case) -> bool:
+        """Whether an amount in the text is the fees, and cannot be anything else that is due."""
+        loans = [loan for loan in case.known.loans.values() if loan.status == "open"]
+        fees = [loan.overdue.get("fees", ZERO) for loan in loans]
+        due = [{i.outstanding for i in loan.instalments} | {loan.overdue.get("total", ZERO)} for loan in loans]
+        said = {amount.value for amount in case.reading.amounts}
+        return bool(said & {fee for fee in (*fees, sum(fees, ZERO)) if fee > 0} - set().union(*due))
 
     # ── What the person agreed to, wished for, and whether it is the person ──────────────────────────────────────────
 
@@ -483,10 +554,20 @@ class _Judge:
 
     def _cap(self, case: _Case, this: _Contact, felt: Sequence[_Contact], about: Sequence[_Contact]) -> None:
         for cap in self._limits(case.known.jurisdiction).caps:
-            if not cap.counts(this.channel, this.purpose):
-                continue
-            if cap.effective_on is not None and case.today < cap.effective_on:
-                continue
+            why = self._over(cap, case, this, felt, about)
+            if why is not None:
+                self._find("cap", case, why)
+                return
+        gaps = [plan.gap for plan in self._followed(case)]
+        own = [None if gap is None else self._over(gap, case, this, felt, about) for gap in gaps]
+        if own and all(own):
+            self._find("cap", case, str(own[0]))
+
+    def _over(
+        self, cap: Cap, case: _Case, this: _Contact, felt: Sequence[_Contact], about: Sequence[_Contact]
+    ) -> str | None:
+        """How this contact is one too many; None: it is not."""
+        if cap.counts(this.channel, this.purpose) and (cap.effective_on is None or case.today >= cap.effective_on):
             self.checked["cap_checks"] += 1
             before = [
                 c
@@ -500,9 +581,8 @@ class _Judge:
             )
             if most + 1 > cap.count:
                 span = "on one local day" if cap.calendar else f"in {cap.days} days"
-                why = f"contact {most + 1} {span}, {cap.count} allowed: {cap.rule} ({cap.source})"
-                self._find("cap", case, why)
-                return
+                return f"contact {most + 1} {span}, {cap.count} allowed: {cap.rule} ({cap.source})"
+        return None
 
     def _within(self, cap: Cap, earlier: datetime, at: datetime, case: _Case) -> bool:
         if cap.calendar:

@@ -204,9 +204,9 @@ def limits_for(jurisdiction: str, packs: Mapping[str, Any], default_max_age: tim
     max_age: timedelta | None = None
     for document in packs.values():
         for pack in _packs_in(document):
-            if not _jurisdictions_of(pack) & {*names, "*"}:
-                continue
-            hours.extend(_own_hours(pack))
+            if "jurisdictions" in pack or not names_in(pack.get("jurisdiction")) & {*names, "*"}:
+                continue  # a strategy binds whoever follows it, and nobody else: see `plans`
+            hours.extend(own_hours(pack))
             caps.extend(_own_caps(pack))
             age = _find(pack, "balance_max_age_hours")
             if isinstance(age, int | float | str) and float(age) > 0:
@@ -285,7 +285,11 @@ def packs_of(jurisdiction: str, packs: Mapping[str, Any]) -> Iterable[Mapping[st
     """The files that have rules for a place, or for the country it lies in."""
     names = {*_with_country(jurisdiction), "*"}
     for document in packs.values():
-        yield from (pack for pack in _packs_in(document) if _jurisdictions_of(pack) & names)
+        yield from (
+            pack
+            for pack in _packs_in(document)
+            if "jurisdictions" not in pack and names_in(pack.get("jurisdiction")) & names
+        )
 
 
 def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
@@ -298,10 +302,6 @@ def _packs_in(document: object) -> Iterable[Mapping[str, Any]]:
     elif isinstance(document, list):
         for value in document:
             yield from _packs_in(value)
-
-
-def _jurisdictions_of(pack: Mapping[str, Any]) -> frozenset[str]:
-    return _names(pack.get("jurisdiction"), frozenset()) | _names(pack.get("jurisdictions"), frozenset())
 
 
 def _find(document: object, name: str) -> object:
@@ -340,6 +340,11 @@ def _names(value: object, default: frozenset[str]) -> frozenset[str]:
     return frozenset(str(item) for item in value) if isinstance(value, list) and value else default
 
 
+def names_in(value: object) -> frozenset[str]:
+    """A name, or several; none where nothing is said."""
+    return _names(value, frozenset())
+
+
 def _own_caps(pack: Mapping[str, Any]) -> Iterable[Cap]:
     for rule_id, rule in _rules(pack, "caps"):
         yield Cap(
@@ -365,7 +370,8 @@ def _day(value: object) -> date | None:
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _own_hours(pack: Mapping[str, Any]) -> Iterable[Hours]:
+def own_hours(pack: Mapping[str, Any]) -> Iterable[Hours]:
+    """The hours that the lender set for itself in a pack, a policy or a strategy."""
     for rule_id, rule in _rules(pack, "hours"):
         week = rule.get("allowed", rule.get("week"))
         if isinstance(week, dict):

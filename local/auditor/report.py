@@ -23,6 +23,7 @@ KINDS = (
     "consent",
     "preference",
     "contact_point",
+    "strategy",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -41,6 +42,7 @@ CHECKED = (
     "loans_heard",
     "hours_checks",
     "cap_checks",
+    "strategy_checks",
     "paid_checks",
     "balance_ages",
     "occasions",

@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local.commands.asking import CONTENT
-from local.commands.rule_words import SAID, Said, purposes_in_words, says_of
+from local.commands.rule_words import SAID, Said, purposes_in_words, says_of, strategy_says, title_of
 
 if TYPE_CHECKING:
     from dunlin.adapters.renderer import Renderer
@@ -56,12 +56,13 @@ def _refuse(problem: Exception) -> int:
 
 
 def rules(directory: Path | None, jurisdiction: str | None, capacity: str | None) -> int:
-    """Print the rules of a place, or of every one: the law's, then what the lender asks of itself. With `capacity` only
-    those that bind it. The exit code: 2 for a place or a capacity that does not exist."""
+    """Print the rules of a place, or of every one: the law's, then what the lender asks of itself; of one place the
+    contact strategies too. With `capacity` only the rules that bind it. The exit code: 2 for a place or a capacity that
+    does not exist."""
     try:
         if capacity is not None and capacity not in ALL_CAPACITIES:
             raise CannotShow(f"capacity: must be one of {', '.join(sorted(ALL_CAPACITIES))}")
-        known = load_rules(directory or CONTENT)
+        known = load_rules(directory or CONTENT, strategies=jurisdiction is not None)
         codes = sorted(known.packs) if jurisdiction is None else [_code(known, jurisdiction)]
     except (CannotShow, ContentError) as problem:
         return _refuse(problem)
@@ -100,6 +101,9 @@ def _show_place(console: Console, known: Rules, code: str, capacity: str | None)
         ("The law", [said for said in every if not said.is_own]),
         ("The lender's own", [said for said in every if said.is_own]),
     ):
+        console.print(_table(title, lines) if console.width >= _TABLE_WIDTH else _list(title, lines))
+    for strategy in known.strategies_in(code):
+        title, lines = title_of(strategy), list(strategy_says(strategy))
         console.print(_table(title, lines) if console.width >= _TABLE_WIDTH else _list(title, lines))
     unreviewed = sorted(name for name, status in family[0].regions.items() if status == "unreviewed")
     if unreviewed:
@@ -386,7 +390,7 @@ def _met(
 
 def _is_due(template: Template, said: str) -> bool:
     """A figure is wanted where a statement is; the way out is wanted where the message says that it is offered."""
-    if said in ("total", "days", "due_on"):
+    if said in ("total", "fees", "days", "due_on"):
         return template.statement
     return said != "opt_out" or template.opt_out == "offers"
 

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import groupby
 
 from dunlin.content.schema import (
+    ALL_CAPACITIES,
     DAYS,
     BanModel,
     CapModel,
@@ -21,6 +22,8 @@ from dunlin.content.schema import (
     Rule,
     SettingModel,
     SettingsModel,
+    StageModel,
+    StrategyModel,
     VerificationModel,
     WeekModel,
 )
@@ -41,6 +44,7 @@ SAID = {
     "lender": "who is writing",
     "hotline": "whom to call",
     "total": "the amount",
+    "fees": "the fees in it",
     "days": "the days overdue",
     "due_on": "since when",
     "consequence": "what follows",
@@ -104,6 +108,58 @@ def says_of(layer: PackModel | PolicyModel) -> Iterator[Said]:
         if setting is not None:
             for day, value in setting.value.items():
                 yield _said(name, _SETTINGS[name].format(value), setting, day)
+
+
+def title_of(strategy: StrategyModel) -> str:
+    """Whose contact strategy it is, and whether it leads."""
+    return f"{strategy.id.capitalize()}: for {_listed(sorted(strategy.products), 'and')} loans"
+
+
+def strategy_says(strategy: StrategyModel) -> Iterator[Said]:
+    """What a contact strategy does: first what holds for all of it, then its stages."""
+    prefix = f"strategy.{strategy.id}"
+
+    def own(rule_id: str, text: str) -> Said:
+        return Said(rule_id, text, ALL_CAPACITIES, "", strategy.source.reference, strategy.source.confidence)
+
+    for day, week in strategy.hours.allowed.items():
+        yield _said(strategy.hours.id, _hours_in_words(strategy.hours, week), strategy.hours, day)
+    yield own(f"{prefix}.precedence", f"{strategy.precedence}: of the strategies of somebody's loans the highest leads")
+    if strategy.min_gap_days:
+        days = _days(strategy.min_gap_days)
+        yield own(f"{prefix}.min_gap", f"reminder or collection: at least {days} between any two of our own messages")
+    if strategy.holdout is not None:
+        stages = _listed(sorted(strategy.holdout.stages), "and")
+        yield own(f"{prefix}.holdout", f"{strategy.holdout.share * 100:g} % of the borrowers are not sent {stages}")
+    if strategy.late_fees == "left_out":
+        yield own(f"{prefix}.late_fees", "states the whole total, and not what of it is late fees")
+    for stage in strategy.stages:
+        yield own(stage.id, _stage_in_words(stage))
+
+
+def _stage_in_words(stage: StageModel) -> str:
+    words = _day_in_words(stage.offset_days)
+    if stage.lasts_days is not None and stage.lasts_days > 1:
+        words += f", or up to {_days(stage.lasts_days - 1)} later"
+    if stage.gap_days:
+        words += f", and at least {_days(stage.gap_days)} after the tier before it"
+    if stage.kind == "referral":
+        return f"{words}: a person takes over"
+    ways = ", then ".join(_CHANNELS.get(channel, channel) for channel in stage.channels)
+    words += f": {stage.template} by {ways}; {stage.tone}"
+    if len(stage.to) > 1:
+        words += f"; also to a {_listed((role.replace('_', '-') for role in stage.to[1:]), 'and')}"
+    return words
+
+
+def _day_in_words(offset: int) -> str:
+    if offset == 0:
+        return "on the due date"
+    return f"{_days(abs(offset))} {'before' if offset < 0 else 'after'} the due date"
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
 
 
 def purposes_in_words(purposes: Iterable[Purpose], joined_by: str = "or") -> str:

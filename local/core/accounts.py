@@ -73,6 +73,7 @@ class LoanTerms:
     late_fee: Decimal = ZERO
     late_fee_after_days: int = 5
     late_interest_daily: Decimal = Decimal(0)
+    product: str = "instalment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -481,6 +481,7 @@ class Core:
             "overdue": overdue.document(),
             "days_past_due": standing.days_past_due(today),
             "pending": [item.document() for item in loan.pending],
+            "product": loan.terms.product,
         }
 
     def _remember(self, loan: _Loan, at: datetime) -> None:

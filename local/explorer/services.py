@@ -14,7 +14,7 @@ from dunlin.content import load_content
 from dunlin.domain.keywords import read_keyword
 from dunlin.domain.policy import CapRule, Conditions, HoldRule, HoursRule, Lender, Policy, Source, Stage, Strategy
 from dunlin.domain.recipients import EVERYONE
-from dunlin.domain.words import Channel, HoldKind, Purpose, SendingMode
+from dunlin.domain.words import Channel, HoldKind, Product, Purpose, SendingMode
 from dunlin.services.contacts import Contacts
 from dunlin.services.escalate import Escalate
 from dunlin.services.evaluate import Evaluate
@@ -102,7 +102,12 @@ class SmallContent:
             self._policies[key] = replace(policy, pack=pack, lines=(self._line,), live=True)
         return replace(self._policies[key], conditions=conditions)
 
-    def strategy(self, jurisdiction: str) -> Strategy:  # noqa: ARG002  (the port's shape)
+    def strategy(
+        self,
+        jurisdiction: str,  # noqa: ARG002  (the port's shape)
+        products: frozenset[Product],  # noqa: ARG002
+        strategy_id: str = "",  # noqa: ARG002
+    ) -> Strategy:
         return STRATEGY
 
     def understand(self, text: str, locale: str | None) -> Meaning:

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from local.portfolio.people import CN, GB, PACIFIC, US_MA, US_NY
 
+CARD, INSTALMENT, EDUCATION, MEDICAL, MORTGAGE = "card", "instalment", "education", "medical", "mortgage"
+PRODUCTS = (CARD, INSTALMENT, EDUCATION, MEDICAL, MORTGAGE)
+
 
 class Cohort(StrEnum):
     """What happens to a borrower. The first forty-odd are scripted, `DRAWN` is everybody else."""
@@ -52,12 +55,14 @@ class Cohort(StrEnum):
     PAYS_OFF = "pays_off"
     GUARANTOR = "guarantor"
     PERSON_ON_SEVERAL = "person_on_several"
+    MORTGAGE_LEAVES = "mortgage_leaves"
     DRAWN = "drawn"
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a member of a cohort has. `due_in_days`: from the start to the first due date, one figure a loan.
+    """What a member of a cohort has. `due_in_days`: from the start to the first due date, one figure a loan;
+    `products`: what each loan is, the ones it does not name are paid in instalments.
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
     jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
@@ -78,39 +83,43 @@ class Features:
     past_stage_days: tuple[int, ...] | None = None
     instalments: int = 6
     phone_verified: bool = True
+    products: tuple[str, ...] = ()
+
+    def product(self, index: int) -> str:
+        return self.products[index] if index < len(self.products) else INSTALMENT
 
 
 FEATURES: dict[Cohort, Features] = {
-    Cohort.PAYS_EARLY: Features(US_NY, (9,)),
-    Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False),
-    Cohort.PAYS_IN_GRACE: Features(GB, (5,)),
-    Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,)),
+    Cohort.PAYS_EARLY: Features(US_NY, (9,), products=(EDUCATION,)),
+    Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False, products=(CARD,)),
+    Cohort.PAYS_IN_GRACE: Features(GB, (5,), products=(CARD,)),
+    Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,), products=(CARD,)),
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
     Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,)),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
-    Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7)),
+    Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
     Cohort.ASKS_FOR_HELP: Features(GB, (8,)),
-    Cohort.HARDSHIP_HOLD: Features(CN, (5,)),
-    Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19)),
+    Cohort.HARDSHIP_HOLD: Features(CN, (5,), products=(MEDICAL,)),
+    Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19), products=(EDUCATION, CARD)),
     Cohort.INVALID_NUMBER: Features(GB, (6,), number="invalid"),
     Cohort.LANDLINE: Features(US_NY, (4,), email=False, number="landline"),
     Cohort.PAYMENT_PENDING: Features(CN, (6,)),
     Cohort.PAYMENT_RETURNED: Features(US_NY, (5,)),
-    Cohort.LOAN_SOLD: Features(GB, (4,), phone_verified=False),
+    Cohort.LOAN_SOLD: Features(GB, (4,), phone_verified=False, products=(MORTGAGE,)),
     Cohort.CO_BORROWER: Features(US_NY, (7, 7), other_party="co_borrower", other_on_first=True),
-    Cohort.REPRESENTATIVE: Features(GB, (6,), other_party="representative"),
+    Cohort.REPRESENTATIVE: Features(GB, (6,), other_party="representative", products=(MEDICAL,)),
     Cohort.TWO_ZONES: Features(US_NY, (5,), number_from=PACIFIC),
     Cohort.SHARED_NUMBER_OPTS_OUT: Features(US_NY, (5,)),
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
-    Cohort.RESTRUCTURED: Features(CN, (5,)),
+    Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),
-    Cohort.NEVER_PAYS_CN: Features(CN, (6,)),
+    Cohort.NEVER_PAYS_CN: Features(CN, (6,), products=(MORTGAGE,)),
     Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
     Cohort.SAYS_PAID: Features(CN, (8,)),
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
@@ -118,5 +127,6 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
     Cohort.GUARANTOR: Features(GB, (5,), other_party="guarantor"),
     Cohort.PERSON_ON_SEVERAL: Features(US_NY, (7,), same_person_as=Cohort.CO_BORROWER),
+    Cohort.MORTGAGE_LEAVES: Features(GB, (6, 9), products=(MORTGAGE, CARD)),
 }
 SCRIPTED = tuple(FEATURES)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from local.core.accounts import Account, LoanTerms, PartyTerms, PastContact, ScheduledInstalment
 from local.core.draws import choose, draw, whole
 from local.core.ledger import monthly, split
-from local.portfolio.cohorts import FEATURES, SCRIPTED, Cohort, Features
+from local.portfolio.cohorts import FEATURES, PRODUCTS, SCRIPTED, Cohort, Features
 from local.portfolio.people import (
     CN,
     CURRENCIES,
@@ -119,6 +119,7 @@ class _Generator:
             tuple(dues),
             email=draw(seed, "email", borrower_id) < DRAWN_WITH_EMAIL,
             phone_verified=draw(seed, "verified", borrower_id) < DRAWN_VERIFIED,
+            products=tuple(choose(seed, PRODUCTS, "product", borrower_id, index) for index in range(len(dues))),
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -136,8 +137,7 @@ class _Generator:
             person = self._second_party[features.same_person_as]
             parties = [replace(parties[0], name=person.name, phone=person.phone, email=person.email)]
         loans = tuple(
-            self._loan(n, index, residence, due_in, features.instalments)
-            for index, due_in in enumerate(features.due_in_days)
+            self._loan(n, index, residence, due_in, features) for index, due_in in enumerate(features.due_in_days)
         )
         if features.other_party is not None:
             other = self._party(
@@ -178,7 +178,8 @@ class _Generator:
             email_verified_at=self._verified_at,
         )
 
-    def _loan(self, n: int, index: int, residence: str, due_in: int, count: int) -> LoanTerms:
+    def _loan(self, n: int, index: int, residence: str, due_in: int, features: Features) -> LoanTerms:
+        count = features.instalments
         loan_id = f"l-{n:04d}-{index + 1}"
         currency = CURRENCIES[residence]
         low, high = PRINCIPALS[currency]
@@ -198,6 +199,7 @@ class _Generator:
             ),
             late_fee=LATE_FEE[currency],
             late_interest_daily=LATE_INTEREST_DAILY[currency],
+            product=features.product(index),
         )
 
     def _past_contacts(self, residence: str, features: Features) -> tuple[PastContact, ...] | None:

@@ -36,7 +36,7 @@ from zoneinfo import ZoneInfo
 from dunlin.domain.borrower import Borrower, ContactPoint, Instalment, Loan, Overdue, Party
 from dunlin.domain.consent import Consent
 from dunlin.domain.money import Money
-from dunlin.domain.words import Channel, LoanStatus, PartyRole, Purpose
+from dunlin.domain.words import Channel, LoanStatus, PartyRole, Product, Purpose
 
 from local.core.core import CHECKPOINT_EVERY
 from local.core.draws import draw
@@ -45,6 +45,8 @@ from local.core.ledger import Arrears
 from local.portfolio.calibration import EARLY, ON_THE_DAY
 from local.portfolio.people import LOCALES, TIME_ZONES, US_NY, email_of, name_of, phone_count, phone_of
 
+#: What the file is about.
+PRODUCT = Product.CARD
 CURRENCY = "TWD"
 FIRST_YEAR = 2005
 FIRST_MONTH = 4
@@ -314,6 +316,7 @@ class _Telling:
             instalments=tuple(instalments),
             overdue=overdue,
             days_past_due=days,
+            product=PRODUCT,
         )
         self._told.append(ReplaySnapshot(at, event_type, loan, payment))
 
@@ -419,6 +422,7 @@ def loan_document(loan: Loan, zone: ZoneInfo) -> Document:
         },
         "days_past_due": loan.days_past_due or 0,
         "pending": [],
+        "product": str(loan.product),
     }
 
 

@@ -251,6 +251,31 @@ def test_law_and_own_policy_are_told_apart() -> None:
     assert said.index("The lender's own") < said.index("gb-conc-7-9-hours") < said.index("gb-own-daily")
 
 
+@pytest.mark.usefixtures("wide")
+def test_the_strategies_of_a_place() -> None:
+    """The one that leads the others first; each with its hours, what it asks of itself, and its stages."""
+    said = as_text(dunlin("rules", "GB"))
+    places = [said.index(f"{name}: for") for name in ("Medical", "Mortgage", "Education", "Card", "Standard")]
+    assert places == sorted(places)
+    assert places[0] > said.index("The lender's own")
+    for words in (
+        "own-medical-hours reminder, collection or promotion: 10:00–18:00 every day everybody",
+        "own-contact-hours reminder, collection or promotion: 09:00–20:00 every day everybody",
+        "strategy.medical.precedence 50: of the strategies of somebody's loans the highest leads everybody",
+        "strategy.medical.min_gap reminder or collection: at least 2 days between any two of our own messages",
+        "strategy.medical.late_fees states the whole total, and not what of it is late fees everybody",
+        "strategy.card.holdout 5 % of the borrowers are not sent reminder_5 everybody",
+        "early_help 7 days before the due date, or up to 2 days later: early_help by e-mail, then text message;",
+        "due_today on the due date: due_today by text message, then e-mail; friendly everybody",
+        "reminder_1 1 day before the due date: reminder by text message, then e-mail; friendly everybody",
+        "tier_3 30 days after the due date, and at least 7 days after the tier before it: tier_3 by text message,",
+        "then e-mail; factual; also to a co-borrower and guarantor everybody",
+        "referral 45 days after the due date, and at least 14 days after the tier before it: a person takes over",
+    ):
+        assert words in said, words
+    assert "for card loans" not in as_text(dunlin("rules"))
+
+
 def test_every_rule_of_every_place_is_there() -> None:
     said, rules = as_text(dunlin("rules")).replace(" ", ""), load_rules(CONTENT)
     layers: list[PackModel | PolicyModel] = [*rules.packs.values(), *rules.policies.values()]

@@ -428,6 +428,19 @@ def plant_sold(run: Run) -> None:
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
 
 
+def plant_stage_of_no_strategy(run: Run) -> None:
+    """A strategy whose stages are those of the clean month, and no fourteen days before."""
+    run.packs["standard.yaml"] = """
+id: standard
+jurisdictions: [CN, US]
+stages:
+  - {id: reminder_7, offset_days: -7, lasts_days: 3, channels: [sms]}
+  - {id: reminder_3, offset_days: -3, lasts_days: 2, channels: [sms]}
+  - {id: tier_1, offset_days: 4, channels: [sms]}
+"""
+    run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
+
+
 PLANTS: list[tuple[Callable[[Run], None], str]] = [
     (plant_opt_out, "opt_out"),
     (plant_opt_out_never_recorded, "opt_out"),
@@ -453,6 +466,7 @@ PLANTS: list[tuple[Callable[[Run], None], str]] = [
     (plant_no_opt_out_line, "content"),
     (plant_hold, "hold"),
     (plant_sold, "not_open"),
+    (plant_stage_of_no_strategy, "strategy"),
 ]
 
 

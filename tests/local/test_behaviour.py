@@ -123,6 +123,7 @@ NEVER_CURED = {
     Cohort.HARDSHIP_HOLD,
     Cohort.LANDLINE,
     Cohort.IMPORTED_NEVER_PAYS,
+    Cohort.MORTGAGE_LEAVES,
 }
 
 

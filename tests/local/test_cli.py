@@ -144,7 +144,7 @@ class TestDecisions:
     def test_who_pays_in_time_is_only_reminded(self, tmp_path: Path) -> None:
         (punctual,) = read_accounts(written(tmp_path, CLIENTS[0]))
         stages = decided_figures(decide_all([punctual], TERMS))["messages"]["by_stage"]
-        assert "reminder_7" in stages
+        assert "reminder_5" in stages
         assert not {"grace", "tier_1", "tier_2", "tier_3"} & set(stages)
 
     def test_asking_more_often_changes_nothing(self, accounts: list[ReplayAccount]) -> None:

@@ -26,7 +26,7 @@ from dunlin.content.document import parse_document
 from dunlin.content.schema import ALL_CAPACITIES
 from dunlin.content.texts import channels_in, parse_text_file
 from dunlin.domain.policy import Conditions, Pack
-from dunlin.domain.words import Channel, HoldKind, Purpose, StopSource, UnderStop
+from dunlin.domain.words import Channel, HoldKind, Product, Purpose, StopSource, UnderStop
 from dunlin.errors import ContentError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,13 +108,13 @@ def test_a_reviewed_place_has_policy_strategy_and_lines(content: Content, jurisd
     assert policy.live
     assert policy.content_version == content.version
     assert policy.pack.capacity == content.lender.capacity
-    strategy = content.strategy(jurisdiction)
+    strategy = content.strategy(jurisdiction, frozenset({Product.INSTALMENT}))
     assert strategy is not None
     assert [stage.stage_id for stage in strategy.stages] == [
         "reminder_7", "reminder_3", "reminder_1", "due_today", "grace", "tier_1", "tier_2", "tier_3", "referral",
     ]  # fmt: skip
     assert [stage.offset_days for stage in strategy.stages] == [-7, -3, -1, 0, 2, 4, 15, 30, 45]
-    for stage in strategy.stages:
+    for stage in (stage for each in content.strategies_in(jurisdiction) for stage in each.stages):
         for channel in stage.channels:
             assert any(line.channel is channel and stage.purpose in line.purposes for line in policy.lines)
 
@@ -124,7 +124,7 @@ def test_a_draft_plans_and_does_not_send(content: Content, jurisdiction: str) ->
     policy = content.policy(jurisdiction, TODAY)
     assert policy is not None
     assert not policy.live
-    assert content.strategy(jurisdiction) is not None
+    assert content.strategy(jurisdiction, frozenset(Product)) is not None
 
 
 def test_every_place_is_reviewed_a_draft_or_a_base_of_others(content: Content) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.apply import apply
 from dunlin.domain.borrower import Borrower, Case, Instalment, StageMark
 from dunlin.domain.decide import Decision, decide
 from dunlin.domain.policy import Conditions
-from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Purpose, Reason
+from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, MessageState, Purpose, Reason
 
 from tests.builders import (
     EMAIL_POINT,
@@ -178,9 +179,29 @@ class TestReminders:
         borrower = a_borrower(*loans, marks=(mark("before", "waiting", due=1, reason=Reason.CAP),))
         assert said(judged(borrower).actions) == [("skip", "before", reason)]
 
-    def test_a_mark_of_a_stage_that_is_gone(self) -> None:
-        borrower = a_borrower(due_in(30), marks=(mark("forgotten", "waiting", due=1),))
-        assert said(judged(borrower).actions) == []
+    @pytest.mark.parametrize("status", ["waiting", "requested", "told", "unsent", "over"])
+    def test_a_mark_of_a_stage_that_is_gone(self, status: str) -> None:
+        """What was waiting under another strategy ends; whatever else it was, it has its end or is on its way to it."""
+        borrower = a_borrower(due_in(30), marks=(mark("forgotten", status, due=1),))
+        ends = [("skip", "forgotten", Reason.OVERTAKEN)]
+        assert said(judged(borrower).actions) == (ends if status == "waiting" else [])
+        if status == "waiting":
+            applied = apply(borrower, judged(borrower).actions, a_policy(), NOW)
+            assert [m.status for m in applied.borrower.marks] == ["over"]
+            assert [(m.state, m.reason, m.rule) for m in applied.messages] == [
+                (MessageState.SUPPRESSED, Reason.OVERTAKEN, "strategy.stages")
+            ]
+            assert judged(applied.borrower).actions == ()
+
+    @pytest.mark.parametrize(
+        ("its", "settled"),
+        [(None, True), (case(-4, status=CaseStatus.ENDED), True), (case(-4, episode=2), True), (case(-4), False)],
+    )
+    def test_a_tier_that_waits_in_no_open_case(self, its: Case | None, settled: bool) -> None:
+        """A case that ended where nobody had rules could not end what was waiting in it."""
+        waiting = mark("first", "waiting", due=-4, episode=1, reason=Reason.CAP)
+        said_now = said(judged(a_borrower(due_in(30), case=its, marks=(waiting,))).actions)
+        assert said_now == ([("skip", "first", Reason.CAP)] if settled else [])
 
     def test_the_core_does_not_count_it_as_late(self) -> None:
         decision = judged(a_borrower(due_in(-2, days_past_due=0)))

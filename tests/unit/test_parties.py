@@ -359,6 +359,7 @@ def test_a_stage_is_for_the_primary_borrower_and_others_beside(to: list[str]) ->
         "template": "tier_1",
         "channels": ("sms",),
         "priority": 6,
+        "tone": "friendly",
     }
     assert StageModel.model_validate(stage).to == (PartyRole.PRIMARY,)
     with pytest.raises(ValidationError):

@@ -185,6 +185,7 @@ def test_what_is_kept_of_a_snapshot(known: House) -> None:
     assert fact["loan_id"] == "l-1"
     assert fact["snapshot"] == {
         "status": "open",
+        "product": "instalment",
         "instalments": [[3, "2026-06-08", "120.50 USD"]],
         "overdue": "5.00 USD",
     }

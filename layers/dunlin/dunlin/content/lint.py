@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import chain, product
+from itertools import chain
+from itertools import product as pairs
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,7 +42,7 @@ from dunlin.domain.borrower import Contact
 from dunlin.domain.message import Figure
 from dunlin.domain.policy import Line, Proofs, Stage, Strategy
 from dunlin.domain.segments import GSM_ALPHABET, Encoding
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, Product, Purpose
 from dunlin.errors import ContentError, FiguresMismatch
 from dunlin.services.ports import Rendered, RenderRequest
 
@@ -54,6 +55,7 @@ _SAYS = {
     "lender": {"lender", "brand", "signature"},
     "hotline": {"hotline"},
     "total": {"total"},
+    "fees": {"fees"},
     "days": {"days"},
     "due_on": {"due_on"},
     "opt_out": {"opt_out"},
@@ -149,16 +151,17 @@ def _check_packs(content: Content) -> Iterator[Problem]:
         own = content.packs[code]
         if own.signed is None and own.status != "draft":
             yield Problem(where, "signed", "nobody answers for this pack; sign it, or say status: draft")
-        strategy = content.strategy(code)
-        if strategy is None:
-            yield Problem(where, "jurisdiction", "no strategy serves it")
+        strategies = content.strategies_in(code)
+        for product in Product:
+            if content.strategy(code, frozenset({product})) is None:
+                yield Problem(where, "jurisdiction", f"no strategy in strategies/ serves {product} loans there")
         for capacity in sorted(ALL_CAPACITIES):
             pack = content.pack(code, date.max, capacity)
             if pack is None:
                 continue  # the loader has said which setting is missing
             for purpose in (Purpose.SERVICING, Purpose.COLLECTION):
                 bound = any(purpose in rule.purposes for rule in pack.hours)
-                if not bound and (strategy is None or purpose not in strategy.hours.purposes):
+                if not bound and not (strategies and all(purpose in each.hours.purposes for each in strategies)):
                     yield Problem(where, "hours", f"leaves {purpose} open at every hour for a {capacity}")
                 if not any(purpose in rule.purposes for rule in pack.caps):
                     yield Problem(where, "caps", f"leaves {purpose} without any cap for a {capacity}")
@@ -274,9 +277,8 @@ def _check_messages(content: Content) -> Iterator[Problem]:
 
 def _check_strategies(content: Content) -> Iterator[Problem]:
     for code in _sendable(content):
-        strategy = content.strategy(code)
         locales = sorted(content.packs[code].locales)
-        if strategy is not None:
+        for strategy in content.strategies_in(code):
             yield from _check_stages(content, code, locales, strategy)
         if not _lines(content, code, Channel.SMS, Purpose.REPLY):
             yield Problem(_pack_file(code), "lines", "no line can answer a text message")
@@ -290,7 +292,7 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
         for channel in stage.channels:
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
-            for locale, template_id in product(locales, _templates_of(stage)):
+            for locale, template_id in pairs(locales, _templates_of(stage)):
                 template = content.templates.get((template_id, locale, channel))
                 if template is None:
                     name = f"templates/{template_id}/{locale}.txt"
@@ -312,6 +314,7 @@ def _check_promise(
 ) -> Iterator[Problem]:
     """A text may only announce what really follows, and only leave time that is really left."""
     where = content.places[template.template_id]
+    here = f"in strategies/{strategy.strategy_id}.yaml"
     truth = "nothing"
     if following is not None and following.kind == "referral":
         truth = "person"
@@ -319,13 +322,14 @@ def _check_promise(
         last = [other for other in strategy.stages if other.kind == "tier"][-1]
         truth = "last_reminder" if following is last else "reminder"
     if stage.kind == "tier" and template.says_next != truth:
-        yield Problem(where, "says_next", f"what follows {stage.stage_id} is {truth}")
+        yield Problem(where, "says_next", f"what follows {stage.stage_id} is {truth}, {here}")
     if stage.kind == "reminder" and template.says_next not in ("nothing", truth):
-        yield Problem(where, "says_next", f"what follows {stage.stage_id} is {truth}")
+        yield Problem(where, "says_next", f"what follows {stage.stage_id} is {truth}, {here}")
     if template.reply_within_days is not None and (
         following is None or following.gap_days < template.reply_within_days
     ):
-        yield Problem(where, "reply_within_days", f"the stage after {stage.stage_id} may come sooner than that")
+        problem = f"the stage after {stage.stage_id} may come sooner than that, {here}"
+        yield Problem(where, "reply_within_days", problem)
 
 
 def _lines(content: Content, code: str, channel: Channel, purpose: Purpose) -> list[Line]:
@@ -625,8 +629,8 @@ def _text_or_why_not(renderer: Renderer, request: RenderRequest) -> Rendered | s
 
 def _days_of(content: Content, template: Template) -> int:
     """The day on which a strategy sends this text."""
-    for _, strategy in content.strategies:
-        for stage in strategy.stages:
+    for each in content.strategies:
+        for stage in each.strategy.stages:
             if template.template_id in _templates_of(stage):
                 return stage.offset_days
     return 0

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
 from dunlin.content.loosened import loosened
-from dunlin.content.model import Content, Template, Zones, template_of
+from dunlin.content.model import Content, Served, Template, Zones, serving, template_of
 from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
@@ -39,11 +39,12 @@ from dunlin.content.schema import (
     WordsModel,
     ZonesModel,
 )
+from dunlin.content.strategies import strategy_problems
 from dunlin.content.texts import TextFile, parse_text_file
 from dunlin.domain.environments import EMBEDDED
 from dunlin.domain.keywords import KeywordWords, WordList
-from dunlin.domain.policy import Pack, Strategy
-from dunlin.domain.words import Channel
+from dunlin.domain.policy import Pack
+from dunlin.domain.words import Channel, Product
 from dunlin.errors import ContentError
 
 #: The folders that are content, and what a file in each is called. Whatever lies beside them is not ours: in Lambda
@@ -247,6 +248,14 @@ class Rules:
     packs: Mapping[str, PackModel]
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
+    strategies: tuple[StrategyModel, ...] = ()
+
+    def strategies_in(self, jurisdiction: str) -> tuple[StrategyModel, ...]:
+        """The contact strategies that people there follow, the one that leads the others first."""
+        served = [Served(model.jurisdictions, model.products, strategy_of(model)) for model in self.strategies]
+        found = {each.strategy_id for product in Product if (each := serving(served, jurisdiction, product))}
+        there = (model for model in self.strategies if model.id in found)
+        return tuple(sorted(there, key=lambda model: model.precedence, reverse=True))
 
     def law(
         self, jurisdiction: str, today: date, capacity: Capacity | None = None, *, own: bool = False
@@ -259,17 +268,20 @@ class Rules:
 _RULE_KINDS = ("packs", "policies", "calendars")
 
 
-def load_rules(root: Path) -> Rules:
-    """The rules under `root`, validated, and nothing else of the content read.
+def load_rules(root: Path, *, strategies: bool = False) -> Rules:
+    """The rules under `root`, validated, and nothing else of the content read; with `strategies` also those.
 
     Raises:
         ContentErrors: (a ContentError) all mistakes, each with file, line and field.
     """
     reading = Reading()
-    reading.read_all({name: path.read_bytes() for name, path in sorted(_content_files(root))}, _RULE_KINDS)
+    kinds = (*_RULE_KINDS, "strategies") if strategies else _RULE_KINDS
+    reading.read_all({name: path.read_bytes() for name, path in sorted(_content_files(root))}, kinds)
     reading.check_rules()
+    reading.check_strategies(whole=False)
     raise_all(reading.errors)
-    return Rules(dict(reading.packs), dict(reading.policies), reading.holidays())
+    found = tuple(model for _, model in reading.strategy_files)
+    return Rules(dict(reading.packs), dict(reading.policies), reading.holidays(), found)
 
 
 @dataclass
@@ -392,8 +404,10 @@ class Reading:
             for channel, section in found.sections.items()
         }
 
-    def strategies(self) -> tuple[tuple[frozenset[str], Strategy], ...]:
-        return tuple((model.jurisdictions, strategy_of(model)) for _, model in self.strategy_files)
+    def strategies(self) -> tuple[Served, ...]:
+        return tuple(
+            Served(model.jurisdictions, model.products, strategy_of(model)) for _, model in self.strategy_files
+        )
 
     # ── what no file can know by itself ──────────────────────────────────────────────────────────────────────────────
 
@@ -411,12 +425,17 @@ class Reading:
         if whole and not self.words:
             self.errors.append(ContentError("words:1", ".", "there are no words"))
         self.check_rules()
-        claimed: dict[str, str] = {}
-        for document, strategy in self.strategy_files:
-            for code in sorted(strategy.jurisdictions):
-                if code in claimed:
-                    self.errors.append(document.error(("jurisdictions",), f"{code} is in {claimed[code]} too"))
-                claimed[code] = document.name
+        self.check_strategies(whole=whole)
+
+    def check_strategies(self, *, whole: bool) -> None:
+        """The strategies against each other, the packs and, if the content is there as a `whole`, the messages."""
+        if self.errors:
+            return
+        messages = self.messages if whole else None
+        for number, path, problem in strategy_problems(
+            [model for _, model in self.strategy_files], self.packs, self.policies, messages
+        ):
+            self.errors.append(self.strategy_files[number][0].error(path, problem))
 
     def check_rules(self) -> None:
         """The packs against each other, and the lender's own policies against the packs."""

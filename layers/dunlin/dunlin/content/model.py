@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
 from dunlin.domain.retention import RetentionRules
-from dunlin.domain.words import Channel, HoldKind, Purpose
+from dunlin.domain.words import Channel, HoldKind, Product, Purpose
 from dunlin.errors import ContentError
 
 LenderTexts = Mapping[str, str]
@@ -41,6 +41,19 @@ class Template:
     max_parts: int
     tone: str
     author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A contact strategy, and for which loans it is: of these products, to people in these places."""
+
+    jurisdictions: frozenset[str]
+    products: frozenset[Product]
+    strategy: Strategy
+
+    def closeness(self, jurisdiction: str) -> int:
+        """How closely it names the place: `US-NY` more so than `US`. 0: not at all."""
+        return max((len(code) for code in self.jurisdictions if covers(code, jurisdiction)), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ class Content:
     lender: Lender
     packs: Mapping[str, PackModel]
     stops: tuple[StopModel, ...]
-    strategies: tuple[tuple[frozenset[str], Strategy], ...]
+    strategies: tuple[Served, ...]
     messages: Mapping[str, MessageModel]
     places: Mapping[str, str]  # of a message: the file and line that declare it
     parts: Mapping[tuple[str, str], int]  # of a message and locale that has words; 0: none for a text message
@@ -87,7 +100,9 @@ class Content:
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
-    _strategies: dict[str, Strategy | None] = field(default_factory=dict, repr=False, compare=False)
+    _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _words: dict[str, KeywordWords] = field(default_factory=dict, repr=False, compare=False)
     _hold_rules: dict[tuple[str, date], Mapping[HoldKind, HoldRule]] = field(
         default_factory=dict, repr=False, compare=False
@@ -199,20 +214,45 @@ class Content:
         family = tuple(lineage(self.packs, jurisdiction)) if jurisdiction in self.packs else ()
         return hold_rules(self.stops, family, capacity, today)
 
-    def strategy(self, jurisdiction: str) -> Strategy | None:
-        """The contact strategy of the closest of `US-NY`, `US`; None: there is none."""
+    def strategy(self, jurisdiction: str, products: frozenset[Product], strategy_id: str = "") -> Strategy | None:
+        """The contact strategy that leads where somebody has loans of these products: of the strategies for each, the
+        one of the highest precedence. `strategy_id`, as long as it serves the place, whatever the products are.
+
+        None: one of the products has no strategy there, so nobody knows how its borrowers are to be contacted.
+        """
+        key = (jurisdiction, products, strategy_id)
         try:
-            return self._strategies[jurisdiction]
+            return self._strategies[key]
         except KeyError:
-            matches = [
-                (max(map(len, (code for code in codes if covers(code, jurisdiction)))), strategy)
-                for codes, strategy in self.strategies
-                if any(covers(code, jurisdiction) for code in codes)
-            ]
-            found = max(matches, key=lambda match: match[0])[1] if matches else None
+            found = self._named(jurisdiction, strategy_id) or self._leading(jurisdiction, products)
             if len(self._strategies) < _MOST_POLICIES:
-                self._strategies[jurisdiction] = found
+                self._strategies[key] = found
             return found
+
+    def strategies_in(self, jurisdiction: str) -> tuple[Strategy, ...]:
+        """Every strategy that somebody there may follow, the one that leads the others first."""
+        found = {each.strategy_id: each for product in Product if (each := self._serving(jurisdiction, product))}
+        return tuple(sorted(found.values(), key=lambda strategy: strategy.precedence, reverse=True))
+
+    def _serving(self, jurisdiction: str, product: Product) -> Strategy | None:
+        """The strategy for loans of this product: of the closest of `US-NY`, `US`."""
+        return serving(self.strategies, jurisdiction, product)
+
+    def _named(self, jurisdiction: str, strategy_id: str) -> Strategy | None:
+        for each in self.strategies if strategy_id else ():
+            if each.strategy.strategy_id == strategy_id and each.closeness(jurisdiction):
+                return each.strategy
+        return None
+
+    def _leading(self, jurisdiction: str, products: frozenset[Product]) -> Strategy | None:
+        leading: Strategy | None = None
+        for product in sorted(products):
+            found = self._serving(jurisdiction, product)
+            if found is None:
+                return None
+            if leading is None or found.precedence > leading.precedence:
+                leading = found
+        return leading
 
     def lines(self, jurisdiction: str) -> tuple[Line, ...]:
         """The lines that serve a jurisdiction, in the profile's order: a line of `US` serves `US-NY`."""
@@ -293,6 +333,16 @@ class Content:
             languages=locales,
             notices=self.notices,
         )
+
+
+def serving(strategies: Iterable[Served], jurisdiction: str, product: Product) -> Strategy | None:
+    """The strategy for loans of this product there: the one that names the place most closely."""
+    closest = max(
+        (each for each in strategies if product in each.products and each.closeness(jurisdiction)),
+        key=lambda each: each.closeness(jurisdiction),
+        default=None,
+    )
+    return closest.strategy if closest is not None else None
 
 
 def _capacity(capacity: str) -> Capacity | None:

@@ -26,6 +26,7 @@ from dunlin.domain.policy import (
     Ban,
     CapRule,
     ConsentRule,
+    Holdout,
     HoldRule,
     HoursRule,
     Lender,
@@ -308,6 +309,7 @@ def strategy_of(model: StrategyModel) -> Strategy:
                 priority=stage.priority,
                 to=stage.to,
                 words_for=tuple(sorted(stage.words_for.items())),
+                strategy_id=model.id,
             )
             for stage in model.stages
         ),
@@ -315,6 +317,10 @@ def strategy_of(model: StrategyModel) -> Strategy:
         max_attempts=model.max_attempts,
         max_rounds=model.max_rounds,
         max_case_days=model.max_case_days,
+        precedence=model.precedence,
+        min_gap_days=model.min_gap_days,
+        holdout=Holdout(model.holdout.share, model.holdout.stages) if model.holdout is not None else None,
+        states_late_fees=model.late_fees == "stated",
     )
 
 

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource, UnderStop
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource, UnderStop
 
 Capacity = Literal["creditor", "servicer", "collector"]
 #: Asked without a capacity, the strictest is meant.
@@ -369,7 +369,7 @@ class ContentRuleModel(NamedRule):
 
     purposes: Purposes
     must_say: frozenset[
-        Literal["signature", "lender", "hotline", "total", "days", "due_on", "consequence", "opt_out", "pay"]
+        Literal["signature", "lender", "hotline", "total", "fees", "days", "due_on", "consequence", "opt_out", "pay"]
     ] = frozenset()
     channels: Annotated[frozenset[Channel], AfterValidator(_not_empty)] = frozenset(Channel)
 
@@ -485,6 +485,11 @@ class CalendarModel(Strict):
 # ── Strategy ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+#: From the gentlest on.
+TONES = ("friendly", "plain", "factual")
+Tone = Literal["friendly", "plain", "factual"]
+
+
 class StageModel(Strict):
     id: Identifier
     kind: Literal["reminder", "tier", "referral"]
@@ -498,6 +503,13 @@ class StageModel(Strict):
     to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)  # a representative stands in the place of whom they represent
     #: Other words for some of them: a guarantor reads of a loan they guarantee, not of their own.
     words_for: dict[PartyRole, Identifier] = Field(default_factory=dict)
+    #: The sharpest that its words may be: the messages it uses have this tone or a gentler one.
+    tone: Tone | None = None
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What it says, to whoever it says it."""
+        return (*([self.template] if self.template is not None else ()), *self.words_for.values())
 
     @model_validator(mode="after")
     def _fit_its_kind(self) -> Self:
@@ -510,6 +522,8 @@ class StageModel(Strict):
                 raise ValueError("a referral is to a person: it has neither template nor channels, and no addressee")
         elif self.template is None or not self.channels:
             raise ValueError(f"a {self.kind} needs a template and at least one channel")
+        if (self.tone is None) != (self.kind == "referral"):
+            raise ValueError("tone: each stage that says something has one")
         if (self.kind == "reminder") != (self.lasts_days is not None):
             raise ValueError("lasts_days belongs to reminders, and each reminder has it")
         if self.offset_days > 0 and self.purpose is not Purpose.COLLECTION:
@@ -521,10 +535,25 @@ class StageModel(Strict):
         return self
 
 
+class HoldoutModel(Strict):
+    """Who is not sent these stages, so that what the stages do can be measured: a share of the borrowers, by hash."""
+
+    share: Annotated[float, Field(gt=0, le=0.2)]
+    stages: Annotated[frozenset[Identifier], AfterValidator(_not_empty)]
+
+
 class StrategyModel(Strict):
     id: Identifier
     jurisdictions: Annotated[frozenset[Jurisdiction], AfterValidator(_not_empty)]
+    products: Annotated[frozenset[Product], AfterValidator(_not_empty)]
+    #: Whoever has loans of several products follows one strategy: the one of the highest precedence.
+    precedence: Annotated[StrictInt, Field(ge=0, le=1000)]
     source: SourceModel
+    #: Between any two of our messages about what is owed; 0: only what the packs and policies ask.
+    min_gap_days: Annotated[StrictInt, Field(ge=0, le=30)] = 0
+    holdout: HoldoutModel | None = None
+    #: left_out: a text states the whole total, and does not itemise what of it is fees.
+    late_fees: Literal["stated", "left_out"] = "stated"
     max_attempts: Annotated[StrictInt, Field(ge=1, le=10)]
     max_rounds: Annotated[StrictInt, Field(ge=1, le=300)]
     max_case_days: Annotated[StrictInt, Field(ge=1, le=300)]
@@ -547,6 +576,20 @@ class StrategyModel(Strict):
         for stage, following in zip(self.stages, self.stages[1:], strict=False):
             if stage.lasts_days is not None and stage.offset_days + stage.lasts_days > following.offset_days:
                 raise ValueError(f"stages: {stage.id} would still be current when {following.id} begins")
+            if following.kind != "referral" and following.offset_days - stage.offset_days <= self.min_gap_days:
+                raise ValueError(f"min_gap_days: {following.id} comes too soon after {stage.id} to be said")
+        return self
+
+    @model_validator(mode="after")
+    def _hold_out_reminders_only(self) -> Self:
+        known = {stage.id: stage for stage in self.stages}
+        for name in sorted(self.holdout.stages) if self.holdout is not None else ():
+            if name not in known:
+                raise ValueError(f"holdout: there is no stage {name}")
+            if known[name].kind != "reminder":
+                raise ValueError(f"holdout: {name} is a {known[name].kind}: nobody is left without it")
+            if known[name].offset_days == 0:
+                raise ValueError(f"holdout: {name} is said on the due date: nobody is left without it")
         return self
 
 
@@ -670,7 +713,7 @@ class MessageModel(Strict):
     #: `case`: an escalation has come to this.
     trigger: Literal["stage", "event", "reply", "case"]
     purpose: Purpose
-    tone: Literal["friendly", "plain", "factual"]
+    tone: Tone
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.SMS, Channel.EMAIL)
     #: Later than so many hours after its trigger it is not said any more.
     within_hours: Annotated[StrictInt, Field(ge=1, le=24 * 30)] = 24

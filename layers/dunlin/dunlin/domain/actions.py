@@ -56,9 +56,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """A delinquency episode begins; `due_on` is its oldest unpaid due date."""
+    """A delinquency episode begins; `due_on` is its oldest unpaid due date, `strategy_id` what it is carried through
+    under."""
 
     due_on: date
+    strategy_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

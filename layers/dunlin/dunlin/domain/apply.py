@@ -57,7 +57,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
                     changed = True
             case OpenCase():
                 episodes += 1
-                case = Case(episodes, 1, CaseStatus.OPEN, action.due_on, now)
+                case = Case(episodes, 1, CaseStatus.OPEN, action.due_on, now, strategy_id=action.strategy_id)
                 changed = True
             case EndCase():
                 ends.append(action)
@@ -253,6 +253,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         moves=(Move(MessageState.REQUESTED, now, reason, rule),),
         attend_at=action.until,
         principal_id=action.principal_id,
+        strategy_id=stage.strategy_id,
     )
 
 
@@ -288,4 +289,5 @@ def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) ->
         moves=(Move(MessageState.SUPPRESSED, now, action.reason, action.rule),),
         settled_at=now,
         principal_id=action.principal_id,
+        strategy_id=stage.strategy_id,
     )

@@ -16,7 +16,17 @@ from dunlin.domain.message import Figure
 from dunlin.domain.money import Money
 from dunlin.domain.occasion import mark_id
 from dunlin.domain.wishes import NO_WISHES, Preferences
-from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, HoldKind, LoanStatus, PartyRole, Purpose, Reason
+from dunlin.domain.words import (
+    CaseOutcome,
+    CaseStatus,
+    Channel,
+    HoldKind,
+    LoanStatus,
+    PartyRole,
+    Product,
+    Purpose,
+    Reason,
+)
 
 ALL_PURPOSES = "*"
 
@@ -125,6 +135,7 @@ class Loan:
     overdue: Overdue | None = None
     days_past_due: int | None = None
     pending: tuple[PendingPayment, ...] = ()
+    product: Product = Product.INSTALMENT
     #: When money last came for this loan: what was to be said about its absence until then is out of date.
     paid_at: datetime | None = None
 
@@ -239,6 +250,7 @@ class Case:
     """One delinquency episode of one borrower, all of the borrower's overdue loans in it.
 
     `token` is the parked execution's doorbell, valid for `parked_version`; `ring_at` is when to ring it at the latest.
+    `strategy_id`: the strategy it was opened under and is carried through by (empty: opened before there were several).
     """
 
     episode: int
@@ -256,6 +268,7 @@ class Case:
     outcome_reason: Reason | None = None
     ended_at: datetime | None = None
     outcome_rule: str = ""
+    strategy_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
 from dunlin.domain.borrower import Borrower, Case, Loan, Party, StageMark
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.notices import tell_notices
-from dunlin.domain.occasion import mark_id
+from dunlin.domain.occasion import mark_id, notice_of
 from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
 from dunlin.domain.policy import Policy, Stage, Strategy
 from dunlin.domain.statement import amount_due, days_past_due
-from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, Reason, UnderStop
+from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Purpose, Reason, UnderStop
 
 #: A case that waits for somebody to review the rules of a place waits no longer than any case.
 WITHOUT_RULES_AT_MOST = timedelta(days=300)
@@ -89,7 +89,7 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     if case is None:
         fresh = [due.loan.instalments[0].due_on for due in late if due.days >= tiers_from]
         if fresh:
-            actions.append(OpenCase(min(fresh)))
+            actions.append(OpenCase(min(fresh), strategy.strategy_id))
             moments.append(now)
     reminded = [due for due in owed if due.days < tiers_from and (case is None or due.days < 1)]
     if marks:
@@ -126,9 +126,14 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
 def _settled_meanwhile(
     borrower: Borrower, strategy: Strategy, reminded: Sequence[_Due], marks: dict[str, StageMark]
 ) -> Iterable[Skip]:
-    """Reminders that were waiting for their moment when the money came, or when a case took the loan over."""
+    """Reminders that were waiting for their moment when the money came, or when a case took the loan over; and whatever
+    waits for a stage that the strategy followed now does not have, or in a case that is over."""
     for mark in marks.values():
-        if mark.episode or mark.status != "waiting" or mark.stage not in strategy.by_id:
+        if mark.status != "waiting" or notice_of(mark.stage) or _is_in_case(borrower, mark):
+            continue
+        if mark.episode or mark.stage not in strategy.by_id:
+            rule = "case" if mark.episode else "strategy.stages"
+            yield _settled(strategy, mark, mark.reason or Reason.OVERTAKEN, rule)
             continue
         principal = principal_of(borrower, mark.principal_id)
         loans: Iterable[Loan] = borrower.loans
@@ -150,10 +155,33 @@ def _settled_meanwhile(
         yield _settled(strategy, mark, reason, "loan.instalments")
 
 
+def _is_in_case(borrower: Borrower, mark: StageMark) -> bool:
+    """Whether it is a tier of the case that is open: what is waiting there ends with the case at the latest."""
+    case = borrower.case
+    return case is not None and case.status is CaseStatus.OPEN and mark.episode == case.episode
+
+
 def _settled(strategy: Strategy, mark: StageMark, reason: Reason, rule: str) -> Skip:
     """The end of something that was waiting for its moment."""
-    stage = strategy.by_id[mark.stage]
+    stage = strategy.by_id.get(mark.stage) or _stage_elsewhere(mark)
     return Skip(stage, mark.due_on, mark.episode, mark.attempt, (), reason, rule, mark.principal_id)
+
+
+def _stage_elsewhere(mark: StageMark) -> Stage:
+    """A stage that the strategy followed now does not have: another one led when it began to wait. Nothing of it is
+    said any more; it only has to end as what it was."""
+    is_tier = mark.episode > 0
+    return Stage(
+        stage_id=mark.stage,
+        kind="tier" if is_tier else "reminder",
+        offset_days=0,
+        lasts_days=0,
+        gap_days=0,
+        purpose=Purpose.COLLECTION if is_tier or mark.at.date() > mark.due_on else Purpose.SERVICING,
+        template="",
+        channels=(Channel.SMS,),
+        priority=9,
+    )
 
 
 def _left(strategy: Strategy, mark: StageMark) -> Skip:
@@ -216,6 +244,10 @@ def _remind(
                 if mark is None or mark.status == "waiting":
                     reason, rule = _why_not(mark)
                     actions.append(Skip(stage, due_on, 0, attempt, _ids(loans), reason, rule, principal_id))
+                continue
+            held_out = strategy.held_out(stage.stage_id, borrower.borrower_id)
+            if held_out is not None:
+                actions.append(Skip(stage, due_on, 0, attempt, _ids(loans), Reason.HOLDOUT, held_out, principal_id))
                 continue
             if busy:
                 continue
@@ -443,7 +475,7 @@ def _ended(
 ) -> Iterable[Action]:
     """The end of a case, and first of every tier that was still waiting in it (`but` is ended by its own action)."""
     for mark in marks.values():
-        if mark.episode != case.episode or mark.status != "waiting" or mark.stage not in strategy.by_id:
+        if mark.episode != case.episode or mark.status != "waiting":
             continue
         if mark.principal_id or mark.stage != but:
             yield _settled(strategy, mark, reason, rule or "case")

@@ -64,7 +64,10 @@ class PriorContact:
 
 @dataclass(frozen=True, slots=True)
 class LoanChanged:
-    """A loan's snapshot after something happened. `imported`: past stages count as told (cut-over)."""
+    """A loan's snapshot after something happened. `imported`: past stages count as told (cut-over).
+
+    `names_product`: whether the core said what kind of loan it is. Where it did not, a known loan stays what it was.
+    """
 
     event_id: str
     type: str
@@ -74,6 +77,7 @@ class LoanChanged:
     payment: PaymentFacts | None = None
     imported: bool = False
     contacts: tuple[PriorContact, ...] = ()
+    names_product: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Message:
 
     `key` is the occasion's key under the borrower. `point` is the HMAC of the address, which is not repeated here.
     `party_id` is who is told; `principal_id` the further party whose occasion it is (empty: the primary borrower's).
+    `strategy_id` is the contact strategy whose stage it says (empty: none's, or an earlier version wrote it).
     `not_after` is the end of the window it may be felt in; `attend_at` is when the sweep looks at it if nobody else
     did. `occupies_until` is the latest moment at which it can still be felt.
     """
@@ -87,6 +88,7 @@ class Message:
     settled_at: datetime | None = None
     price: str = ""
     principal_id: str = ""
+    strategy_id: str = ""
     #: The consents it rests on, as they were when it was reserved: the rules that asked, and the records.
     basis: tuple[Basis, ...] = ()
 

@@ -304,7 +304,7 @@ def _when(
 ) -> Permit:
     zones = zones_of(borrower, point, party)
     asked = Asked(point.channel, purpose, tuple(loan.loan_id for loan in loans), zones, now)
-    cap = binding_cap(policy.pack.caps, asked, felt_by(borrower, party), borrower.contacts)
+    cap = binding_cap(policy.pack.caps + strategy.caps, asked, felt_by(borrower, party), borrower.contacts)
     rules = (*policy.pack.hours, strategy.hours)
     overdue = least_overdue(borrower, loans, now) if policy.pack.hours_change_with_age else 0
     quiet = quiet_around(party, purpose)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
+from dunlin.domain.holdout import is_held_out
 from dunlin.domain.words import Channel, HoldKind, PartyRole, PauseScope, Purpose, StopSource, UnderStop
 
 
@@ -207,6 +208,7 @@ class Stage:
     `offset_days` counts from the due date; a reminder is current for `lasts_days` from there, then it is overtaken.
     A tier or the referral also waits `gap_days` after the previous tier was told. `to` are the roles that are told,
     the primary borrower always: whether a tier was told, and when the next one is due, is a matter of theirs alone.
+    `strategy_id` is written on what the stage says, for whoever asks under which strategy that was.
     """
 
     stage_id: str
@@ -220,6 +222,7 @@ class Stage:
     priority: int
     to: tuple[PartyRole, ...] = (PartyRole.PRIMARY,)
     words_for: tuple[tuple[PartyRole, str], ...] = ()
+    strategy_id: str = ""
 
     def template_for(self, role: PartyRole) -> str:
         """The words for somebody of this role: who guarantees a loan does not read that it is theirs."""
@@ -229,10 +232,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdout:
+    """The share of borrowers (0 to 1) who are not sent these stages, so that what the stages do can be measured."""
+
+    share: float
+    stages: frozenset[str]
+
+
+#: On which we write. What others do on the telephone or at the door is counted by rules of their own.
+_OUR_CHANNELS = frozenset(str(channel) for channel in Channel)
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """The contact strategy: stages in order of offset, reminders before tiers before the referral; at least one tier.
 
-    The last three fields are views of `stages`, made once because every decision asks for them.
+    `precedence`: of the strategies of a borrower's loans the highest leads. `min_gap_days` lie between any two of our
+    messages about what is owed (0: nothing of its own). Without `states_late_fees` a text states the whole total and
+    does not itemise what of it is fees. The last four fields are views, made once because every decision asks for them.
     """
 
     strategy_id: str
@@ -241,9 +258,14 @@ class Strategy:
     max_attempts: int
     max_rounds: int
     max_case_days: int
+    precedence: int = 0
+    min_gap_days: int = 0
+    holdout: Holdout | None = None
+    states_late_fees: bool = True
     reminders: tuple[Stage, ...] = field(init=False, repr=False, compare=False)
     by_id: dict[str, Stage] = field(init=False, repr=False, compare=False)
     tiers_from: int = field(init=False, repr=False, compare=False)
+    caps: tuple[CapRule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tiers = [stage.offset_days for stage in self.stages if stage.kind == "tier"]
@@ -252,6 +274,27 @@ class Strategy:
         object.__setattr__(self, "reminders", tuple(stage for stage in self.stages if stage.kind == "reminder"))
         object.__setattr__(self, "by_id", {stage.stage_id: stage for stage in self.stages})
         object.__setattr__(self, "tiers_from", min(tiers))
+        object.__setattr__(self, "caps", (self._gap(),) if self.min_gap_days else ())
+
+    def _gap(self) -> CapRule:
+        return CapRule(
+            rule_id=f"strategy.{self.strategy_id}.min_gap",
+            purposes=frozenset({Purpose.SERVICING, Purpose.COLLECTION}),
+            channels=_OUR_CHANNELS,
+            count=1,
+            days=self.min_gap_days,
+            basis="rolling",
+            per="debtor",
+            source=self.hours.source,
+        )
+
+    def held_out(self, stage_id: str, borrower_id: str) -> str | None:
+        """The rule by which this borrower is not sent this stage; None: they are."""
+        if self.holdout is None or stage_id not in self.holdout.stages:
+            return None
+        if not is_held_out(self.strategy_id, borrower_id, self.holdout.share):
+            return None
+        return f"strategy.{self.strategy_id}.holdout"
 
 
 @dataclass(frozen=True, slots=True)

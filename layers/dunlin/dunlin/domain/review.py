@@ -102,7 +102,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             until = min(answer.until, message.not_after)
             if until - now < WINDOW_MARGIN:
                 return Stop(Reason.WINDOW_CLOSED, "not_after")
-            statement = statement_of(tuple(loans), overdue=days > 0, days=days)
+            statement = statement_of(tuple(loans), overdue=days > 0, days=days, itemise_fees=strategy.states_late_fees)
             return Ready(party, point, statement, until, basis=answer.basis)
         case Later() | Never():
             return Stop(answer.reason, answer.rule)
@@ -189,7 +189,9 @@ def _review_notice(
         return Stop(Reason.WINDOW_CLOSED, "not_after")
     today = local_date(now, borrower.zone)
     days = max((days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) for loan in judged), default=0)
-    statement = statement_of(judged, overdue=days > 0, days=days) if rule.statement and judged else None
+    itemise = strategy.states_late_fees
+    stated = rule.statement and judged
+    statement = statement_of(judged, overdue=days > 0, days=days, itemise_fees=itemise) if stated else None
     own = (Basis(f"message.consent.{rule.consent}", consent),) if consent is not None else ()
     return Ready(party, point, statement, until, facts_for(borrower, notice, rule), (*answer.basis, *own))
 

@@ -51,8 +51,10 @@ def amount_due(loan: Loan, *, overdue: bool) -> Money:
     return loan.instalments[0].outstanding
 
 
-def statement_of(loans: tuple[Loan, ...], *, overdue: bool, days: int) -> Statement:
+def statement_of(loans: tuple[Loan, ...], *, overdue: bool, days: int, itemise_fees: bool = True) -> Statement:
     """The statement over `loans` (not empty, one currency, each with an unpaid instalment).
+
+    Without `itemise_fees` it does not say what part of the total is fees; the total is all of it either way.
 
     Raises:
         ValueError: more than one currency; such loans are told apart by the caller.
@@ -63,7 +65,7 @@ def statement_of(loans: tuple[Loan, ...], *, overdue: bool, days: int) -> Statem
     )
     currency = loans[0].currency
     fees = None
-    if overdue:
+    if overdue and itemise_fees:
         charged = [loan.overdue.fees for loan in loans if loan.overdue is not None and loan.overdue.fees.is_positive]
         fees = total(charged, currency) if charged else None
     return Statement(

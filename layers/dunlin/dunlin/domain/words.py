@@ -33,6 +33,16 @@ class PartyRole(StrEnum):
     REPRESENTATIVE = "representative"
 
 
+class Product(StrEnum):
+    """What kind of loan it is: contact strategies are for products."""
+
+    CARD = "card"
+    INSTALMENT = "instalment"
+    EDUCATION = "education"
+    MEDICAL = "medical"
+    MORTGAGE = "mortgage"
+
+
 class LoanStatus(StrEnum):
     """Where a loan stands at the core. Only OPEN is spoken about."""
 
@@ -156,6 +166,7 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet_hours"
     CAP = "cap"
     HOLD = "hold"
+    HOLDOUT = "holdout"  # left out by hash, so that what a stage does can be measured
     FORBIDDEN = "forbidden"  # what is never said, at no hour: an offer to somebody in arrears
     NOT_A_PARTY = "not_a_party"
     # not sent: facts moved

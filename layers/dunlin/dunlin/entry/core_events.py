@@ -54,7 +54,7 @@ from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money
 from dunlin.domain.reach import OF_ONE, PointState
 from dunlin.domain.wishes import Quiet, Wish
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Purpose, StopSource
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource
 from dunlin.errors import InvalidInput
 
 #: A core that sends more than this in one event is telling us something else than a borrower's facts.
@@ -142,6 +142,8 @@ class _Loan(_Strict):
     overdue: _Overdue | None = None
     days_past_due: Annotated[int, Field(ge=0, le=36500)] | None = None
     pending: Annotated[list[_Pending], Field(max_length=50)] = []
+    #: Where it is not said: what the loan was before, and `instalment` of a new one.
+    product: Product | None = None
 
     @field_validator("instalments")
     @classmethod
@@ -666,13 +668,26 @@ def _facts(model: Any) -> CoreEvent:
             return SuppressionImported(*common, address, s.scope == "everything", s.purpose, s.source)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
-            return LoanChanged(*common, model.borrower_id, _loan(model.loan), imported=True, contacts=contacts)
+            return LoanChanged(
+                *common,
+                model.borrower_id,
+                _loan(model.loan),
+                imported=True,
+                contacts=contacts,
+                names_product=_names_product(model),
+            )
         case _PaymentEvent():
             amount = _money("payment.amount", model.payment.amount, model.loan.currency, positive=True)
             payment = PaymentFacts(model.payment.payment_id, amount)
-            return LoanChanged(*common, model.borrower_id, _loan(model.loan), payment)
+            return LoanChanged(
+                *common, model.borrower_id, _loan(model.loan), payment, names_product=_names_product(model)
+            )
         case _:
-            return LoanChanged(*common, model.borrower_id, _loan(model.loan))
+            return LoanChanged(*common, model.borrower_id, _loan(model.loan), names_product=_names_product(model))
+
+
+def _names_product(model: _LoanEvent | _PaymentEvent | _Imported) -> bool:
+    return model.loan.product is not None
 
 
 def _party(party: _Party) -> PartyFacts:
@@ -755,4 +770,5 @@ def _loan(loan: _Loan) -> Loan:
         overdue,
         loan.days_past_due,
         pending,
+        loan.product or Product.INSTALMENT,
     )

@@ -15,6 +15,7 @@ from dunlin.domain.wishes import LEAST_OPEN_MINUTES, Quiet, Wish, open_spans, wi
 from dunlin.domain.words import PartyRole, Purpose
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
+from dunlin.services.policies import strategy_of
 from dunlin.services.ports import Change, Clock, Content, Record, Store
 
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -106,7 +107,7 @@ def leaves_room(borrower: Borrower, party: Party, quiet: tuple[Quiet, ...], cont
     today = local_date(now, borrower.zone)
     policy, strategy = (
         content.policy(borrower.jurisdiction, today, Conditions()),
-        content.strategy(borrower.jurisdiction),
+        strategy_of(content, borrower),
     )
     if policy is None or strategy is None:
         return True  # nobody reviewed the rules there, so nothing is sent

@@ -293,7 +293,8 @@ def _permitted(borrower: Borrower, rules: Rules | None, asked: _Asked, now: date
     zones = tuple(dict.fromkeys(zone for point in party.points for zone in zones_of(borrower, point, party)))
     zones = zones or (party.zone or borrower.zone,)
     asked_of_caps = Asked(asked.channel, asked.purpose, tuple(loan.loan_id for loan in asked.loans), zones, now)
-    cap = binding_cap(policy.pack.caps, asked_of_caps, felt_by(borrower, party), borrower.contacts)
+    caps = policy.pack.caps + rules.strategy.caps
+    cap = binding_cap(caps, asked_of_caps, felt_by(borrower, party), borrower.contacts)
     if cap is not None:
         return Denied(Reason.CAP, cap[1].rule_id, cap[0])
     hours = (*policy.pack.hours, rules.strategy.hours)

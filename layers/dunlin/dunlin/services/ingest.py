@@ -44,6 +44,7 @@ from dunlin.services.feed import Feed
 from dunlin.services.notices import noticed
 from dunlin.services.opt_outs import OptOuts, blocked_purposes
 from dunlin.services.points import Points
+from dunlin.services.policies import strategy_of
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
@@ -326,10 +327,12 @@ class Ingest:
             raise InvalidInput("loan.loan_id", f"one borrower has at most {MOST_LOANS} loans")
         # The hot item keeps the instalments that can come up before the core tells us again, not thirty years of them.
         told = replace(event.loan, instalments=event.loan.instalments[:MOST_INSTALMENTS], paid_at=paid_at)
+        if known is not None and not event.names_product:
+            told = replace(told, product=known.product)
         loans = tuple(told if loan.loan_id == told.loan_id else loan for loan in before.loans)
         after = replace(before, loans=loans if known is not None else (*before.loans, told))
         if event.imported:
-            strategy = self._content.strategy(before.jurisdiction)
+            strategy = strategy_of(self._content, after)
             if strategy is not None:
                 after = imported(after, event, strategy, now)
         return after
@@ -523,6 +526,7 @@ def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, 
 def _snapshot(loan: Loan) -> dict[str, object]:
     return {
         "status": str(loan.status),
+        "product": str(loan.product),
         "instalments": [[i.number, i.due_on.isoformat(), str(i.outstanding)] for i in loan.instalments],
         "overdue": str(loan.overdue.total) if loan.overdue is not None else None,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.following import pinned_strategy, products_of
 from dunlin.domain.hours import local_date
 from dunlin.domain.policy import Conditions, Lender, Policy, Strategy
 from dunlin.services.ports import Content, Controls, Survey
@@ -45,6 +46,11 @@ def conditions_of(survey: Survey, lender: Lender, now: datetime) -> Conditions:
     )
 
 
+def strategy_of(content: Content, borrower: Borrower) -> Strategy | None:
+    """The one strategy that this borrower follows now; None where one of their loans has none."""
+    return content.strategy(borrower.jurisdiction, products_of(borrower), pinned_strategy(borrower))
+
+
 def end_of_day(now: datetime) -> datetime:
     """The midnight, UTC, at which the ceilings open again."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(0), UTC)
@@ -63,7 +69,7 @@ class Policies:
         survey = self._controls.survey(self._lines, now.astimezone(UTC).date())
         conditions = conditions_of(survey, self._content.lender, now)
         policy = self._content.policy(borrower.jurisdiction, local_date(now, borrower.zone), conditions)
-        strategy = self._content.strategy(borrower.jurisdiction)
+        strategy = strategy_of(self._content, borrower)
         if policy is None or strategy is None:
             return None
         return Rules(policy, strategy)

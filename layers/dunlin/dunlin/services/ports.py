@@ -16,7 +16,7 @@ from dunlin.domain.preferences import Word
 from dunlin.domain.reach import Finding
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
-from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Purpose, Reason
+from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Product, Purpose, Reason
 
 
 class Clock(Protocol):
@@ -387,7 +387,10 @@ class Content(Protocol):
         """The policy of a jurisdiction, or None where nobody reviewed a pack: there nothing is sent."""
         ...
 
-    def strategy(self, jurisdiction: str) -> Strategy | None: ...
+    def strategy(self, jurisdiction: str, products: frozenset[Product], strategy_id: str = "") -> Strategy | None:
+        """The strategy that leads where somebody has loans of these products; `strategy_id` as long as it serves the
+        place. None where one of the products has no strategy: whoever has such a loan is not written to."""
+        ...
 
     def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
         """The table of stops there; the bare table where nobody reviewed a pack."""
