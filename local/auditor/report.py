@@ -20,6 +20,9 @@ KINDS = (
     "content",
     "hold",
     "not_open",
+    "not_asked",
+    "too_late",
+    "promotion",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -41,6 +44,8 @@ CHECKED = (
     "paid_checks",
     "balance_ages",
     "occasions",
+    "notices",
+    "facts_stated",
     "wordings",
     "texts_to_opted_out_numbers",
     "inbound",

@@ -60,7 +60,7 @@ PAID_COLUMNS = tuple(f"pay_amt{n}" for n in range(6, 0, -1))
 ENDING_COLUMN = "default_payment_next_month"
 COLUMNS = ("id", "limit_bal", *STATUS_COLUMNS, *BILL_COLUMNS, *PAID_COLUMNS, ENDING_COLUMN)
 
-_HEARS = frozenset({Purpose.SERVICING, Purpose.COLLECTION, Purpose.MANDATORY, Purpose.REPLY})
+_HEARS = frozenset(Purpose) - {Purpose.MARKETING}
 _CONSENTS = frozenset({Purpose.SERVICING, Purpose.COLLECTION})
 _ZERO = Money(Decimal("0.00"), CURRENCY)
 _NOTHING_OVERDUE = Overdue(_ZERO, _ZERO, _ZERO, _ZERO)

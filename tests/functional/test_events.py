@@ -87,6 +87,13 @@ def unusable(borrower_id: str) -> Hook:
     return check
 
 
+def waits_to_be_told(borrower_id: str, *messages: str) -> Hook:
+    def check(stack: Stack) -> None:
+        assert tuple(notice["message"] for notice in stack.borrower(borrower_id)["notices"]) == messages
+
+    return check
+
+
 def heard(text: str) -> Hook:
     def check(stack: Stack) -> None:
         assert text in stack.written()
@@ -127,6 +134,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "hold_placed_by_nobody"): Batch(refused=("hold.source",)),
     ("ingest_events", "hold_placed_by_whom_it_may_not"): Batch(refused=("hold.source",)),
     ("ingest_events", "hold_that_lasts_too_long"): Batch(refused=("hold.until",)),
+    ("ingest_events", "notice_requested"): Batch(then=waits_to_be_told("b-known", "payment_received")),
+    ("ingest_events", "notice_with_a_wrong_fact"): Batch(refused=("notice.facts.amount",)),
     ("ingest_events", "preference_without_a_point"): Batch(refused=("preference",)),
     ("ingest_events", "not_json"): Batch(refused=("body",)),
     ("ingest_events", "not_an_object"): Batch(refused=("body",)),

@@ -8,7 +8,7 @@ core's latest figures still bear it out: a payment that came after it happened t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
 from dunlin.domain.actions import Action, Request, Skip, Wait
@@ -92,8 +92,9 @@ def notices_kept(borrower: Borrower, now: datetime) -> tuple[Notice, ...]:
     )
 
 
-def happened_on(borrower: Borrower, notice: Notice) -> date:
-    return local_date(notice.occurred_at, borrower.zone)
+def happened_on(notice: Notice) -> date:
+    """The day in its key: the same wherever the borrower moves, so that nothing is said a second time there."""
+    return notice.occurred_at.astimezone(UTC).date()
 
 
 def overtaken(borrower: Borrower, notice: Notice, rule: NoticeRule, now: datetime) -> tuple[Reason, str] | None:
@@ -135,7 +136,7 @@ def tell_notices(
         rule = policy.notices.get(notice.message)
         known = rule or NoticeRule(notice.message, Purpose.SERVICE, (Channel.SMS,), timedelta(days=1))
         stage = stage_for(notice, known)
-        due_on = happened_on(borrower, notice)
+        due_on = happened_on(notice)
         mark = marks.get(mark_id(due_on, stage.stage_id, 0, notice.party_id))
         if mark is not None and mark.status in ("told", "requested", "over"):
             continue
