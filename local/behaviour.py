@@ -23,6 +23,7 @@ from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, R
 from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio
 from local.portfolio.people import CN_PREFIX, phone_count, phone_of
+from local.simulator.simulator import Delivered
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -156,6 +157,12 @@ def enact(actions: Iterable[Action], core: Core) -> list[Text]:
             case _:
                 assert_never(action)
     return texts
+
+
+def read_by(behaviour: Behaviour, delivered: Delivered) -> list[Action]:
+    """What comes of a text that has reached somebody. A notice is no tier, however late they are."""
+    stage = "notice" if "~" in delivered.ref else None
+    return behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at, stage=stage)
 
 
 # ── Scripts ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -73,6 +73,12 @@ _STATED_BY = {
     "hand_over_by": "two minutes from the reservation",
     "case": "the case as it stands",
     "release": "the content's release",
+    "notice": "the notice as it stands",
+    "loan.paid_at": "a payment that came after it",
+    "loan.days_past_due": "the core's figures",
+    "with_person_to": "a person at the lender has the case",
+    "party.loan_ids": "the parties as the core knows them",
+    "message.within_hours": "the time within which the message is true",
 }
 
 
@@ -115,6 +121,8 @@ class Sources:
         jurisdiction = borrower.jurisdiction
         if rule in _STATED_BY:
             return _STATED_BY[rule]
+        if rule.startswith("message."):
+            return self._message(rule.removeprefix("message."))
         if rule.startswith(("strategy.", "reply.", "stage.")):
             if message.stage == "opt_out_confirmation":
                 return self._setting("confirm_opt_out_within_minutes", jurisdiction)
@@ -155,6 +163,16 @@ class Sources:
             if strategy.hours.rule_id == rule:
                 return words_of(strategy.hours.source)
         return self._setting(rule, jurisdiction)
+
+    def _message(self, name: str) -> str:
+        """Why a notice was said, in the words that its declaration has for it."""
+        if name.startswith("consent."):
+            return f"the consent that the message needs: {name.removeprefix('consent.').replace('_', ' ')}"
+        declared = self._content.messages.get(name)
+        if declared is None:
+            return ""
+        asked_by = "the case went to a person" if declared.trigger == "case" else "the core asked for it"
+        return f"{asked_by}: {declared.says}"
 
     def _packs(self, jurisdiction: str) -> Iterator[PackModel]:
         if jurisdiction in self._content.packs:
@@ -246,7 +264,7 @@ class _Teller:
             "at": message.reserved_at or message.settled_at or message.requested_at,
             "text": self._text(message),
             "channel": str(message.channel),
-            "stage": message.stage,
+            "stage": message.said,
             "state": str(message.state),
             "reason": str(first.reason if went_well else message.reason),
             "rule": rule,

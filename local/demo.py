@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from local.behaviour import Behaviour, Text, enact
+from local.behaviour import Behaviour, Text, enact, read_by
 from local.commands.run import Judged, Plan, Progress, run_and_judge
 from local.conversations import Interest
 from local.core.core import Core
@@ -73,8 +73,7 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        actions = behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at)
-        return [_reply(text) for text in enact(actions, core)]
+        return [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
 
     plan = Plan(
         core=core,

@@ -238,7 +238,7 @@ class _Life:
             self._seen.add(message.key)
             tally.reasons[str(message.reason)] += 1
             if message.state is MessageState.REQUESTED:
-                tally.messages[message.stage] += 1
+                tally.messages[message.said] += 1
                 tally.channels[str(message.channel)] += 1
         for action in actions:
             match action:

@@ -8,15 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import yaml
 from dunlin.content import Content
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.decide import decide
 from dunlin.domain.hours import local_date
 from dunlin.domain.ledger import verify
 from dunlin.domain.message import Message, split_ref
+from dunlin.domain.occasion import notice_of
 from dunlin.domain.policy import Conditions, Policy, Strategy
 from dunlin.domain.words import CaseOutcome, CaseStatus
 from dunlin.services.policies import strategy_of
@@ -26,7 +29,7 @@ from local.auditor import AuditReport
 from local.simulator.record import HandOverReceived
 from local.simulator.simulator import EMAIL, SNS
 from local.simulator.texts import encoding_and_parts
-from local.world import SentText, World
+from local.world import CONTENT, SentText, World
 
 #: A message that nobody attended to for this long after its moment is stuck.
 STUCK_AFTER = timedelta(minutes=15)
@@ -65,6 +68,8 @@ class Run:
     interpreter_failures: int
     executions: Mapping[str, str]
     injected: Mapping[str, int] = field(default_factory=dict)
+    #: The letters that were asked for, by their ids.
+    letters: frozenset[str] = frozenset()
 
 
 def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
@@ -102,6 +107,7 @@ def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
         interpreter_failures=len(aws.interpreter_failures),
         executions=aws.executions("EscalationStateMachine"),
         injected=dict(world.simulator.injected),
+        letters=frozenset(str(letter["letter_id"]) for letter in world.documents("BorrowersTable", "LETTER#")),
     )
 
 
@@ -114,7 +120,7 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
             "total": len(messages),
             "requested": sum(message.moves[0].state == "REQUESTED" for message in messages if message.moves),
             "by_state": counted(str(message.state) for message in messages),
-            "by_stage": counted(message.stage for message in messages),
+            "by_stage": counted(message.said for message in messages),
             "by_reason": counted(str(message.reason) for message in messages),
             "by_channel": counted(str(message.channel) for message in messages),
         },
@@ -130,6 +136,8 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
         "duplicates": _twice(accepted) or audit.counters["duplicates"],
         "violations": dict(audit.counters),
         "stuck": sum(is_stuck(message, run.end) for message in messages),
+        "notices": notices(run),
+        "letters": letters(run),
         "escalations": escalations(run),
         "opt_outs": dict(audit.opt_outs),
         "aws_calls": {"total": sum(run.calls.values()), "by_operation": ordered(run.calls)},
@@ -153,6 +161,9 @@ def broken(summary: Mapping[str, Any]) -> list[str]:
     for key in ("duplicates", "stuck", "dead_letters", "interpreter_failures"):
         if summary[key]:
             found.append(f"{key.replace('_', ' ')}: {summary[key]}")
+    for key in ("notices", "letters"):
+        if summary[key]["silent"]:
+            found.append(f"{key} asked for and forgotten: {summary[key]['silent']}")
     if summary["ledger"]["broken"]:
         found.append(f"ledger: {summary['ledger']['broken']} broken chains")
     return found
@@ -188,6 +199,60 @@ def escalations(run: Run) -> dict[str, int]:
     }
 
 
+def notices(run: Run) -> dict[str, int]:
+    """What the core asked to be said, by what came of it; `silent` is what nobody will ever hear of."""
+    messages: dict[tuple[str, str], list[Message]] = {}
+    for message in run.messages:
+        if message.notice_id:
+            messages.setdefault((message.borrower_id, message.notice_id), []).append(message)
+    waiting = {(borrower.borrower_id, notice_id) for borrower in run.borrowers for notice_id in _waiting(borrower, run)}
+    asked = _asked(run)
+    counts = Counter(_end_of(messages.get(key, ()), key in waiting or not old) for key, (_, old) in asked.items())
+    return {"asked": len(asked), **{name: counts[name] for name in ("told", "not_told", "under_way", "silent")}}
+
+
+def letters(run: Run) -> dict[str, int]:
+    """Of the notices that a letter goes with: whether it was asked for. Others stand in for a notice."""
+    waiting = {letter.letter_id for borrower in run.borrowers for letter in borrower.letters}
+    due = {event_id: old for (_, event_id), (message, old) in _asked(run).items() if message in _with_letter()}
+    silent = [event_id for event_id, old in due.items() if old and event_id not in run.letters | waiting]
+    return {"due": len(due), "asked": len(run.letters), "silent": len(silent)}
+
+
+def _asked(run: Run) -> dict[tuple[str, str], tuple[str, bool]]:
+    """Each notice that was fed: its message, and whether that was long enough ago for something to have come of it."""
+    asked: dict[tuple[str, str], tuple[str, bool]] = {}
+    for fact in run.facts:
+        event = fact["event"]
+        if event["type"] == "notice.requested":
+            old = datetime.fromisoformat(str(fact["fed_at"])) < run.end - STUCK_AFTER
+            key = str(event["borrower_id"]), str(event["event_id"])
+            asked[key] = event["notice"]["message"], old or asked.get(key, ("", False))[1]
+    return asked
+
+
+def _waiting(borrower: Borrower, run: Run) -> Iterable[str]:
+    """The notices that somebody will look at again."""
+    if borrower.wake_at is None or borrower.wake_at < run.end - STUCK_AFTER:
+        return ()
+    return [notice_of(mark.stage) for mark in borrower.marks if mark.status == "waiting" and notice_of(mark.stage)]
+
+
+def _end_of(messages: Sequence[Message], is_waiting: bool) -> str:
+    if any(message.reserved_at is not None for message in messages):
+        return "told"
+    if is_waiting or any(not message.is_terminal for message in messages):
+        return "under_way"
+    return "not_told" if messages else "silent"
+
+
+@lru_cache(maxsize=1)
+def _with_letter() -> frozenset[str]:
+    """The messages that a letter goes with, as the files declare them."""
+    rows = [yaml.safe_load(path.read_text(encoding="utf-8"))["messages"] for path in (CONTENT / "messages").glob("*")]
+    return frozenset(name for messages in rows for name, row in messages.items() if row.get("letter"))
+
+
 def zones_of(run: Run) -> dict[str, ZoneInfo]:
     return {borrower.borrower_id: ZoneInfo(borrower.zone) for borrower in run.borrowers}
 
@@ -202,9 +267,10 @@ def local_time(given: HandOverReceived, zones: Mapping[str, ZoneInfo]) -> dateti
 
 
 def stage_of(ref: str) -> str:
-    """The stage in a message's reference: `b-1/2026-03-10#tier_1#1#sms#0`, `b-1/reply#help#sms#…`."""
+    """What a message says, by its reference: `b-1/2026-03-10#tier_1#1#sms#0`, `b-1/reply#help#sms#…`; of a notice
+    (`b-1/2026-03-10#payment_received~e-7#0#sms#0`) the message's name."""
     parts = ref.partition("/")[2].split("#")
-    return parts[1] if len(parts) > 1 else "unknown"
+    return parts[1].partition("~")[0] if len(parts) > 1 else "unknown"
 
 
 def per_day(accepted: Iterable[HandOverReceived], zones: Mapping[str, ZoneInfo]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from local.auditor.evidence import CoreEvent, EvidenceError, instant
+from local.auditor.notices import Asked, asked_of
 from local.auditor.plans import ORDINARY
 
 ZERO = Decimal(0)
@@ -29,6 +30,7 @@ class Party:
     loan_ids: frozenset[str] = frozenset()
     represents: str = ""
     zone: str = ""
+    consents: frozenset[str] = frozenset()
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids
@@ -95,8 +97,13 @@ class Known:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     lifted: frozenset[str] = frozenset()
     imported: tuple[ImportedContact, ...] = ()
+    #: What the core asked to be said, by its event; and when money last came for each loan, as the core dates it.
+    notices: Mapping[str, Asked] = field(default_factory=dict)
+    paid_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
+#: Money has come, or is on its way.
+PAYMENTS = frozenset({"payment.applied", "payment.pending", "payment.backdated"})
 #: Events after which an episode may begin again for a due date that had been cured.
 REOPENS = frozenset(
     {"payment.returned", "payment.reversed", "payment.reallocated", "payment.backdated", "loan.restructured"}
@@ -208,6 +215,14 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
             loan = replace(loan, product=before.product if before is not None else ORDINARY)
         if before is None or loan.sequence > before.sequence:
             known = replace(known, loans={**known.loans, loan.loan_id: loan})
+    if event["type"] in PAYMENTS and isinstance(snapshot, dict):
+        paid_at, loan_id = instant(event.get("occurred_at"), "occurred_at"), str(snapshot.get("loan_id", ""))
+        latest = max(paid_at, known.paid_at.get(loan_id, paid_at))
+        known = replace(known, paid_at={**known.paid_at, loan_id: latest})
+    if event["type"] == "notice.requested":
+        asked = asked_of(event, instant(event.get("occurred_at"), "occurred_at"))
+        if asked is not None and asked.event_id not in known.notices:
+            known = replace(known, notices={**known.notices, asked.event_id: asked})
     if event["type"] == "payment.applied":
         day = local_day(instant(event.get("occurred_at"), "occurred_at"), known.zone)
         due = {
@@ -282,6 +297,7 @@ def party_of(party: Mapping[str, Any]) -> Party:
         loan_ids=frozenset(str(loan_id) for loan_id in party.get("loan_ids") or ()),
         represents=str(party.get("represents") or ""),
         zone=str(party.get("time_zone") or ""),
+        consents=frozenset(str(consent) for consent in party.get("consents") or ()),
     )
 
 

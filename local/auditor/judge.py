@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, combinations, pairwise, product
 from pathlib import Path
@@ -24,9 +24,23 @@ from local.auditor.law import (
     instant_inside,
     limits_for,
     number_zones,
+    referral_day,
     stops_in,
 )
 from local.auditor.leaks import leaks_in, planted
+from local.auditor.notices import (
+    MessageRule,
+    Said,
+    Words,
+    asks_for_money,
+    is_about_arrears,
+    purpose_of,
+    without_facts,
+    words_in,
+    wrong_asking,
+    wrong_facts,
+    wrong_promotion,
+)
 from local.auditor.plans import ContactPlan, leading, plans_in
 from local.auditor.reading import (
     Reading,
@@ -102,15 +116,25 @@ class _Case:
     principal: str
     today: date
     overdue: bool
+    said: Said | None = None
+    rule: MessageRule | None = None
 
     @property
     def is_occasion(self) -> bool:
-        return bool(self.stage) and self.answers is None
+        """Whether a stage of the strategy is what it says."""
+        return bool(self.stage) and self.answers is None and self.said is None
+
+    @property
+    def asks(self) -> bool:
+        """Whether its right to be said rests on the loan's figures."""
+        return self.said is None or asks_for_money(self.said.message, self.rule)
 
     @property
     def purpose(self) -> str:
         if self.answers is not None:
             return "reply"
+        if self.said is not None:
+            return purpose_of(self.said.message, self.rule)
         return "collection" if self.overdue else "servicing"
 
     @property
@@ -157,6 +181,7 @@ class _Judge:
     limits: dict[str, Limits] = field(default_factory=dict)
     plans: tuple[ContactPlan, ...] = field(init=False)
     stops: dict[str, Stop] | None = None
+    words: Words = field(init=False)
     zones: dict[str, ZoneInfo] = field(default_factory=dict)
     unknown_codes: set[str] = field(default_factory=set)
     names: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -166,6 +191,7 @@ class _Judge:
         self.history = History(self.evidence.events)
         self.wishes = Wishes.of(self.evidence.events)
         self.plans = plans_in(self.evidence.packs)
+        self.words = words_in(self.evidence.packs)
         self.inbound_by_id = {}
         for inbound in self.evidence.inbound:
             self.inbound_by_id.setdefault(inbound.inbound_id, inbound)
@@ -200,6 +226,8 @@ class _Judge:
         self.checked["accepted"] = len(accepted)
         self._caps(accepted)
         self._duplicates(accepted)
+        self._notices_twice(accepted)
+        self._cases_that_go_on(cases)
         self._logs()
         self.checked["core_events"] = self.history.events
         self.checked["borrowers"] = len(self.history.borrowers)
@@ -238,18 +266,27 @@ class _Judge:
                 self.observed["replies_to_nothing"] += 1
         today = given.reserved_at.astimezone(self._zone(known.zone)).date()
         due_on = date.fromisoformat(occasion["due"]) if occasion is not None else None
+        said = _said(given, occasion, reading, today)
+        if said is not None:
+            due_on = None  # its date is the event's
+            self.checked["notices"] += 1
+        rule = self.words.messages.get(said.message) if said is not None else None
         return _Case(
             given=given,
             reading=reading,
             known=known,
             due_on=due_on,
             stage=occasion["stage"] if occasion is not None else "",
+            said=said,
+            rule=rule,
             episode=int(occasion["episode"]) if occasion is not None else 0,
             answers=answers,
             party=_party_at(known, given.to, _party_in(occasion)),
             principal=_party_in(occasion),
             today=today,
-            overdue=(due_on is not None and due_on < today) or (due_on is None and bool(reading.days_late)),
+            overdue=(due_on is not None and due_on < today)
+            or (due_on is None and bool(reading.days_late))
+            or (said is not None and is_about_arrears(said.message, rule)),
         )
 
     def _answered(self, given: HandOver, inbound_id: str, answered: set[str]) -> Inbound | None:
@@ -412,7 +449,7 @@ class _Judge:
         if not limits.reviewed:
             self.observed["texts_without_legal_hours"] += 1
         wrong = self._outside(case, limits.hours)
-        if wrong is None:
+        if wrong is None and not (case.rule is not None and case.rule.urgent):
             own = [self._outside(case, plan.hours) for plan in self._followed(case)]
             wrong = own[0] if own and all(own) else None
         if wrong is not None:
@@ -550,7 +587,7 @@ class _Judge:
             by_point.setdefault(_point(given.to), []).append(this)
 
     def _loans_of(self, case: _Case) -> frozenset[str]:
-        return frozenset(loan.loan_id for loan in _scope(case, case.known)) or frozenset(case.known.loans)
+        return frozenset(loan.loan_id for loan in self._about(case, case.known)) or frozenset(case.known.loans)
 
     def _cap(self, case: _Case, this: _Contact, felt: Sequence[_Contact], about: Sequence[_Contact]) -> None:
         for cap in self._limits(case.known.jurisdiction).caps:
@@ -612,7 +649,8 @@ class _Judge:
                 self.observed["paid_in_feed_lag"] += 1
 
     def _wrong_by(self, case: _Case, known: Known) -> list[tuple[str, str]]:
-        return [*self._third_party(case, known), *self._held(case, known), *self._figures(case, known)]
+        told = self._notice(case, known) if case.said is not None else self._figures(case, known)
+        return [*self._third_party(case, known), *self._held(case, known), *told]
 
     def _third_party(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
         self.checked["recipients"] += 1
@@ -639,7 +677,7 @@ class _Judge:
 
     def _is_addressed(self, case: _Case, known: Known, party: Party) -> bool:
         """Whether the occasion is this person's, or that of somebody they represent, and the stage is for such."""
-        if not case.is_occasion:
+        if not case.is_occasion and case.said is None:
             return True
         behind = _behind(known, party, case.principal)
         if behind is None:
@@ -649,6 +687,8 @@ class _Judge:
         if behind.role not in ("co_borrower", "guarantor"):
             return False
         self.checked["further_parties"] += 1
+        if case.said is not None:
+            return True
         to = self._roles_of(case.stage)
         return to is None or behind.role in to
 
@@ -682,14 +722,16 @@ class _Judge:
             row = stops.get(hold.kind)
             if not _in_force(hold, row, case.given.reserved_at) or not self._is_about(hold, case, known):
                 continue
+            if case.rule is not None and hold.kind in case.rule.despite:
+                continue  # it speaks of this very stop
             stopped = row is not None and case.purpose in row.stops
-            if stopped or case.purpose == "collection" or hold.kind in STOPS_EVERYTHING:
+            if stopped or case.purpose in ("collection", "marketing") or hold.kind in STOPS_EVERYTHING:
                 yield "hold", f"a hold was in force: {hold.kind}"
                 return
 
     def _is_about(self, hold: Hold, case: _Case, known: Known) -> bool:
         """A hold that names a loan, a person or an address is about that; one that names nothing is about all."""
-        if hold.loan_id and hold.loan_id not in {loan.loan_id for loan in _scope(case, known)}:
+        if hold.loan_id and hold.loan_id not in {loan.loan_id for loan in self._about(case, known)}:
             return False
         if hold.party_id and (case.party is None or case.party.party_id != hold.party_id):
             return False
@@ -713,6 +755,139 @@ class _Judge:
         yield from self._each_amount(case, open_loans)
         if case.answers is None or case.reading.amounts:
             yield from self._dates_and_days(case, open_loans)
+
+    # ── Notices ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _about(self, case: _Case, known: Known) -> tuple[Loan, ...]:
+        """The loans a message speaks of: a notice's is the one that the core named with it."""
+        if case.said is None:
+            return _scope(case, known)
+        if case.said.episode is not None:
+            zone = self._zone(known.zone)
+            return tuple(
+                loan
+                for loan in known.loans.values()
+                if loan.status == "open" and loan.instalments and _days_late(loan, case.today, zone) >= 1
+            )
+        asked = known.notices.get(case.said.notice_id)
+        return tuple(loan for loan in known.loans.values() if asked is not None and loan.loan_id == asked.loan_id)
+
+    def _notice(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        """Asked for, in time, in the core's facts; and what asks for money, or promotes, only while that is right."""
+        said = case.said
+        assert said is not None
+        asked = known.notices.get(said.notice_id)
+        primary = next((party.party_id for party in known.parties if party.role == "primary"), "")
+        wrong = list(wrong_asking(said, asked, primary, self.words))
+        yield from wrong
+        if any(kind == "not_asked" for kind, _ in wrong):
+            return  # there is nothing to hold its words against
+        if asked is not None:
+            self.checked["facts_stated"] += len(asked.facts)
+            yield from wrong_facts(said, asked, self.words)
+        tails = {loan.tail for loan in known.loans.values()} | {asked.facts.get("tail", "") if asked else ""}
+        if any(tail not in tails for tail in said.reading.tails):
+            yield "wrong_amount", "the text names an account that is not the borrower's"
+        zone = self._zone(known.zone)
+        days = [
+            _days_late(loan, case.today, zone)
+            for loan in known.loans.values()
+            if loan.status == "open" and loan.instalments
+        ]
+        yield from wrong_promotion(case.purpose, case.party.consents if case.party else frozenset(), days)
+        if not case.asks:
+            return
+        paid = list(self._no_longer_owed(case, known))
+        yield from paid
+        if paid:
+            return
+        if said.episode is not None:
+            yield from self._not_due_to_a_person(case)
+        if case.rule is not None and case.rule.statement:
+            yield from self._statement(case, known)
+
+    def _no_longer_owed(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        """Whether what it asks for was paid, is on its way, or is nobody's business of ours any more."""
+        assert case.said is not None
+        self.checked["paid_checks"] += 1
+        loans = self._about(case, known)
+        if not loans:
+            why = "nothing was overdue" if case.said.episode is not None else "it asks for money, and names no loan"
+            yield "paid_already", why
+            return
+        asked = known.notices.get(case.said.notice_id)
+        zone = self._zone(known.zone)
+        for loan in loans:
+            paid_at = known.paid_at.get(loan.loan_id)
+            if loan.status != "open":
+                yield "not_open", f"the loan is {loan.status}"
+            elif not loan.instalments or (case.overdue and _days_late(loan, case.today, zone) < 1):
+                yield "paid_already", "everything it asks for was paid"
+            elif loan.pending > 0:
+                yield "paid_already", "a payment was on its way"
+            elif asked is not None and paid_at is not None and paid_at >= asked.occurred_at:
+                yield "paid_already", "a payment came after what it speaks of"
+            else:
+                continue
+            return
+
+    def _statement(self, case: _Case, known: Known) -> Iterator[tuple[str, str]]:
+        """Its total, dates and days, as for a stage: of the loan, or of what is overdue."""
+        assert case.said is not None
+        loans = self._about(case, known)
+        left = without_facts(case.said, known.notices.get(case.said.notice_id), self.words)
+        plain = replace(case, reading=left)
+        yield from self._total(plain, loans)
+        yield from self._each_amount(plain, loans)
+        yield from self._dates_and_days(plain, loans)
+
+    def _not_due_to_a_person(self, case: _Case) -> Iterator[tuple[str, str]]:
+        """Whether anything was overdue long enough, then or when the case ended, for a person to take over."""
+        needed = referral_day(self.evidence.packs)
+        if needed is None:
+            return
+        borrower_id, zone = case.given.borrower_id, self._zone(case.known.zone)
+        ended_on = date.fromisoformat(case.given.key[:10])
+        midnight = datetime.combine(ended_on, time(), tzinfo=zone)
+        moments = (case.given.reserved_at, midnight, midnight + timedelta(days=1))
+        longest = max(
+            (
+                _days_late(loan, min(at, case.given.reserved_at).astimezone(zone).date(), zone)
+                for at in moments
+                for loan in self.history.fed_by(borrower_id, min(at, case.given.reserved_at)).loans.values()
+                if loan.status == "open"
+            ),
+            default=0,
+        )
+        if longest < needed:
+            yield "not_asked", f"a person takes over from day {needed} on, and it was day {longest}"
+
+    def _notices_twice(self, accepted: Sequence[_Case]) -> None:
+        """One event, one message: whoever gets it, on whatever channel. Another attempt only if one has failed."""
+        by_notice: dict[tuple[str, str], list[_Case]] = {}
+        for case in accepted:
+            if case.said is None:
+                continue
+            earlier_ones = by_notice.setdefault((case.given.borrower_id, case.said.notice_id), [])
+            if any(not _has_failed(earlier.given) for earlier in earlier_ones if earlier.given.ref != case.given.ref):
+                self._find("duplicates", case, f"what was asked for once was said twice: {case.said.message}")
+            else:
+                self.observed["occasions_tried_again"] += bool(earlier_ones)
+            earlier_ones.append(case)
+
+    def _cases_that_go_on(self, cases: Sequence[_Case]) -> None:
+        """Once somebody was told that a person takes over, no stage of that case is said any more."""
+        over: dict[tuple[str, int], datetime] = {}
+        for case in cases:
+            if case.said is not None and case.said.episode is not None:
+                key = case.given.borrower_id, case.said.episode
+                over[key] = min(case.given.reserved_at, over.get(key, case.given.reserved_at))
+        for case in cases:
+            at = over.get((case.given.borrower_id, case.episode)) if case.is_occasion and case.episode else None
+            if at is not None and case.given.reserved_at > at:
+                self._find("not_asked", case, "a case goes on that a person has taken over")
+
+    # ── Figures ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _total(self, case: _Case, scope: Sequence[Loan]) -> Iterator[tuple[str, str]]:
         if not case.reading.amounts:
@@ -762,13 +937,13 @@ class _Judge:
 
         They were fresh enough at the reservation if they are no more than the way from there too old.
         """
-        if case.answers is not None and not case.reading.amounts:
-            return
+        if (case.answers is not None and not case.reading.amounts) or not case.asks:
+            return  # the core said its figures itself
         at = case.given.at
         known = self.history.fed_by(case.given.borrower_id, at)
         oldest_allowed = self._limits(case.known.jurisdiction).balance_max_age
         complete_to = self.history.complete_to(at)
-        for loan in _scope(case, known) or tuple(known.loans.values()):
+        for loan in self._about(case, known) or tuple(known.loans.values()):
             fresh_to = loan.as_of if complete_to is None else max(loan.as_of, complete_to)
             self.checked["balance_ages"] += 1
             if at - fresh_to > oldest_allowed + HAND_OVER_WITHIN:
@@ -839,6 +1014,29 @@ class _Judge:
             leaks = leaks_in(line, known, seen)
             for what in leaks:
                 self.findings.append(Finding("pii_in_logs", f"{line.source}:{line.number}", _written_at(line), what))
+
+
+def _said(given: HandOver, occasion: re.Match[str] | None, reading: Reading, today: date) -> Said | None:
+    """The notice that a hand-over says; None for a stage and for a reply."""
+    message, tilde, notice_id = occasion["stage"].partition("~") if occasion is not None else ("", "", "")
+    if not tilde:
+        return None
+    latest = given.at + timedelta(seconds=given.ttl_seconds)
+    return Said(
+        notice_id,
+        message,
+        _party_in(occasion),
+        given.reserved_at,
+        latest,
+        today,
+        f"{given.subject}\n{given.body}",
+        reading,
+    )
+
+
+def _has_failed(given: HandOver) -> bool:
+    """Known not to have reached anybody."""
+    return bool(given.final) and "UNKNOWN" not in given.final.upper() and given.delivered_at is None
 
 
 # ── What a text is about ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -215,6 +215,17 @@ def limits_for(jurisdiction: str, packs: Mapping[str, Any], default_max_age: tim
     return Limits(tuple(hours), tuple(caps), max_age or default_max_age, reviewed=names[0] in _HOURS)
 
 
+def referral_day(packs: Mapping[str, Any]) -> int | None:
+    """From which day overdue a case goes to a person by itself, at the earliest; None where no strategy says so."""
+    days = []
+    for document in packs.values():
+        stages = document.get("stages") if isinstance(document, dict) else None
+        for stage in stages if isinstance(stages, list) else ():
+            if isinstance(stage, dict) and stage.get("kind") == "referral":
+                days.append(int(stage.get("offset_days", 0)))
+    return min(days, default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """One row of the lender's table of stops: what it stops, for how long by itself, and whose word it is."""

@@ -24,6 +24,9 @@ KINDS = (
     "preference",
     "contact_point",
     "strategy",
+    "not_asked",
+    "too_late",
+    "promotion",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -49,6 +52,8 @@ CHECKED = (
     "consent_checks",
     "wish_checks",
     "contact_points",
+    "notices",
+    "facts_stated",
     "wordings",
     "texts_to_opted_out_numbers",
     "inbound",

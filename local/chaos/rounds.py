@@ -24,7 +24,7 @@ from dunlin.domain.decide import decide
 from dunlin.entry import bootstrap
 
 from local.auditor import AuditReport, audit
-from local.behaviour import Behaviour, Text, enact
+from local.behaviour import Behaviour, Text, enact, read_by
 from local.chaos.forecast import Forecast, Pressed
 from local.chaos.mischief import QuietCore, make_mischief
 from local.chaos.storm import KINDS, Storm
@@ -196,7 +196,7 @@ class _Round:
     # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _reached(self, delivered: Delivered) -> list[Reply]:
-        actions = self._behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at)
+        actions = read_by(self._behaviour, delivered)
         return self._replies(enact(actions, self._core))
 
     def _recycled(self, stirred: Stirred) -> list[Reply]:

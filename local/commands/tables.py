@@ -111,11 +111,13 @@ def scoreboard(summary: Mapping[str, Any]) -> Table:
         else:
             looked_at = f"{figure(checked.get(promise.checked, 0))} {promise.unit}"
             table.add_row(promise.title, Text(figure(found), style=style), promise.said, looked_at)
-    ledger = summary["ledger"]
+    ledger, notices, letters = summary["ledger"], summary["notices"], summary["letters"]
     others = [
         ("Nothing is lost", summary["stuck"], "messages that nobody attends to", f"{summary['messages']['total']:,}"),
         ("The ledger holds", ledger["broken"], "broken chains", f"{ledger['entries']:,} entries"),
         ("Nothing is silent", summary["dead_letters"], "inputs and events given up", ""),
+        ("Every notice ends", notices["silent"], "notices nobody heard of again", f"{notices['asked']:,} notices"),
+        ("Every letter is asked for", letters["silent"], "letters nobody asked for", f"{letters['due']:,} letters"),
     ]
     for title, found, said, looked_at in others:
         table.add_row(title, Text(figure(found), style="bold red" if found else "green"), said, looked_at)

@@ -12,14 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
+from local.core import notices
 from local.core.accounts import ZERO, Account, LoanTerms
 from local.core.draws import whole
 from local.core.feed import CHECKPOINT_AFTER, CoreEvent, Document, Feed, FeedFaults, as_utc
 from local.core.ledger import CENT, Arrears, LoanLedger, Standing
+from local.core.notices import Notice, Promise
 
 LOOK_AHEAD = timedelta(days=45)
 STATEMENT_BEFORE = timedelta(days=25)
@@ -30,6 +33,8 @@ CHECK_NUMBERS_AFTER = timedelta(hours=1)
 PART = Decimal("0.40")
 
 NEAR = timedelta(days=15)
+#: When people at the lender, and their printers, are at work: after the night's run.
+OFFICE = time(10, 0)
 
 #: due: all that is overdue, or else the oldest unpaid instalment if its day is near; part: two fifths of that;
 #: current: all that is overdue and every instalment whose day is near; all: everything.
@@ -64,6 +69,7 @@ class _Loan:
     statement_days: set[date] = field(default_factory=set)
     changed_at: list[datetime] = field(default_factory=list)
     standings: list[Standing] = field(default_factory=list)
+    promise: Promise | None = None
 
     def local_date(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
@@ -87,10 +93,11 @@ class Core:
         self._agenda: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._planned = 0
         self._payments = 0
-        self._holds: dict[str, str] = {}
+        self._holds: dict[str, tuple[str, str]] = {}
         self._loans: dict[str, _Loan] = {}
         self._zones: dict[str, ZoneInfo] = {}
         self._profiles: dict[str, tuple[int, Account]] = {}
+        self._declined: set[str] = set()
         for account in accounts:
             self._open(account)
         self._plan(self._now, self._start)
@@ -163,20 +170,18 @@ class Core:
     ) -> str:
         """A hold placed at `at`, lifted at `lift_at` when given. Gives the hold's id."""
         hold_id = f"h-{len(self._holds) + 1:04d}"
-        self._holds[hold_id] = borrower_id
+        self._holds[hold_id] = borrower_id, kind
         hold: Document = {"hold_id": hold_id, "kind": kind, "source": source}
         if until is not None:
             hold["until"] = until.isoformat()
-        self._plan(at, lambda moment: self._record("hold.placed", moment, borrower_id, {"hold": hold}))
+        self._plan(at, lambda moment: self._place(borrower_id, hold, moment, until or lift_at))
         if lift_at is not None:
             self.schedule_lift(hold_id, lift_at, by=lifted_by)
         return hold_id
 
     def schedule_lift(self, hold_id: str, at: datetime, *, by: str = "core") -> None:
         """Lift a hold that was placed before; not everybody may lift every kind."""
-        borrower_id = self._holds[hold_id]
-        lifted: Document = {"hold": {"hold_id": hold_id, "by": by}}
-        self._plan(at, lambda moment: self._record("hold.lifted", moment, borrower_id, lifted))
+        self._plan(at, lambda moment: self._lift(hold_id, by, moment))
 
     def schedule_end(self, loan_id: str, status: LoanEnd, at: datetime) -> None:
         """The loan leaves us: sold, placed with an agency, or charged off."""
@@ -236,17 +241,21 @@ class Core:
     # ── How it happens ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self, account: Account) -> None:
-        zone = ZoneInfo(account.time_zone)
-        self._zones[account.borrower_id] = zone
-        minute = whole(self._seed, 0, 59, "morning", account.borrower_id)
+        self._zones[account.borrower_id] = ZoneInfo(account.time_zone)
         for terms in account.loans:
-            if terms.loan_id in self._loans:
-                raise ValueError(f"{terms.loan_id} is there twice")
-            loan = _Loan(account, terms, zone, LoanLedger(terms), time(5 + minute // 30, minute % 30 * 2))
-            self._loans[terms.loan_id] = loan
-            loan.ledger.charge_through(loan.local_date(self._now))
-            self._remember(loan, self._now)
-            self._plan_mornings(loan)
+            self._open_loan(account, terms)
+
+    def _open_loan(self, account: Account, terms: LoanTerms) -> _Loan:
+        if terms.loan_id in self._loans:
+            raise ValueError(f"{terms.loan_id} is there twice")
+        minute = whole(self._seed, 0, 59, "morning", account.borrower_id)
+        zone = self._zones[account.borrower_id]
+        loan = _Loan(account, terms, zone, LoanLedger(terms), time(5 + minute // 30, minute % 30 * 2))
+        self._loans[terms.loan_id] = loan
+        loan.ledger.charge_through(loan.local_date(self._now))
+        self._remember(loan, self._now)
+        self._plan_mornings(loan)
+        return loan
 
     def _plan_mornings(self, loan: _Loan) -> None:
         today = loan.local_date(self._now)
@@ -277,6 +286,7 @@ class Core:
                 self._tell_profile(account, 1, at)
                 if account.jurisdiction.startswith("US"):
                     self._plan(at + CHECK_NUMBERS_AFTER, self._checking_numbers(account.borrower_id))
+                self._plan_matters(account, at, len(told))
             if account.imported is None:
                 self._tell(loan, "loan.snapshot", at)
             else:
@@ -345,6 +355,7 @@ class Core:
             self._plan_morning(loan, day + timedelta(days=1))
         elif day in loan.statement_days:
             self._tell(loan, "loan.snapshot", at)
+            self._plan(self._office(loan, day), lambda moment: self._state(loan, day, moment))
 
     def _pay(
         self,
@@ -365,15 +376,14 @@ class Core:
             self._plan(at + later, lambda moment: self._settle(loan, payment_id, sum_paid, moment, applied=applied))
             return
         if kind == "backdated":
-            loan.ledger.apply(payment_id, sum_paid)
-            self._tell_payment(loan, "payment.backdated", payment_id, sum_paid, at, occurred_at=at - later)
-            if loan.ledger.status == "closed":
-                self._tell(loan, "loan.closed", at)
+            self._apply(loan, payment_id, sum_paid, at, paid_at=at - later)
             return
         self._apply(loan, payment_id, sum_paid, at)
         if kind in ("returned", "reversed"):
-            event_type = f"payment.{kind}"
-            self._plan(at + later, lambda moment: self._take_back(loan, payment_id, sum_paid, moment, event_type))
+            event_type, paid_on = f"payment.{kind}", loan.local_date(at)
+            self._plan(
+                at + later, lambda moment: self._take_back(loan, payment_id, sum_paid, moment, event_type, paid_on)
+            )
 
     def _sum_of(self, loan: _Loan, word: AmountWord, at: datetime) -> Decimal:
         standing = loan.ledger.standing()
@@ -394,25 +404,38 @@ class Core:
         return (owed * PART).quantize(CENT, ROUND_HALF_UP) if word == "part" else owed
 
     def _settle(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, *, applied: bool) -> None:
+        seen_at = next(item.received_at for item in loan.pending if item.payment_id == payment_id)
         loan.pending = [item for item in loan.pending if item.payment_id != payment_id]
         if applied and loan.ledger.status == "open":
             self._apply(loan, payment_id, amount, at)
         else:
             self._tell_payment(loan, "payment.returned", payment_id, amount, at)
+            seen_on = loan.local_date(datetime.fromisoformat(seen_at))
+            self._ask_about(loan, notices.debit_failed(amount, loan.terms.currency, seen_on), at)
 
-    def _apply(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime) -> None:
+    def _apply(
+        self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, *, paid_at: datetime | None = None
+    ) -> None:
+        """Apply a payment; one that counts from earlier is told as that."""
+        before = loan.ledger.standing()
         loan.ledger.apply(payment_id, amount)
-        self._tell_payment(loan, "payment.applied", payment_id, amount, at)
+        event_type = "payment.applied" if paid_at is None else "payment.backdated"
+        self._tell_payment(loan, event_type, payment_id, amount, at, occurred_at=paid_at)
         if loan.ledger.status == "closed":
             self._tell(loan, "loan.closed", at)
+        self._thank(loan, before, amount, paid_at or at, at)
 
-    def _take_back(self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, event_type: str) -> None:
+    def _take_back(
+        self, loan: _Loan, payment_id: str, amount: Decimal, at: datetime, event_type: str, paid_on: date
+    ) -> None:
         if loan.ledger.status not in ("open", "closed"):
             return
         loan.ledger.undo(payment_id)
         loan.ledger.charge_day(loan.local_date(at))
         self._tell_payment(loan, event_type, payment_id, amount, at)
         self._plan_morning(loan, loan.local_date(at) + timedelta(days=1))
+        if event_type == "payment.returned":  # what the lender took back itself was no debit
+            self._ask_about(loan, notices.debit_failed(amount, loan.terms.currency, paid_on), at)
 
     def _end(self, loan: _Loan, status: LoanEnd, at: datetime) -> None:
         if loan.ledger.status == "open":
@@ -424,11 +447,138 @@ class Core:
             loan.ledger.restructure(first_due_on, count)
             self._tell(loan, "loan.restructured", at)
             self._plan_mornings(loan)
+            if loan.ledger.status == "open":
+                self._ask_about(loan, notices.term_changed(loan.ledger.standing(), loan.terms.currency), at)
 
     def _waive(self, loan: _Loan, at: datetime) -> None:
         if loan.ledger.status == "open":
             loan.ledger.waive_charges()
             self._tell(loan, "loan.waived", at)
+
+    # ── What it asks to be said ──────────────────────────────────────────────────────────────────────────────────
+
+    def _ask(self, borrower_id: str, notice: Notice, at: datetime) -> None:
+        """Ask for a notice; of somebody whose loans have all left there is nothing more to say."""
+        theirs = (loan for loan in self._loans.values() if loan.account.borrower_id == borrower_id)
+        if any(loan.ledger.status == "open" for loan in theirs):
+            self._request(borrower_id, notice, at)
+
+    def _ask_about(self, loan: _Loan, notice: Notice, at: datetime) -> None:
+        """Ask for a notice about a loan that is still ours."""
+        if loan.ledger.status == "open":
+            self._request(loan.account.borrower_id, notice, at, loan.terms.loan_id)
+
+    def _request(self, borrower_id: str, notice: Notice, at: datetime, loan_id: str = "") -> None:
+        asked: Document = {"message": notice.message, "facts": dict(notice.facts)}
+        if loan_id:
+            asked["loan_id"] = loan_id
+        self._record("notice.requested", at, borrower_id, {"notice": asked})
+
+    def _thank(self, loan: _Loan, before: Standing, amount: Decimal, paid_at: datetime, at: datetime) -> None:
+        today, currency, after = loan.local_date(at), loan.terms.currency, loan.ledger.standing()
+        notice = notices.receipt(before, after, amount, currency, loan.local_date(paid_at), today)
+        if loan.promise is not None and after.arrears(today + timedelta(days=1)).total == 0:
+            kept, loan.promise = loan.promise, None
+            if after.status == "open" and amount >= kept.amount:
+                notice = notices.promised("promise_kept", replace(kept, amount=amount), currency)
+        self._request(loan.account.borrower_id, notice, at, loan.terms.loan_id)
+
+    def _state(self, loan: _Loan, day: date, at: datetime) -> None:
+        due_on = day + STATEMENT_BEFORE
+        notice = notices.statement_ready(loan.ledger.standing(), due_on, day, loan.terms.currency)
+        if notice is not None:
+            self._ask_about(loan, notice, at)
+
+    def _place(self, borrower_id: str, hold: Document, at: datetime, over_at: datetime | None) -> None:
+        self._record("hold.placed", at, borrower_id, {"hold": hold})
+        kind, today = str(hold["kind"]), at.astimezone(self._zones[borrower_id]).date()
+        if kind == "promise":
+            self._promise(borrower_id, at, over_at or at + notices.PROMISE_LASTS)
+            return
+        notice = notices.hold_placed(kind, _reference(hold["hold_id"]), today)
+        if notice is not None:
+            self._ask(borrower_id, notice, at)
+
+    def _lift(self, hold_id: str, by: str, at: datetime) -> None:
+        borrower_id, kind = self._holds[hold_id]
+        self._record("hold.lifted", at, borrower_id, {"hold": {"hold_id": hold_id, "by": by}})
+        notice = notices.hold_lifted(kind, _reference(hold_id), self._seed)
+        if notice is not None:
+            self._ask(borrower_id, notice, at)
+
+    def _promise(self, borrower_id: str, at: datetime, over_at: datetime) -> None:
+        """The first loan with something to pay is what the promise is about."""
+        for loan in self._loans.values():
+            amount = self._sum_of(loan, "due", at) if loan.account.borrower_id == borrower_id else ZERO
+            if amount > 0 and loan.ledger.status == "open":
+                promise = loan.promise = Promise(amount, loan.local_date(over_at))
+                self._ask_about(loan, notices.promised("promise_confirmed", promise, loan.terms.currency), at)
+                for days, message in ((0, "promise_day"), (1, "promise_broken")):
+                    moment = self._office(loan, promise.agreed_on + timedelta(days=days))
+                    if moment > at:
+                        self._plan(moment, partial(self._recall, loan, promise, message))
+                return
+
+    def _recall(self, loan: _Loan, promise: Promise, message: str, at: datetime) -> None:
+        """The day has come, or is over, and the money has not."""
+        if loan.promise is not promise:
+            return
+        if message == "promise_broken":
+            loan.promise = None
+            if loan.ledger.standing().arrears(loan.local_date(at)).total == 0:
+                return
+        if not loan.pending:
+            self._ask_about(loan, notices.promised(message, promise, loan.terms.currency), at)
+
+    def _plan_matters(self, account: Account, at: datetime, number: int) -> None:
+        zone = self._zones[account.borrower_id]
+        for matter in notices.matters_of(self._seed, account.borrower_id):
+            day = at.astimezone(zone).date() + timedelta(days=matter.day)
+            moment = datetime.combine(day, matter.at, tzinfo=zone)
+            if matter.name != "application":
+                self._plan(moment, partial(self._happens, account, matter))
+                continue
+            asked = notices.application_of(self._seed, account.borrower_id, number, account.loans[0].currency)
+            for days, step in notices.APPLICATION_STEPS:
+                self._plan(moment + timedelta(days=days), partial(self._proceed, account, asked, step))
+
+    def _happens(self, account: Account, matter: notices.Matter, at: datetime) -> None:
+        loan = self._loans[account.loans[0].loan_id]
+        today = loan.local_date(at)
+        notice = notices.matter_said(matter, account.borrower_id, loan.terms.currency, today, self._seed)
+        if matter.name == "offer":
+            self._ask(account.borrower_id, notice, at)
+        elif matter.name != "limit_raised" or loan.ledger.standing().arrears(today).total == 0:
+            self._ask_about(loan, notice, at)
+
+    def _proceed(self, account: Account, asked: notices.Application, step: str, at: datetime) -> None:
+        """The next step of an application; who is in arrears by then is declined, and a decline is the end of it."""
+        today = at.astimezone(self._zones[account.borrower_id]).date()
+        if asked.reference in self._declined:
+            return
+        if step == "disbursed":
+            self._disburse(account, asked, today, at)
+            return
+        late = any(self.days_past_due(terms.loan_id) for terms in account.loans)
+        reason = asked.declined or ("reason.payment_history" if late else "")
+        if step == "application_decided" and reason:
+            self._declined.add(asked.reference)
+        self._ask(account.borrower_id, notices.application_said(step, asked, today, reason), at)
+
+    def _disburse(self, account: Account, asked: notices.Application, today: date, at: datetime) -> None:
+        """The new loan, with a standing order for its instalments."""
+        if not any(self._loans[terms.loan_id].ledger.status == "open" for terms in account.loans):
+            return
+        loan = self._open_loan(account, notices.new_loan(account, asked, today, self._seed))
+        self._tell(loan, "loan.disbursed", at)
+        self._ask_about(loan, notices.disbursed(loan.ledger.standing(), asked, today), at)
+        for item in loan.terms.instalments:
+            self.schedule_payment(loan.terms.loan_id, "current", self._office(loan, item.due_on - timedelta(days=2)))
+
+    def _office(self, loan: _Loan, day: date) -> datetime:
+        return as_utc(datetime.combine(day, OFFICE, tzinfo=loan.zone)) + timedelta(minutes=loan.morning.minute)
+
+    # ── How it says it ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell_payment(
         self,
@@ -493,3 +643,8 @@ class Core:
 
     def _loan(self, loan_id: str) -> _Loan:
         return self._loans[loan_id]
+
+
+def _reference(hold_id: object) -> str:
+    """What a borrower is told to ask for."""
+    return f"C-{str(hold_id).removeprefix('h-')}"

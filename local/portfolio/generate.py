@@ -27,8 +27,10 @@ from local.portfolio.people import (
 DEFAULT_START = date(2026, 2, 2)
 #: Below this nobody can come to the end of an escalation; the portfolio is generated all the same.
 FULL_ESCALATION_DAYS = 75
-ALL_PURPOSES = ("servicing", "collection", "mandatory", "reply")
+ALL_PURPOSES = ("servicing", "collection", "mandatory", "reply", "service", "marketing")
 CONSENTS = ("servicing", "collection")
+#: The share of people who agreed to hear of offers.
+WANTS_OFFERS = 0.5
 PRINCIPALS = {"CNY": (600, 4200), "USD": (90, 640), "GBP": (70, 520)}
 MONTHLY_RATE = Decimal("0.012")
 LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.00")}
@@ -173,7 +175,7 @@ class _Generator:
             phone=phone,
             email=email_of(residence, party_id) if email else None,
             may_hear=ALL_PURPOSES,
-            consents=CONSENTS,
+            consents=CONSENTS + (("marketing",) if draw(self._seed, "wants offers", party_id) < WANTS_OFFERS else ()),
             phone_verified_at=self._verified_at,
             email_verified_at=self._verified_at,
         )

@@ -63,7 +63,7 @@ PAID_COLUMNS = tuple(f"pay_amt{n}" for n in range(6, 0, -1))
 ENDING_COLUMN = "default_payment_next_month"
 COLUMNS = ("id", "limit_bal", *STATUS_COLUMNS, *BILL_COLUMNS, *PAID_COLUMNS, ENDING_COLUMN)
 
-_HEARS = frozenset({Purpose.SERVICING, Purpose.COLLECTION, Purpose.MANDATORY, Purpose.REPLY})
+_HEARS = frozenset(Purpose) - {Purpose.MARKETING}
 _CONSENTS = (Consent(Purpose.COLLECTION), Consent(Purpose.SERVICING))
 #: Assumed: numbers and addresses were verified when the accounts were opened, before the data begins.
 _VERIFIED_AT = datetime(2005, 1, 1, tzinfo=UTC)

@@ -224,7 +224,7 @@ def _colours(stages: Sequence[str]) -> dict[str, int]:
     last_cool, last_warm = 3, 7
     for stage in stages:
         place = words.stage_order(stage)[0]
-        if place == 99:
+        if place == 99 or place < 3:  # an application, the account: events
             colours[stage] = _PALETTE - 1
         elif place >= 6:
             colours[stage] = next(warm, last_warm)

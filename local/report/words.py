@@ -14,6 +14,7 @@ NOT_SENT: dict[str, tuple[str, str]] = {
     "quiet_hours": ("Quiet hours, until it was too late", "borrower"),
     "cap": ("Enough contacts already", "borrower"),
     "hold": ("A hold was in force", "borrower"),
+    "forbidden": ("Never said to somebody in this position", "borrower"),
     "holdout": ("Left out, so that what it does can be measured", "ours"),
     "not_a_party": ("Not a party to the loan", "borrower"),
     "paid": ("Paid in the meantime", "facts"),
@@ -65,6 +66,7 @@ AFTER_SENDING: dict[str, str] = {
 GOOD: dict[str, str] = {
     "stage_due": "Its day had come",
     "reply_due": "An answer was due",
+    "notice_due": "The core asked for it",
     "accepted": "Accepted by the provider",
     "delivered": "Delivered",
 }
@@ -128,6 +130,9 @@ PROMISES = (
     Promise("preference", "Wishes are kept", "texts in hours or on channels not wanted", "wish_checks", "texts"),
     Promise("contact_point", "Sure of the person", "texts to numbers lost or not confirmed", "contact_points", "texts"),
     Promise("content", "Decent words", "texts with forbidden or missing words", "wordings", "texts"),
+    Promise("not_asked", "Only what was asked for", "notices without an event behind them", "notices", "notices"),
+    Promise("too_late", "In time or not at all", "notices after their time", "notices", "notices"),
+    Promise("promotion", "No unwanted offers", "offers without consent, or to who owes", "notices", "notices"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )
 

@@ -146,6 +146,32 @@ def law_of(jurisdiction: str) -> Law | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the lender declared of a message that is said because something happened."""
+
+    purpose: str
+    within: timedelta
+    asks_for_money: bool
+    statement: bool
+    letter: str
+
+
+@lru_cache(maxsize=1)
+def declared() -> Mapping[str, Declared]:
+    """The messages of the core's, and of a case that goes to a person, by name."""
+    found: dict[str, Declared] = {}
+    for path in sorted((CONTENT_DIR / "messages").glob("*.yaml")):
+        for name, row in yaml.safe_load(path.read_text(encoding="utf-8"))["messages"].items():
+            if row["trigger"] in ("event", "case"):
+                purpose = "service" if row["purpose"] == "reply" else row["purpose"]
+                statement = bool(row.get("statement"))
+                asks = statement or purpose in ("servicing", "collection")
+                within = timedelta(hours=row.get("within_hours", 24))
+                found[name] = Declared(purpose, within, asks, statement, row.get("letter", ""))
+    return found
+
+
 # ── what was felt ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -218,6 +244,9 @@ class Checker:
         self._calls: dict[str, list[HandedOver]] = defaultdict(list)
         self._occasions: dict[tuple[object, ...], list[str]] = defaultdict(list)
         self.felt: list[Felt] = []
+        self._asked: dict[str, Document] = {}
+        self._paid_at: dict[tuple[str, str], datetime] = {}
+        self._announced: Counter[str] = Counter()
 
     @property
     def _now(self) -> datetime:
@@ -255,6 +284,15 @@ class Checker:
         if borrower_id in self.profiles:
             self._doubted[borrower_id] = self._now
             self._counted["fact refused"] += 1
+
+    def announced(self, kind: str, event_id: str) -> None:
+        """A letter was asked for on the bus: once at least, and only one that somebody has to get."""
+        self.note(f"announced {kind} {event_id}")
+        self._counted[f"announced {kind}"] += 1
+        self._announced[event_id] += 1
+        asked = self._asked.get(event_id)
+        if asked is None or not declared()[asked["notice"]["message"]].letter:
+            self._wrong("only what was asked for", f"{kind} {event_id} that nobody needs")
 
     def feed_advanced(self, complete_to: datetime) -> None:
         if self._complete_to is None or complete_to > self._complete_to:
@@ -316,8 +354,13 @@ class Checker:
             known = self.profiles.get(borrower_id)
             if known is None or document["borrower"]["sequence"] > known["sequence"]:
                 self.profiles[borrower_id] = document["borrower"]
+        elif document["type"] == "notice.requested":
+            self._asked[str(document["event_id"])] = document
         elif "loan" in document:
             loan = document["loan"]
+            if "payment" in document and document["type"] not in ("payment.returned", "payment.reversed"):
+                at, key = datetime.fromisoformat(document["occurred_at"]), (borrower_id, str(loan["loan_id"]))
+                self._paid_at[key] = max(at, self._paid_at.get(key, at))
             known = self.loans[borrower_id].get(loan["loan_id"])
             if known is None or loan["sequence"] > known["sequence"]:
                 self.loans[borrower_id][loan["loan_id"]] = loan
@@ -349,7 +392,7 @@ class Checker:
             self._open[message.ref] = message
         if before is None:
             self._asked_under[message.ref] = message.content_version
-            self._counted[f"asked for {message.stage}"] += 1
+            self._counted[f"asked for {message.said}"] += 1
         if before is None or before.state is not message.state:
             self.note(f"{message.ref} {message.state} {message.reason} ({function})")
             self._counted[f"{message.state}"] += 1
@@ -388,7 +431,7 @@ class Checker:
         return last if last is not None and last.asks == "stop" else None
 
     def _reserved(self, message: Message) -> None:
-        self._counted[f"reserved {message.stage}"] += 1
+        self._counted[f"reserved {message.said}"] += 1
         if _RELEASES.index(message.content_version) < _RELEASES.index(self._asked_under[message.ref]):
             self._wrong("never under another release", f"{message.ref} in the words of an older one")
         if message.locale == "en-US":
@@ -411,7 +454,78 @@ class Checker:
             self._wrong("only a party", f"{message.ref} says {message.purpose} to a {party['role']}")
         self._not_held(message)
         self._not_deaf(message)
-        self._owed(message)
+        if message.notice_id:
+            self._notice(message)
+        else:
+            self._owed(message)
+
+    # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _notice(self, message: Message) -> None:
+        """What the core asked for, of this borrower, lately, with its facts; and not after the money came."""
+        rule = declared().get(message.said)
+        asked = self._asked.get(message.notice_id)
+        if self._law(message.borrower_id) is None:
+            self._wrong("reviewed", f"{message.ref} where nobody reviewed a pack")
+        if rule is None:
+            self._wrong("only what was asked for", f"{message.ref} is no declared message")
+            return
+        if str(message.purpose) != rule.purpose:
+            self._wrong("only what was asked for", f"{message.ref} is said as {message.purpose}")
+        if message.said == "referral":
+            self._taken_over(message)
+        elif asked is None or asked["borrower_id"] != message.borrower_id:
+            self._wrong("only what was asked for", f"{message.ref}: nobody asked for it")
+        elif asked["notice"]["message"] != message.said:
+            self._wrong("only what was asked for", f"{message.ref}: another message was asked for")
+        else:
+            self._as_asked(message, asked, rule)
+
+    def _as_asked(self, message: Message, asked: Document, rule: Declared) -> None:
+        notice = asked["notice"]
+        if self._now >= datetime.fromisoformat(asked["occurred_at"]) + rule.within:
+            self._wrong("in time", f"{message.ref}: asked for at {asked['occurred_at']}")
+        wanted = {
+            Decimal(value.split()[0]) for value in notice["facts"].values() if re.fullmatch(r"[\d.]+ [A-Z]{3}", value)
+        }
+        written = {Decimal(found.replace(",", "")) for found in re.findall(r"\d[\d,]*\.\d{2}(?!\d)", message.body)}
+        if written != wanted:
+            self._wrong("accurate", f"{message.ref} carries other figures than the core's")
+        if not rule.asks_for_money:
+            return
+        loan = self.loans[message.borrower_id].get(notice.get("loan_id", ""))
+        if loan is None or not self._is_late(message, loan):
+            self._wrong("already paid", f"{message.ref}: nothing of it is overdue")
+            return
+        paid_at = self._paid_at.get((message.borrower_id, loan["loan_id"]))
+        if paid_at is not None and paid_at >= datetime.fromisoformat(asked["occurred_at"]):
+            self._wrong("already paid", f"{message.ref}: a payment came at {paid_at}")
+
+    def _taken_over(self, message: Message) -> None:
+        """A case has ended with a person, and what is overdue is said in full."""
+        case = self._memory.borrowers[message.borrower_id].case
+        number = int(message.notice_id.removeprefix("case-"))
+        if case is None or case.episode < number or (case.episode == number and case.ended_at is None):
+            self._wrong("only what was asked for", f"{message.ref}: the case is still ours")
+        known = self.loans[message.borrower_id]
+        loans = [known[loan_id] for loan_id in message.loan_ids if loan_id in known]
+        if not loans or not all(self._is_late(message, loan) for loan in loans):
+            self._wrong("already paid", f"{message.ref}: not all of it is overdue")
+            return
+        today = self._now.astimezone(ZoneInfo(self.profiles[message.borrower_id]["time_zone"])).date()
+        firsts = [date.fromisoformat(loan["instalments"][0]["due_on"]) for loan in loans]
+        days = [self._days(message.borrower_id, loan, first, today) for loan, first in zip(loans, firsts, strict=True)]
+        self._figures(message, loans, max(days))
+
+    def _is_late(self, message: Message, loan: Document) -> bool:
+        """Still ours, still owed, overdue, no money on its way, and figures that are young enough."""
+        law = self._law(message.borrower_id)
+        if law is None or not _is_owed(loan) or loan.get("pending"):
+            return False
+        self._fresh(message, loan, law)
+        today = self._now.astimezone(ZoneInfo(self.profiles[message.borrower_id]["time_zone"])).date()
+        first = date.fromisoformat(loan["instalments"][0]["due_on"])
+        return self._days(message.borrower_id, loan, first, today) >= 1
 
     def _party(self, message: Message) -> Document | None:
         profile = self.profiles.get(message.borrower_id)
@@ -486,13 +600,7 @@ class Checker:
                 return
             if loan.get("pending"):
                 self._wrong("already paid", f"{message.ref}: money for {loan['loan_id']} is on its way")
-            as_of = datetime.fromisoformat(loan["as_of"])
-            doubted_at = self._doubted.get(message.borrower_id)
-            if doubted_at is not None and as_of <= doubted_at:
-                self._wrong("stale figures", f"{message.ref}: a fact was refused since")
-            known_to = max(as_of, self._complete_to or as_of)
-            if self._now - known_to > law.max_age:
-                self._wrong("stale figures", f"{message.ref}: {loan['loan_id']} is {self._now - known_to} old")
+            self._fresh(message, loan, law)
             first = date.fromisoformat(loan["instalments"][0]["due_on"])
             if message.due_on is not None and not message.episode and first != message.due_on:
                 self._wrong("already paid", f"{message.ref}: {loan['loan_id']} is due on {first} now")
@@ -500,6 +608,15 @@ class Checker:
         if message.episode and days < 1:
             self._wrong("already paid", f"{message.ref}: nothing is overdue")
         self._figures(message, loans, days)
+
+    def _fresh(self, message: Message, loan: Document, law: Law) -> None:
+        as_of = datetime.fromisoformat(loan["as_of"])
+        doubted_at = self._doubted.get(message.borrower_id)
+        if doubted_at is not None and as_of <= doubted_at:
+            self._wrong("stale figures", f"{message.ref}: a fact was refused since")
+        known_to = max(as_of, self._complete_to or as_of)
+        if self._now - known_to > law.max_age:
+            self._wrong("stale figures", f"{message.ref}: {loan['loan_id']} is {self._now - known_to} old")
 
     def _days(self, borrower_id: str, loan: Document, first: date, today: date) -> int:
         if "days_past_due" not in loan:
@@ -573,6 +690,8 @@ class Checker:
         occasion: tuple[object, ...] = (message.borrower_id, message.party_id, *said)
         if message.in_reply_to:
             occasion = (message.in_reply_to, message.stage)
+        if message.notice_id:
+            occasion = (message.borrower_id, message.notice_id)  # whoever is told, and whatever day it is there
         for ref in self._occasions[occasion]:
             other = self.messages[ref]
             failed = other.state is MessageState.FAILED
@@ -589,7 +708,8 @@ class Checker:
 
     def _held_hours(self, felt: Felt, lasts: timedelta, address: str) -> None:
         country = str(self.profiles[felt.borrower_id]["jurisdiction"]).partition("-")[0]
-        limits = [_LEGAL_HOURS.get(country, _OWN_HOURS)]
+        # What only tells is bound by no law of hours.
+        limits = [_LEGAL_HOURS.get(country, _OWN_HOURS)] if felt.purpose != "service" else []
         if felt.purpose in ("servicing", "collection"):
             limits.append(_OWN_HOURS)
         for zone in self.zones(felt.borrower_id, address):
@@ -674,6 +794,7 @@ class Checker:
     def at_end(self, executions: Mapping[tuple[str, int, int], Any]) -> None:
         """Everybody has paid, and time has passed: everything has ended, with a reason."""
         self.at_rest(executions)
+        self._every_notice_ended()
         for message in self._memory.messages.values():
             if not message.is_terminal or message.settled_at is None:
                 self._wrong("everything ends", f"{message.ref} is {message.state}")
@@ -690,6 +811,18 @@ class Checker:
             if execution is not None and execution.status == "RUNNING":
                 self._wrong("everything ends", f"the execution of {borrower.borrower_id} is still running")
         self.check()
+
+    def _every_notice_ended(self) -> None:
+        """Each has a message, said or not said with a reason; each letter was asked for. Where nobody reviewed a pack
+        nothing is decided, and what was asked for waits for the borrower to move on."""
+        said = {(message.borrower_id, message.notice_id) for message in self._memory.messages.values()}
+        for event_id, asked in self._asked.items():
+            borrower_id, name = str(asked["borrower_id"]), asked["notice"]["message"]
+            self._counted[f"notice {name}"] += 1
+            if (borrower_id, event_id) not in said and self._law(borrower_id) is not None:
+                self._wrong("everything ends", f"{name} {event_id} of {borrower_id} is neither said nor given up")
+            if declared()[name].letter and not self._announced[event_id]:
+                self._wrong("everything ends", f"the letter of {event_id} was never asked for")
 
 
 def _is_owed(loan: Document) -> bool:

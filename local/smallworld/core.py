@@ -91,6 +91,15 @@ class SmallCore:
             ]
         return document
 
+    def ask(
+        self, borrower_id: str, now: datetime, message: str, loan: SmallLoan | None = None, **facts: str
+    ) -> Document:
+        """Something the borrower is to be told, in the words of `message`."""
+        notice: Document = {"message": message, "facts": facts}
+        if loan is not None:
+            notice["loan_id"] = loan.loan_id
+        return self.event("notice.requested", borrower_id, now, notice=notice)
+
     def told(self, type_: str, loan: SmallLoan, now: datetime, **carried: Any) -> Document:
         return self.event(type_, loan.borrower_id, now, loan=self.snapshot(loan, now), **carried)
 

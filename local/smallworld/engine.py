@@ -444,6 +444,8 @@ class World:
     # ── what an effect sets in motion ────────────────────────────────────────────────────────────────────────────────
 
     def _took_effect(self, function: str, port: str, method: str, args: tuple[Any, ...]) -> None:
+        if port == "announcements":
+            self.checker.announced(*args[:2])
         if port == "store" and method == "commit":
             change: Change = args[0]
             self._effects += 1

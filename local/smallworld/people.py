@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from local.smallworld.engine import DAY, World
 
-HEARS_ALL = ["servicing", "collection", "mandatory", "reply"]
+HEARS_ALL = ["servicing", "collection", "mandatory", "reply", "service"]
 NEW_YORK_PHONE = "+12125550123"
 SHARED_PHONE = "+12125550144"
 SEATTLE_PHONE = "+12065550117"
@@ -89,6 +89,31 @@ def lend(
     world.tell(
         world.core.lend(borrower_id, world.now, due_on, instalments=instalments, amount=amount, counts_days=counts)
     )
+
+
+#: What the small core asks to be said: thanks, a word about a promise, and one that a letter goes with.
+NOTICES = ("payment_received", "promise_broken", "application_declined")
+
+
+def ask(world: World, borrower_id: str, message: str, **how: Any) -> None:
+    """The core asks for a notice; what asks for money is about the borrower's first loan that is still owed."""
+    zone = ZoneInfo(str(world.core.profiles[borrower_id]["time_zone"]))
+    today = world.now.astimezone(zone).date()
+    loans = [loan for loan in world.loans() if loan.borrower_id == borrower_id]
+    owed = [loan for loan in loans if loan.is_owed]
+    loan = next(iter(owed or loans), None)
+    match message:
+        case "application_declined":
+            told = world.core.ask(borrower_id, world.now, message, reference="A-17", reason="reason.income")
+        case _ if loan is None:
+            return
+        case "promise_broken":
+            facts = {"amount": f"77.70 {loan.currency}", "agreed_on": str(today - DAY)}
+            told = world.core.ask(borrower_id, world.now, message, loan, **facts)
+        case _:
+            facts = {"amount": f"88.80 {loan.currency}", "event_on": str(today)}
+            told = world.core.ask(borrower_id, world.now, message, loan, **facts)
+    world.tell(told, **how)
 
 
 def daily(world: World, days: int) -> None:

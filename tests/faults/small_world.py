@@ -24,6 +24,7 @@ from local.auditor import audit
 from local.commands.run import CHINESE_LINE, line_of, sender_names
 from local.core.accounts import Account, LoanTerms, PartyTerms, PastContact, ScheduledInstalment
 from local.core.core import Core
+from local.core.notices import Notice
 from local.embedded import CallInfo, Fault
 from local.evidence import open_folder, write_evidence
 from local.portfolio.people import CN, CURRENCIES, GB, LOCALES, TIME_ZONES, US_MA, US_NY, email_of, name_of, phone_of
@@ -108,7 +109,7 @@ def _account(who: Who) -> Account:
                 locale=LOCALES[who.jurisdiction],
                 phone=_phone(who),
                 email=email_of(who.jurisdiction, party_id) if who.email else None,
-                may_hear=("servicing", "collection", "mandatory", "reply"),
+                may_hear=("servicing", "collection", "mandatory", "reply", "service"),
                 consents=("servicing", "collection"),
             ),
         ),
@@ -163,6 +164,12 @@ class _Core(Core):
     def _checkpoint(self, mark: datetime, at: datetime) -> None:
         if at < SILENT_FROM:
             super()._checkpoint(mark, at)
+
+    def _plan_matters(self, account: Account, at: datetime, number: int) -> None:
+        """One application that is declined, with its letter; nothing else than payments comes up."""
+        if account.borrower_id == "b-outside":
+            declined = Notice("application_declined", {"reference": f"A-{number}", "reason": "reason.policy"})
+            self._plan(at + timedelta(hours=13), lambda moment: self._ask(account.borrower_id, declined, moment))
 
 
 class Drama:

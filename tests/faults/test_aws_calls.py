@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from local.behaviour import Behaviour, enact
+from local.behaviour import Behaviour, enact, read_by
 from local.commands.run import CHINESE_LINE, line_of
 from local.core.core import Core
 from local.portfolio.generate import generate
@@ -59,8 +59,11 @@ def test_without_faults_nothing_is_wrong_and_every_function_is_heard_of() -> Non
     assert functions == {
         path.parent.name.title().replace("_", "") + "Function" for path in ROOT.glob("functions/*/app.py")
     }
-    stages = Counter(stage for _, stage in without.outcome.said)
+    assert ("EvaluateStagesFunction", "events.PutEvents") in {(s.function, s.operation) for s in without.recorded.sites}
+    stages = Counter(stage.partition("~")[0] for _, stage in without.outcome.said)
     assert set(stages) >= {
+        "loan_closed",
+        "application_declined",
         "reminder_1",
         "due_today",
         "tier_1",
@@ -157,7 +160,7 @@ def _calls_of_the_demo() -> set[tuple[str, str]]:
     injector = Injector()
 
     def reached(delivered: Delivered) -> list[Reply]:
-        actions = behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at)
+        actions = read_by(behaviour, delivered)
         return [(text.from_address, text.text, text.at, str(text.meaning)) for text in enact(actions, core)]
 
     with (

@@ -22,7 +22,7 @@ from dunlin.domain.words import PauseScope, Purpose
 
 from local.smallworld.engine import DAY, FUNCTIONS, HOUR, World
 from local.smallworld.gate import Call, Fault
-from local.smallworld.people import NEW_YORK_PHONE, PROFILES, SHANGHAI_PHONE, lend, pay_everything, settle
+from local.smallworld.people import NEW_YORK_PHONE, PROFILES, SHANGHAI_PHONE, ask, lend, pay_everything, settle
 from local.smallworld.provider import Answer, Fate
 
 #: A Monday morning in New York.
@@ -32,11 +32,12 @@ PEOPLE = ("b-ny", "b-sh")
 
 def script(world: World) -> None:
     """A week in which every function has something to do: reminders, a tier, a throttled text, a refused one, a STOP,
-    a START, a call made elsewhere, a pause, a payment, a hold, a case that is cured."""
+    a START, a call made elsewhere, a pause, a payment, a hold, a case that is cured; thanks, and a letter."""
     for borrower in PEOPLE:
         world.tell(world.core.profile(borrower, world.now, **PROFILES[borrower]))
     lend(world, "b-ny", -4, instalments=1)
     lend(world, "b-sh", 0, instalments=1)
+    ask(world, "b-sh", "application_declined")
     world.provider.next_answers = [Answer.THROTTLED]
     world.provider.next_fates = [Fate.DELIVERED, Fate.EARLY, Fate.FAILED]
     world.advance(2 * HOUR)
@@ -45,6 +46,7 @@ def script(world: World) -> None:
     world.advance(HOUR)
     world.dial("b-sh", "call", Purpose.SERVICING, made=False)
     world.text(SHANGHAI_PHONE, "START")
+    ask(world, "b-ny", "payment_received")
     world.pause(PauseScope.TEMPLATE, "tier_2", 5 * DAY)
     world.resume()
     hold_id, placed = world.core.hold("b-sh", world.now, "promise", world.now + DAY)
@@ -114,7 +116,16 @@ def test_the_history_visits_every_function_and_every_port() -> None:
     made = Counter(call.function for call in calls())
     assert set(made) == set(FUNCTIONS)
     ports = {(call.port, call.method) for call in calls()}
-    assert {port for port, _ in ports} == {"store", "controls", "sender", "executions", "wakes", "ears", "intake"}
+    assert {port for port, _ in ports} == {
+        "store",
+        "controls",
+        "sender",
+        "executions",
+        "announcements",
+        "wakes",
+        "ears",
+        "intake",
+    }
     assert {method for port, method in ports if port == "executions"} >= {"start", "ring"}
 
 

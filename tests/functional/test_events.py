@@ -103,6 +103,13 @@ def answered(borrower_id: str, request_id: str, outcome: str) -> Hook:
     return check
 
 
+def waits_to_be_told(borrower_id: str, *messages: str) -> Hook:
+    def check(stack: Stack) -> None:
+        assert tuple(notice["message"] for notice in stack.borrower(borrower_id)["notices"]) == messages
+
+    return check
+
+
 def heard(text: str) -> Hook:
     def check(stack: Stack) -> None:
         assert text in stack.written()
@@ -158,6 +165,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "erasure_requested"): Batch(then=answered("b-erased", "r-1", "granted")),
     ("ingest_events", "erasure_refused"): Batch(then=answered("b-known", "r-2", "refused")),
     ("ingest_events", "erasure_without_a_request"): Batch(refused=("erasure.request_id",)),
+    ("ingest_events", "notice_requested"): Batch(then=waits_to_be_told("b-known", "payment_received")),
+    ("ingest_events", "notice_with_a_wrong_fact"): Batch(refused=("notice.facts.amount",)),
     ("ingest_events", "preference_without_a_point"): Batch(refused=("preference",)),
     ("ingest_events", "consent_without_words"): Batch(refused=("consent",)),
     ("ingest_events", "contact_point_confirmed_of_nobody"): Batch(refused=("borrower_id",)),

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from dunlin.domain import permit
+from dunlin.domain import decide, notices, permit, review
+from dunlin.domain.borrower import Borrower
+from dunlin.domain.message import Figure
 from dunlin.domain.policy import Conditions
 from dunlin.services import policies, send
+from dunlin.services.evaluate import Evaluate
 from dunlin.services.ports import Change, NotAccepted, Unsettled
 from dunlin.testing import MemoryStore
 
 from local.smallworld.checker import PromiseBroken
-from local.smallworld.engine import DAY, HOUR, World
-from local.smallworld.people import NEW_YORK_PHONE, PROFILES, daily, lend
+from local.smallworld.engine import DAY, HOUR, MINUTE, World
+from local.smallworld.people import NEW_YORK_PHONE, PROFILES, ask, come_to_an_end, daily, lend
 from local.smallworld.provider import Answer, Fate
 
 MORNING = datetime(2026, 6, 1, 13, 30, tzinfo=UTC)
@@ -90,6 +95,53 @@ def deafness(world: World) -> None:
     daily(world, 3)
 
 
+def a_promise_and_a_payment(world: World) -> None:
+    lend(world, "b-ny", -5)
+    world.advance(5 * MINUTE)
+    ask(world, "b-ny", "promise_broken")
+    loan = world.loans()[0]
+    world.gate.races.append(
+        (
+            "render_message",
+            "store",
+            "commit",
+            lambda: world.tell_now(world.core.pay(loan, world.now + MINUTE, instalments=1, share=Decimal("0.5"))),
+        )
+    )
+    daily(world, 1)
+
+
+def thanks(world: World) -> None:
+    lend(world, "b-ny", 9)
+    world.advance(5 * MINUTE)
+    ask(world, "b-ny", "payment_received")
+    world.advance(HOUR)
+
+
+def thanks_too_late(world: World) -> None:
+    lend(world, "b-ny", 9)
+    world.advance(5 * MINUTE)
+    ask(world, "b-ny", "payment_received", delay=30 * HOUR)
+    daily(world, 2)
+
+
+def thanks_to_somebody_who_moves(world: World) -> None:
+    """At half past eleven in the evening in New York, where it is tomorrow in London."""
+    lend(world, "b-ny", 9)
+    world.advance(5 * MINUTE)
+    ask(world, "b-ny", "payment_received")
+    world.advance(HOUR)
+    moved = PROFILES["b-ny"] | {"jurisdiction": "GB", "time_zone": "Europe/London"}
+    world.tell(world.core.profile("b-ny", world.now, **moved))
+    world.advance(HOUR)
+
+
+def a_letter(world: World) -> None:
+    ask(world, "b-ny", "application_declined")
+    world.outage("announcements", 3 * HOUR)
+    come_to_an_end(world, unpaid_days=8)
+
+
 # ── guards ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -144,6 +196,55 @@ def _conditions(patch: Patch, change: Callable[[Conditions], Conditions]) -> Non
     patch.setattr(policies, "conditions_of", lambda *args, **kwargs: change(conditions_of(*args, **kwargs)))
 
 
+def without_a_look_at_the_money(patch: Patch) -> None:
+    patch.setattr(review, "overtaken", lambda *_: None)
+
+
+def without_a_limit_of_time(patch: Patch) -> None:
+    rules_for = policies.Policies.rules_for
+
+    def patient(self: policies.Policies, borrower: Borrower, now: datetime) -> policies.Rules | None:
+        rules = rules_for(self, borrower, now)
+        if rules is None:
+            return None
+        notices = {name: replace(rule, within=20 * DAY) for name, rule in rules.policy.notices.items()}
+        return replace(rules, policy=replace(rules.policy, notices=notices))
+
+    patch.setattr(policies.Policies, "rules_for", patient)
+
+
+def with_figures_of_another(patch: Patch) -> None:
+    patch.setattr(
+        review,
+        "facts_for",
+        lambda *_: (Figure("amount", "99.99 USD"), Figure("event_on", "2026-06-01"), Figure("tail", "4021")),
+    )
+
+
+def with_days_of_the_place(patch: Patch) -> None:
+    """As it once was: who moved had another day, another key, and heard it again."""
+    here: list[str] = ["America/New_York"]
+    noticed = notices.tell_notices
+
+    def told(borrower: Borrower, *rest: Any) -> None:
+        here[0] = borrower.zone
+        noticed(borrower, *rest)
+
+    patch.setattr(decide, "tell_notices", told)
+    patch.setattr(notices, "happened_on", lambda notice: notice.occurred_at.astimezone(ZoneInfo(here[0])).date())
+
+
+def without_letters(patch: Patch) -> None:
+    def forgets(self: Evaluate, borrower: Borrower, now: datetime) -> None:
+        self._store.commit(Change(borrower=replace(borrower, letters=()), quiet=True))
+
+    patch.setattr(Evaluate, "_ask_for_letters", forgets)
+
+
+def with_notices_forgotten(patch: Patch) -> None:
+    patch.setattr(decide, "tell_notices", lambda *_: None)
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """A guard that is gone, a history in which it would have been needed, and the promise that breaks."""
@@ -163,6 +264,14 @@ REMOVED = [
     Removed(with_resending, a_lost_answer, "never twice"),
     Removed(without_freshness, a_quiet_feed, "stale figures"),
     Removed(without_ears, deafness, "deaf"),
+    Removed(without_a_look_at_the_money, a_promise_and_a_payment, "already paid"),
+    Removed(without_a_limit_of_time, thanks_too_late, "in time"),
+    Removed(with_figures_of_another, thanks, "accurate"),
+    Removed(
+        with_days_of_the_place, thanks_to_somebody_who_moves, "never twice", datetime(2026, 6, 2, 3, 20, tzinfo=UTC)
+    ),
+    Removed(without_letters, a_letter, "everything ends"),
+    Removed(with_notices_forgotten, a_letter, "everything ends"),
 ]
 
 

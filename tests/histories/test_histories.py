@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from local.smallworld.core import SmallLoan
 from local.smallworld.engine import DAY, FUNCTIONS, HOUR, MINUTE, RELEASES, World
 from local.smallworld.gate import Fault
-from local.smallworld.people import NEW_PHONES, PROFILES, come_to_an_end, daily, lend, party, settle
+from local.smallworld.people import NEW_PHONES, NOTICES, PROFILES, ask, come_to_an_end, daily, lend, party, settle
 from local.smallworld.provider import Answer, Fate
 
 #: Days around which clocks change in New York (both ways), the leap day, the turn of the year, and one without any.
@@ -42,7 +42,7 @@ STEPS = {
 }
 KINDS = ("dispute", "promise", "bankruptcy", "hardship", "cease_request", "wrong_number")
 TEXTS = ("STOP", "stop", "START", "HELP", "I will pay on Friday", "退订", "T")
-PORTS = ("store", "sender", "controls", "executions", "wakes", "ears")
+PORTS = ("store", "sender", "controls", "executions", "wakes", "ears", "announcements")
 
 QUICK = 40
 
@@ -70,6 +70,8 @@ class Histories(RuleBasedStateMachine):
         self.world.storm(stormy)
         for borrower, days in zip(PROFILES, due_in, strict=True):
             lend(self.world, borrower, days)
+        ask(self.world, "b-two", "payment_received")
+        ask(self.world, "b-sh", "application_declined")
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -159,6 +161,19 @@ class Histories(RuleBasedStateMachine):
                 self.world.tell(self.world.core.restructure(loan, self.world.now, 10))
             case _:
                 self.world.tell(self.world.core.leave(loan, self.world.now, kind))
+
+    @rule(borrower=borrowers, message=st.sampled_from(NOTICES), delay=delays, again=times)
+    def asks_for(self, borrower: str, message: str, delay: timedelta, again: int) -> None:
+        ask(self.world, borrower, message, delay=delay, times=again)
+
+    @rule(which=pick, minutes=st.sampled_from((0, 1, 30)))
+    def breaks_a_promise_and_pays(self, which: int, minutes: int) -> None:
+        """Somebody pays just as they are to hear that they have not."""
+        loan = self._loan(which)
+        if loan is not None:
+            ask(self.world, loan.borrower_id, "promise_broken")
+            self.world.advance(minutes * MINUTE)
+            self.world.tell(self.world.core.pay(loan, self.world.now, instalments=1))
 
     @rule(which=pick)
     def out_of_sequence(self, which: int) -> None:
@@ -379,7 +394,8 @@ ALWAYS = (
     "SUPPRESSED overtaken",
     "text stop",
     "fact payment.applied",
-    "fact hold.placed",
+    "reserved payment_received",
+    "announced letter.requested",
 )
 
 #: What the quick histories bring nearly all of: which of them depends on the examples that happen to be drawn.
@@ -407,6 +423,10 @@ HAPPENED = (
     "failed: TransientError",
     "execution ended: cured",
     "execution ended: referred",
+    "fact hold.placed",
+    "reserved promise_broken",
+    "reserved application_declined",
+    "SUPPRESSED window_closed",
 )
 
 

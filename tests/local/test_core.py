@@ -212,7 +212,7 @@ class TestPayments:
         closed = of_type(events, "loan.closed")[0]["loan"]
         assert closed["status"] == "closed"
         assert closed["instalments"] == []
-        assert [event.type for event in events if event.borrower_id][-1] == "loan.closed"
+        assert [event.type for event in events if event.borrower_id][-2:] == ["loan.closed", "notice.requested"]
 
     def test_words_count_what_is_on_its_way_and_what_is_near(self) -> None:
         core = core_of()

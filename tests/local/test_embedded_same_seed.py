@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from local.behaviour import Behaviour, Text, enact
+from local.behaviour import Behaviour, Text, enact, read_by
 from local.commands.run import CHINESE_LINE, line_of
 from local.core.core import Core
 from local.embedded.journal import Journal
@@ -48,7 +48,7 @@ def lived(seed: int) -> Journal:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        actions = behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at)
+        actions = read_by(behaviour, delivered)
         return [_reply(text) for text in enact(actions, core)]
 
     journal = Journal()

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from dunlin.domain.borrower import Case
+from dunlin.domain.borrower import Case, Letter, StageMark
 from dunlin.domain.ledger import entry_hash
 from dunlin.domain.message import Message
 from dunlin.domain.words import CaseStatus, MessageState
@@ -25,6 +25,8 @@ from local.summary import (
     escalations,
     is_stuck,
     ledger,
+    letters,
+    notices,
     per_day,
     provider_faults,
     stage_of,
@@ -110,6 +112,52 @@ class TestStuck:
     def test_a_message_that_nobody_will_ever_look_at_is_stuck(self) -> None:
         assert is_stuck(a_message(attend_at=None), END)
         assert not is_stuck(a_message(state=MessageState.SUPPRESSED, attend_at=None), END)
+
+
+def asked(event_id: str, message: str = "payment_received", fed_at: datetime = NOW) -> dict[str, Any]:
+    event = {"event_id": event_id, "type": "notice.requested", "borrower_id": "b-1", "notice": {"message": message}}
+    return {"fed_at": fed_at.isoformat(), "event": event}
+
+
+def a_notice(event_id: str, **changes: Any) -> Message:
+    stage = f"payment_received~{event_id}"
+    return a_message(key=f"2026-06-01#{stage}#0#sms#0", stage=stage, **changes)
+
+
+class TestNotices:
+    """Every notice that was fed has an end; what has none is seen."""
+
+    def test_each_by_what_came_of_it(self) -> None:
+        messages = (
+            a_notice("e-1", state=MessageState.DELIVERED, reserved_at=NOW),
+            a_notice("e-2", state=MessageState.SUPPRESSED),
+            a_notice("e-3", state=MessageState.REQUESTED),
+        )
+        facts = [asked(f"e-{number}") for number in (1, 1, 2, 3, 4)] + [asked("e-5", fed_at=END)]
+        run = a_run(messages=messages, borrowers=(a_borrower(),), facts=facts)
+        assert notices(run) == {"asked": 5, "told": 1, "not_told": 1, "under_way": 2, "silent": 1}
+        assert "notices asked for and forgotten: 1" in broken(summarise(run, an_audit()))
+
+    @pytest.mark.parametrize(("wakes_in", "silent"), [(timedelta(hours=1), 0), (timedelta(hours=-1), 1), (None, 1)])
+    def test_one_that_waits_is_heard_of_again_only_if_somebody_looks(
+        self, wakes_in: timedelta | None, silent: int
+    ) -> None:
+        mark = StageMark(TODAY, "payment_received~e-1", 0, "waiting", NOW, 0)
+        wake_at = END + wakes_in if wakes_in is not None else None
+        run = a_run(borrowers=(a_borrower(marks=(mark,), wake_at=wake_at),), facts=[asked("e-1")])
+        assert notices(run)["silent"] == silent
+
+    def test_a_letter_is_asked_for_waits_or_is_missed(self) -> None:
+        facts = [asked(f"e-{number}", "application_declined") for number in (1, 2, 3)] + [asked("e-4")]
+        waiting = Letter("e-2", "adverse_action", "application_declined", NOW)
+        run = a_run(borrowers=(a_borrower(letters=(waiting,)),), facts=facts, letters=frozenset({"e-1"}))
+        assert letters(run) == {"due": 3, "asked": 1, "silent": 1}
+        assert "letters asked for and forgotten: 1" in broken(summarise(run, an_audit()))
+
+    def test_it_is_counted_by_what_it_says(self) -> None:
+        run = a_run(messages=(a_notice("e-1"), a_notice("e-2")))
+        assert summarise(run, an_audit())["messages"]["by_stage"] == {"payment_received": 2}
+        assert stage_of("b-1/2026-06-01#payment_received~e-1#0#sms#0@p-2") == "payment_received"
 
 
 class TestLedger:

@@ -223,6 +223,7 @@ def _tell(
         lost=lost,
         despite=rule.despite,
         consent=rule.consent,
+        urgent=rule.urgent,
     )
     match way:
         case Way():

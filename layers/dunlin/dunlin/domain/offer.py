@@ -61,6 +61,7 @@ def way_to(
     lost: Container[str] = (),
     despite: frozenset[HoldKind] = frozenset(),
     consent: str = "",
+    urgent: bool = False,
 ) -> Way | Later | Never | None:
     """How `party` may be told now; else what is waited for (the earliest), else why never. None: nowhere to try.
 
@@ -75,7 +76,17 @@ def way_to(
             if point.channel is not channel:
                 continue
             answer: Permit = permit(
-                borrower, party, point, loans, stage.purpose, strategy, policy, now, template=template, despite=despite
+                borrower,
+                party,
+                point,
+                loans,
+                stage.purpose,
+                strategy,
+                policy,
+                now,
+                template=template,
+                despite=despite,
+                urgent=urgent,
             )
             if isinstance(answer, Allowed) and consent and standing(party.consents, consent, channel) is None:
                 answer = Never(Reason.NO_CONSENT, f"message.consent.{consent}")

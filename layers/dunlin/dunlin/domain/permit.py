@@ -100,10 +100,11 @@ def permit(
     *,
     template: str = "",
     despite: frozenset[HoldKind] = frozenset(),
+    urgent: bool = False,
 ) -> Permit:
     """Whether `party` may be told something of `purpose` about `loans` at `point` now, in the words of `template`.
 
-    `despite`: kinds of stops that it is about.
+    `despite`: kinds of stops that it is about. `urgent`: the lender's own hours do not hold it up, the law's do.
     """
     channel = point.channel
     if not point.usable:
@@ -158,7 +159,7 @@ def permit(
         for loan in loans:
             if is_stale(borrower, loan, policy, now):
                 return Later(now + LOOK_AGAIN, Reason.STALE_BALANCE, "balance_max_age_hours")
-    return _when(borrower, party, point, loans, purpose, strategy, policy, now, given)
+    return _when(borrower, party, point, loans, purpose, strategy, policy, now, given, urgent=urgent)
 
 
 def unverified_at(
@@ -301,11 +302,13 @@ def _when(
     policy: Policy,
     now: datetime,
     given: frozenset[str],
+    *,
+    urgent: bool,
 ) -> Permit:
     zones = zones_of(borrower, point, party)
     asked = Asked(point.channel, purpose, tuple(loan.loan_id for loan in loans), zones, now)
     cap = binding_cap(policy.pack.caps + strategy.caps, asked, felt_by(borrower, party), borrower.contacts)
-    rules = (*policy.pack.hours, strategy.hours)
+    rules = policy.pack.hours if urgent else (*policy.pack.hours, strategy.hours)
     overdue = least_overdue(borrower, loans, now) if policy.pack.hours_change_with_age else 0
     quiet = quiet_around(party, purpose)
     openings: tuple[Opening | Around, ...] = (

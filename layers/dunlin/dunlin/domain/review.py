@@ -181,7 +181,9 @@ def _review_notice(
     if held is not None:
         return Stop(held.reason, held.rule)
     judged = judged_on(borrower, notice, rule)
-    answer = permit(borrower, party, point, judged, message.purpose, strategy, policy, now, despite=rule.despite)
+    answer = permit(
+        borrower, party, point, judged, message.purpose, strategy, policy, now, despite=rule.despite, urgent=rule.urgent
+    )
     if not isinstance(answer, Allowed):
         return Stop(answer.reason, answer.rule)
     until = min(answer.until, message.not_after)
