@@ -24,7 +24,7 @@ SETTLE_DAYS = 6
 _STARTS = (
     date(2026, 2, 23),  # the clocks of the United States go forward on 8 March
     date(2026, 10, 20),  # and back on 1 November
-    date(2024, 2, 19),  # 29 February
+    date(2026, 3, 20),  # the clocks of Europe go forward on 29 March, those of Australia back on 5 April
     date(2026, 12, 18),  # year end
 )
 #: Functions that take their work from queues and streams; any of them may sleep for hours.

@@ -177,6 +177,25 @@ class TestInTime:
         known.run_days(2)
         assert said(known) == [("payment_received", MessageState.SUPPRESSED, Reason.HOLD)]
 
+    def test_where_nobody_reviewed_the_rules_it_ends_too(self, known: House) -> None:
+        receipt(known)
+        known.know("b-1", parties=[somebody()], jurisdiction="US-TX", zone="America/Chicago", sequence=2)
+        known.run_days(29)
+        assert said(known) == []
+        known.run_days(3)
+        assert said(known) == [("payment_received", MessageState.SUPPRESSED, Reason.CONTENT_NOT_LIVE)]
+        known.check_ends()
+
+    def test_an_alarm_does_not_wait_for_the_morning(self, known: House) -> None:
+        known.clock.advance(timedelta(hours=12))  # eleven in the evening
+        facts = {"amount": "120.50 USD", "event_on": str(TODAY)}
+        notice(known, "unusual_transaction", loan_id="l-1", facts=facts)
+        receipt(known, "n-2")
+        known.run_until(known.now + timedelta(hours=1))
+        assert [m.said for m in known.messages()] == ["unusual_transaction"]
+        known.run_until(known.now + timedelta(hours=12))
+        assert sorted(m.said for m in known.messages()) == ["payment_received", "unusual_transaction"]
+
     def test_after_an_opt_out_nothing(self, known: House) -> None:
         known.text("STOP")
         receipt(known)

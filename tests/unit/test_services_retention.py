@@ -63,7 +63,7 @@ class LongHouse(House):
 
     def live(self, borrower_id: str = "b-1", phone: str = PHONE, **where: Any) -> None:
         """Nine days of a relationship, and its end."""
-        party = party_document(name=NAME, phone=phone, consents=["marketing"])
+        party = party_document(name=NAME, phone=phone, consents=["marketing"], phone_verified_at=self.now.isoformat())
         loan = loan_document(
             due_on=TODAY + timedelta(days=7), outstanding="7391.57", as_of=self.now, loan_id=f"l-{borrower_id}"
         )

@@ -300,6 +300,7 @@ class TestLateFees:
             "locale": {"US-NY": "en-US", "GB": "en-GB", "CN": "zh-CN"}[jurisdiction],
             "phone": {"US-NY": "+12125550123", "GB": "+441134960001", "CN": "+8613491234567"}[jurisdiction],
             "email": "jo@example.com",
+            "phone_verified_at": NOW.isoformat(), "email_verified_at": NOW.isoformat(),
         }  # fmt: skip
         loan = loan_document(
             due_on=TODAY - 16 * DAY,

@@ -13,7 +13,7 @@ from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Message, Move
-from dunlin.domain.notices import REFERRAL, notices_kept
+from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
@@ -46,7 +46,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
                 _mark(marks, action, now, status="requested", message=message)
                 changed = True
             case Skip():
-                message = _skipped(borrower, action, policy, now)
+                message = _skipped(borrower, action, policy.content_version, now)
                 messages.append(message)
                 _mark(marks, action, now, status="over", message=message, reason=action.reason)
                 changed = True
@@ -72,6 +72,19 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
     for end in ends:
         after = with_word_of_the_person(ended(after, end, now), end, policy, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
+
+
+def given_up(borrower: Borrower, content_version: str, now: datetime) -> Applied:
+    """Where nobody reviewed the rules nothing is said; what was to be said ends all the same."""
+    marks = {mark.mark_id: mark for mark in borrower.marks}
+    messages = []
+    for action in out_of_time(borrower, now):
+        message = _skipped(borrower, action, content_version, now)
+        messages.append(message)
+        _mark(marks, action, now, status="over", message=message, reason=action.reason)
+    if not messages:
+        return Applied(borrower, (), changed=False)
+    return Applied(pruned(replace(borrower, marks=tuple(marks.values())), now), tuple(messages), changed=True)
 
 
 def ended(borrower: Borrower, end: EndCase, now: datetime) -> Borrower:
@@ -257,7 +270,7 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
     )
 
 
-def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) -> Message:
+def _skipped(borrower: Borrower, action: Skip, content_version: str, now: datetime) -> Message:
     stage = action.stage
     channel = stage.channels[0]
     return Message(
@@ -283,7 +296,7 @@ def _skipped(borrower: Borrower, action: Skip, policy: Policy, now: datetime) ->
         not_after=now,
         expected_parts=0,
         decided_version=borrower.version,
-        content_version=policy.content_version,
+        content_version=content_version,
         reason=action.reason,
         rule=action.rule,
         moves=(Move(MessageState.SUPPRESSED, now, action.reason, action.rule),),

@@ -92,6 +92,17 @@ def notices_kept(borrower: Borrower, now: datetime) -> tuple[Notice, ...]:
     )
 
 
+def out_of_time(borrower: Borrower, now: datetime) -> tuple[Skip, ...]:
+    """The end of what no message could still say, by whatever rule: for places where no rules are known."""
+    final = {notice_of(mark.stage) for mark in borrower.marks if mark.status != "waiting"}
+    rule = NoticeRule("", Purpose.SERVICE, (Channel.SMS,), _LONGEST_WAIT)
+    return tuple(
+        _never(stage_for(notice, rule), notice, happened_on(notice), 0, Reason.CONTENT_NOT_LIVE, "pack")
+        for notice in borrower.notices
+        if notice.notice_id not in final and notice.occurred_at + _LONGEST_WAIT <= now
+    )
+
+
 def happened_on(notice: Notice) -> date:
     """The day in its occasion's key: in UTC, because a borrower who moves does not make it another occasion."""
     return notice.occurred_at.astimezone(UTC).date()

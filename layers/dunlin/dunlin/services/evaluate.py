@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dunlin.domain.apply import apply, marked
+from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
@@ -112,10 +112,11 @@ class Evaluate:
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
             # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
-            tended, again_at = self._tended(borrower, now, moved=False)
+            over = given_up(borrower, self._policies.content_version, now)
+            tended, again_at = self._tended(over.borrower, now, moved=over.changed)
             look_at = min(again_at or now + NO_PACK_WAITS, now + NO_PACK_WAITS)
             later = replace(tended, wake_at=max(look_at, now + timedelta(minutes=1)))
-            self._store.commit(Change(borrower=later, quiet=True))
+            put(self._store, Change(borrower=later, quiet=not over.changed, new_messages=over.messages), now)
             return True
         decision = decide(borrower, rules.strategy, rules.policy, now)
         applied = apply(borrower, decision.actions, rules.policy, now)

@@ -64,6 +64,10 @@ class Policies:
         self._controls = controls
         self._lines = tuple(line.line_id for line in content.lender.lines)
 
+    @property
+    def content_version(self) -> str:
+        return self._content.version
+
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""
         survey = self._controls.survey(self._lines, now.astimezone(UTC).date())
