@@ -187,8 +187,11 @@ def wired(stage: stepping.Stage, content: SmallContent, classes: Mapping[str, ty
     }
     for name, cls in classes.items():
         if name not in ("store", "controls"):
-            wanted = inspect.signature(cls.__init__).parameters
-            known[name] = cls(**{each: known[each] for each in wanted if each != "self"})
+            wanted = dict(inspect.signature(cls.__init__).parameters)
+            del wanted["self"]
+            # What a service can do without (`retain`) is not there: nothing is forgotten in these worlds.
+            given = {each: known[each] for each, p in wanted.items() if each in known or p.default is p.empty}
+            known[name] = cls(**given)
     return Services(**{name: known[name] for name in Services.__dataclass_fields__})
 
 

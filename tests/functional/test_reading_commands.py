@@ -258,9 +258,10 @@ def test_the_strategies_of_a_place() -> None:
     places = [said.index(f"{name}: for") for name in ("Medical", "Mortgage", "Education", "Card", "Standard")]
     assert places == sorted(places)
     assert places[0] > said.index("The lender's own")
+    everything = "service, reminder, collection, mandatory notice or promotion"
     for words in (
-        "own-medical-hours reminder, collection or promotion: 10:00–18:00 every day everybody",
-        "own-contact-hours reminder, collection or promotion: 09:00–20:00 every day everybody",
+        f"own-medical-hours {everything}: 10:00–18:00 every day everybody",
+        f"own-contact-hours {everything}: 09:00–20:00 every day everybody",
         "strategy.medical.precedence 50: of the strategies of somebody's loans the highest leads everybody",
         "strategy.medical.min_gap reminder or collection: at least 2 days between any two of our own messages",
         "strategy.medical.late_fees states the whole total, and not what of it is late fees everybody",

@@ -166,7 +166,7 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
         ROOT / "template.yaml",
         clock=clock,
         seed=7,
-        parameters={"Environment": "prod", "Traces": "false", "SendingMode": "live"},
+        parameters={"Environment": "dev", "Traces": "false", "SendingMode": "live"},
         environment={
             "CONTENT_DIR": str(_content(tmp_path / "content")),
             "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
@@ -181,6 +181,7 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
         with aws:
             estate = Estate(Stack(aws, tmp_path), clock, storm)
             _put_provider_secret(aws, url, keys)
+            _put_recipients(aws)
             yield estate
     finally:
         bootstrap.reset()
@@ -199,6 +200,15 @@ def _put_provider_secret(aws: EmbeddedAws, url: str, keys: FinanceKeys) -> None:
     }
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(
         SecretId=aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps({"finance_sms": finance})
+    )
+
+
+def _put_recipients(aws: EmbeddedAws) -> None:
+    import boto3
+
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+        SecretId=aws.template.physical_name("RecipientsSecret"),
+        SecretString=json.dumps({"recipients": list(PHONES.values())}),
     )
 
 
