@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -118,10 +119,8 @@ def _parsed(adapter: TypeAdapter[ItemT], document: str) -> ItemT:
 
 def _read_borrower(document: str) -> Borrower:
     """A hot item's document, also one of an earlier version, whose consents were a list of purposes."""
-    try:
+    with suppress(ValidationError):  # not let out: it would print what is in it
         return _borrowers().validate_json(document)
-    except ValidationError:
-        pass  # not let out: it would print what is in it
     try:
         stored = json.loads(document)
         for party in stored["parties"]:
