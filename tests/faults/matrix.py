@@ -145,7 +145,7 @@ class Plan:
         return "; ".join(map(str, self.injections))
 
 
-def planned(recorded: Recorded, *, each: int = 12, critical: int = 6) -> list[Plan]:
+def planned(recorded: Recorded, *, each: int = 18, critical: int = 9) -> list[Plan]:
     """Every site with every kind it can suffer, once.
 
     Faults share runs, at most `each` for every function, far apart in its list of sites, so that what one fault breaks
@@ -176,7 +176,7 @@ def _spread(lanes: Iterable[Sequence[Injection]], number: int, runs: int) -> Ite
         yield from lane[number::runs]
 
 
-def lasting(recorded: Recorded, hours: int, *, together: int = 4) -> list[Plan]:
+def lasting(recorded: Recorded, hours: int, *, together: int = 6) -> list[Plan]:
     """Every operation of every function, failing before its effect and after it, at every site, for hours; `together`
     of them in one run (1: alone)."""
     plans: list[tuple[Injection, ...]] = []
