@@ -59,7 +59,9 @@ def test_without_faults_nothing_is_wrong_and_every_function_is_heard_of() -> Non
     assert functions == {
         path.parent.name.title().replace("_", "") + "Function" for path in ROOT.glob("functions/*/app.py")
     }
-    assert ("EvaluateStagesFunction", "events.PutEvents") in {(s.function, s.operation) for s in without.recorded.sites}
+    made = {(site.function, site.operation) for site in without.recorded.sites}
+    assert ("EvaluateStagesFunction", "events.PutEvents") in made
+    assert ("ReceiveReportFunction", "dynamodb.TransactWriteItems") in made, "no report taught anything"
     stages = Counter(stage.partition("~")[0] for _, stage in without.outcome.said)
     assert set(stages) >= {
         "loan_closed",
@@ -72,6 +74,8 @@ def test_without_faults_nothing_is_wrong_and_every_function_is_heard_of() -> Non
         "help",
     }
     run = without.outcome.run
+    told = {message.stage for message in run.messages if str(message.state) in ("DELIVERED", "UNKNOWN")}
+    assert {"reminder_1", "due_today", "tier_1"} <= told, "what is suppressed makes few calls"
     assert {str(message.state) for message in run.messages} >= {"DELIVERED", "UNKNOWN", "FAILED", "SUPPRESSED"}
     assert {given.answer for given in run.hand_overs} >= {"OK", "THROTTLED"}
     assert {given.provider for given in run.hand_overs} == {"aws_sms", "aws_ses", "finance_sms"}
