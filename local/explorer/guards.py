@@ -420,7 +420,7 @@ class _NoLineRevision(MemoryControls):
 class _NoLease(Pace):
     def _line(self, line: Any, on_failure: Any) -> Any:
         real = self._controls
-        self._controls = _Through(real, line=lambda name: replace(real.line(name), leased_until=None))
+        self._controls = _Through(real, line=lambda name: replace(real.line(name), leased_until=None, free_at=None, filled_at=None))
         try:
             return super()._line(line, on_failure)
         finally:

@@ -343,6 +343,8 @@ def lender_of(model: LenderModel) -> Lender:
                 origination=line.origination,
                 purposes=line.purposes,
                 parts_per_second=line.parts_per_second,
+                parts_per_day=line.parts_per_day,
+                day_zone=line.day_zone,
                 links=line.links,
                 opt_out_line=line.opt_out_line,
                 signature=line.signature,

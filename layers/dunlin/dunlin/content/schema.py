@@ -604,6 +604,8 @@ class LineModel(Strict):
     origination: Text
     purposes: Purposes
     parts_per_second: Annotated[float, Field(gt=0, le=1000)]
+    parts_per_day: Annotated[StrictInt, Field(ge=1)] | None = None
+    day_zone: ZoneName = "UTC"  # in which the provider's day begins
     links: Literal["none", "constant", "host"]
     opt_out_line: Literal["required", "forbidden"]
     signature: str = ""

@@ -299,7 +299,10 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden."""
+    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden.
+
+    What the provider carries: `parts_per_second`, and `parts_per_day` (None: no limit) of the day in `day_zone`.
+    """
 
     line_id: str
     jurisdiction: str
@@ -315,6 +318,8 @@ class Line:
     max_price: str = ""
     registrations: tuple[tuple[str, str], ...] = ()
     brand: str = ""
+    parts_per_day: int | None = None
+    day_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ class Reason(StrEnum):
     FIGURES_MISMATCH = "figures_mismatch"
     TOO_LONG = "too_long"
     LINE_STOPPED = "line_stopped"
+    LINE_FULL = "line_full"
     PAUSED = "paused"
     CEILING = "ceiling"
     WINDOW_CLOSED = "window_closed"

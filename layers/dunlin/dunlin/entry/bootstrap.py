@@ -348,9 +348,11 @@ class Runtime:
 
     @cached_property
     def pace(self) -> Pace:
+        from dunlin.adapters.aws import SqsSlots
         from dunlin.services.pace import Pace
 
-        return Pace(self.store, self.controls, self.content, self.settle, self.clock)
+        slots = SqsSlots(self._sqs, required("PACE_QUEUE_URL"))
+        return Pace(self.store, self.controls, self.content, self.settle, self.clock, slots)
 
     @cached_property
     def compose(self) -> Compose:
