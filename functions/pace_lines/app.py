@@ -14,7 +14,7 @@ from dunlin.entry.records import each_record, json_object
 from dunlin.errors import InvalidInput
 from dunlin.services.pace import Paced
 
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+processor = BatchProcessor(event_type=EventType.SQS)
 
 
 def failed(what: str, error: Exception) -> None:
