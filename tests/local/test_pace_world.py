@@ -51,7 +51,7 @@ class OneMorning:
         return self.events
 
     def _tell(self, type_: str, borrower_id: str | None, now: datetime, **carried: Any) -> None:
-        name = f"{type_}-{borrower_id}-{now.isoformat()}"
+        name = f"{type_}-{borrower_id}-{now:%H%M%S}"
         detail = {"event_id": name, "type": type_, "occurred_at": now.isoformat(), **carried}
         if borrower_id is not None:
             detail["borrower_id"] = borrower_id
