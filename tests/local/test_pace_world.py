@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +31,7 @@ class OneMorning:
     def next_due(self) -> datetime | None:
         return NOW if self.told_at is None else self.told_at + timedelta(minutes=5)
 
-    def due(self, now: datetime) -> Sequence[CoreEvent]:
+    def due(self, now: datetime) -> list[CoreEvent]:
         if self.told_at is not None and now < self.told_at + timedelta(minutes=5):
             return []
         first, self.told_at, self.events = self.told_at is None, now, []

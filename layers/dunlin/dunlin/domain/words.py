@@ -203,6 +203,7 @@ class Reason(StrEnum):
     COUNTRY_BLOCKED = "country_blocked"
     PRICE_OVER_THRESHOLD = "price_over_threshold"
     SPEND_LIMIT = "spend_limit"
+    FAILURES = "failures"
     ACCESS_DENIED = "access_denied"
     INVALID_NUMBER = "invalid_number"
     REFUSED_BY_PROVIDER = "refused_by_provider"

@@ -17,6 +17,7 @@ from dunlin.domain.policy import Line
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import Conflict, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
+from dunlin.services.line_health import judged, slowed, texts_left
 from dunlin.services.line_plan import MINUTE, SECOND, Room, day_of, filled, hopeless, seconds_wanted
 from dunlin.services.ports import Change, Clock, Content, Controls, LineState, QueuedMessage, Slots, Store
 from dunlin.services.settle import Settle
@@ -97,9 +98,14 @@ class Pace:
 
     def _second(self, line: Line, on_failure: Callable[[str, Exception], None]) -> Paced | None:
         now = self._clock()
-        state = self._controls.line(line.line_id)
+        before = self._controls.line(line.line_id)
+        state = judged(before, line, now)
+        if _stopped(state, now):
+            self._stop(before, state)
+            return None
+        line = slowed(line, state)
         tokens = filled(state, line, now, self._slot)
-        if _stopped(state, now) or not _free(state, now) or Room(line, tokens, 0).is_full:
+        if not _free(state, now) or Room(line, tokens, 0).is_full:
             return None
         waiting = self._store.queued(line.line_id, ceil(tokens) + _MARGIN)
         if not waiting:
@@ -109,9 +115,14 @@ class Pace:
 
     def _line(self, line: Line, on_failure: Callable[[str, Exception], None]) -> Paced | None:
         now = self._clock()
-        state = self._controls.line(line.line_id)
-        if _stopped(state, now) or (state.leased_until is not None and state.leased_until > now):
+        before = self._controls.line(line.line_id)
+        state = judged(before, line, now)
+        if _stopped(state, now):
+            self._stop(before, state)
             return None
+        if state.leased_until is not None and state.leased_until > now:
+            return None
+        whole, line = line, slowed(line, state)
         limit = ceil(max(1.0, line.parts_per_second * MINUTE.total_seconds())) + _MARGIN
         waiting = self._store.queued(line.line_id, limit)
         if not waiting:
@@ -121,14 +132,20 @@ class Pace:
         wanted = self._seconds(line, state, waiting, now) if self._slots is not None else []
         if self._slots is not None and wanted:
             self._slots.ask(line.line_id, wanted)
-        leased = replace(state, leased_until=now + LEASE)
+        leased = replace(state, leased_until=now + LEASE) if wanted else state
         released, claimed, gone = self._release(line, leased, waiting, now, on_failure, planned=bool(wanted))
         late = 0
         if len(gone) < len(waiting):
             deep = waiting if len(waiting) < limit else self._store.queued(line.line_id, _DEEP)
             rest = [queued for queued in deep if (queued.borrower_id, queued.key) not in gone]
-            late = self._end_hopeless(line, claimed, rest, now, on_failure)
+            # A line that comes back will be as fast as it was: nobody is given up for its being slow now.
+            late = self._end_hopeless(whole, claimed, rest, now, on_failure)
         return Paced(line.line_id, released, len(waiting) - released - late, late)
+
+    def _stop(self, before: LineState, state: LineState) -> None:
+        """Write down that the line rests from now on, if it did not rest before."""
+        if state != before:
+            self._controls.put_line(state)
 
     @property
     def _slot(self) -> timedelta:
@@ -165,7 +182,9 @@ class Pace:
         """
         tokens = filled(state, line, now, self._slot)
         day, day_parts = day_of(state, line, now)
-        messages = self._chosen(waiting, Room(line, tokens, day_parts), now, on_failure) if _free(state, now) else []
+        messages: list[Message] = []
+        if _free(state, now):
+            messages = self._chosen(waiting, Room(line, tokens, day_parts), now, on_failure)[: texts_left(line, state)]
         parts = sum(message.expected_parts for message in messages)
         claimed = replace(
             state,
@@ -173,7 +192,8 @@ class Pace:
             filled_at=now,
             day=day,
             day_parts=day_parts + parts,
-            free_at=now + SECOND if messages else state.free_at,
+            released=state.released + len(messages),
+            free_at=now + SECOND if messages and self._slots is not None else state.free_at,
         )
         if messages or planned:
             self._controls.put_line(claimed)

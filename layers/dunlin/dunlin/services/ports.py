@@ -224,7 +224,8 @@ class LineState:
 
     `tokens` are the parts that could go at `filled_at`; below zero after a text that was longer than they were.
     Nothing is released before `free_at`. `leased_until` belongs to the run that plans the minute. `day_parts` were
-    released on `day`, the provider's date.
+    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`; `step` is
+    how far the line has come back after a stop (0: all the way), `rests` how often in a row it stopped for failures.
     """
 
     line: str
@@ -237,6 +238,12 @@ class LineState:
     free_at: datetime | None = None
     day: date | None = None
     day_parts: int = 0
+    window_from: datetime | None = None
+    released: int = 0
+    released_before: int = 0
+    failed: int = 0
+    step: int = 0
+    rests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
