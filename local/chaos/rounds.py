@@ -47,6 +47,7 @@ ALL_FED = timedelta(hours=36)
 DEAD_LETTERS: Mapping[str, str] = {
     "CoreEventsDeadLetterQueue": "CoreEventsQueue",
     "WakeDeadLetterQueue": "WakeQueue",
+    "PaceDeadLetterQueue": "PaceQueue",
     "ReportsDeadLetterQueue": "ReportsQueue",
     "InboundDeadLetterQueue": "InboundQueue",
 }

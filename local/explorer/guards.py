@@ -420,7 +420,7 @@ class _NoLineRevision(MemoryControls):
 class _NoLease(Pace):
     def _line(self, line: Any, on_failure: Any) -> Any:
         real = self._controls
-        self._controls = _Through(real, line=lambda name: replace(real.line(name), leased_until=None))
+        self._controls = _Through(real, line=lambda name: replace(real.line(name), leased_until=None, filled_at=None))
         try:
             return super()._line(line, on_failure)
         finally:
@@ -531,7 +531,7 @@ _ALL = (
     Guard("generation", "an execution whose case went on without it ends", "generations", {"escalate": _AnyGeneration}),
     Guard("looked-for", "an execution that is gone gets a successor", "generations", {"evaluate": _NobodyLooks}),
     Guard("line-revision", "of two pacers one has the line", "pace", {"controls": _NoLineRevision}),
-    Guard("lease", "a pacer leaves a line that another one has", "pace", {"pace": _NoLease}),
+    Guard("lease", "a pacer leaves a line that another one has filled", "pace", {"pace": _NoLease}),
 )
 
 GUARDS: Mapping[str, Guard] = {guard.name: guard for guard in _ALL}

@@ -30,6 +30,8 @@ NOT_SENT: dict[str, tuple[str, str]] = {
     "content_not_live": ("The wording was not released", "ours"),
     "figures_mismatch": ("Figures did not read back", "ours"),
     "too_long": ("The text was too long", "ours"),
+    "failures": ("Too much of what the line was given failed", "ours"),
+    "line_full": ("The line could not carry it before its window closed", "ours"),
     "line_stopped": ("The line was stopped", "ours"),
     "paused": ("Paused by a person", "ours"),
     "ceiling": ("The day's ceiling of its template was reached", "ours"),

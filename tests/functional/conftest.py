@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,9 @@ def _prepare(stack: Stack) -> None:
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.evaluate()
     stack.call("pace_lines", {})
+    for _ in range(20):
+        stack.aws.clock.advance_to(stack.aws.clock.now() + timedelta(seconds=2))
+        stack.call("pace_lines", queue_event(json.dumps({"line": "us-10dlc"})))
     stack.render(*sending, *sent, "b-send-3")
     stack.send(*sent)
     # So that the schedules find something to do.

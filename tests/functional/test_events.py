@@ -300,6 +300,10 @@ EXPECTED: dict[tuple[str, str], Expected] = {
         )
         for case in ("scheduled", "repeated", "empty")
     },
+    ("pace_lines", "second"): Batch(),
+    ("pace_lines", "second_of_no_line"): Batch(),
+    ("pace_lines", "second_without_a_line"): Raises("BatchFailed", "line"),
+    ("pace_lines", "second_not_json"): Raises("BatchFailed", "body"),
     ("evaluate_stages", "wake"): Batch(),
     ("evaluate_stages", "repeated"): Batch(),
     ("evaluate_stages", "unknown_shard"): Raises("BatchFailed", "shard"),

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
     from mypy_boto3_stepfunctions import SFNClient
 
 #: What SQS takes (256 kB) less room for the fields around it, counted as it is sent: escaped.
@@ -50,6 +51,28 @@ class SqsWakeQueue:
             )
         except (ClientError, BotoCoreError) as error:
             raise TransientError(f"wake queue: {type(error).__name__}") from None
+
+
+class SqsSlots:
+    """One delayed message a slot, ten a call."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def ask(self, line: str, seconds: Sequence[int]) -> None:
+        body = json.dumps({"line": line})
+        for begin in range(0, len(seconds), 10):
+            entries: list[SendMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(second), "MessageBody": body, "DelaySeconds": second}
+                for second in seconds[begin : begin + 10]
+            ]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise TransientError(f"pace queue: {type(error).__name__}") from None
+            if answer.get("Failed"):
+                raise TransientError("pace queue: slots were not taken")
 
 
 class SqsEars:

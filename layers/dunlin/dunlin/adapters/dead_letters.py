@@ -45,6 +45,7 @@ QUEUES: Final = (
     DeadLetterQueue("ReportsDeadLetterQueue", LetterKind.REPORT, "ReportsQueue"),
     DeadLetterQueue("InboundDeadLetterQueue", LetterKind.INBOUND, "InboundQueue"),
     DeadLetterQueue("WakeDeadLetterQueue", LetterKind.WAKE),
+    DeadLetterQueue("PaceDeadLetterQueue", LetterKind.SCHEDULE_FAILURE),
     DeadLetterQueue("StreamFailuresQueue", LetterKind.STREAM_FAILURE),
     DeadLetterQueue("ScheduleFailuresQueue", LetterKind.SCHEDULE_FAILURE),
     DeadLetterQueue("RefusedInputQueue", LetterKind.REFUSED),
@@ -212,7 +213,7 @@ def _ids(kind: LetterKind, body: Mapping[str, Any], sent_at: datetime) -> tuple[
         case LetterKind.STREAM_FAILURE:
             return {"function": _function(body), "records": str(_inner(body, "DDBStreamBatchInfo").get("batchSize"))}, 0
         case LetterKind.SCHEDULE_FAILURE:
-            return {"function": _function(body)}, 0
+            return {"line": _plain(body["line"])} if "line" in body else {"function": _function(body)}, 0
         case LetterKind.REFUSED:
             return {name: _plain(body.get(name)) for name in ("source", "field")}, 0
 

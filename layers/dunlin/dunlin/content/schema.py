@@ -596,6 +596,16 @@ class StrategyModel(Strict):
 # ── Lender ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class FailuresModel(Strict):
+    """When a line rests because what it is given fails; what is not said is usual."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    minimum: Annotated[StrictInt, Field(ge=1)] = 20
+    window_minutes: Annotated[StrictInt, Field(ge=1, le=1440)] = 10
+    rest_minutes: Annotated[StrictInt, Field(ge=1, le=240)] = 15
+    trickle: Annotated[StrictInt, Field(ge=1)] = 5
+
+
 class LineModel(Strict):
     id: Identifier
     jurisdiction: Jurisdiction
@@ -604,6 +614,9 @@ class LineModel(Strict):
     origination: Text
     purposes: Purposes
     parts_per_second: Annotated[float, Field(gt=0, le=1000)]
+    parts_per_day: Annotated[StrictInt, Field(ge=1)] | None = None
+    day_zone: ZoneName = "UTC"  # in which the provider's day begins
+    failures: FailuresModel = Field(default_factory=FailuresModel)
     links: Literal["none", "constant", "host"]
     opt_out_line: Literal["required", "forbidden"]
     signature: str = ""

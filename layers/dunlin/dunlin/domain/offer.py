@@ -24,6 +24,7 @@ OURS = frozenset(
         Reason.DEAF,
         Reason.FACTS_CHANGED,
         Reason.HOLD,
+        Reason.LINE_FULL,
         Reason.LINE_STOPPED,
         Reason.NOT_CONNECTED,
         Reason.NOT_RELEASED,

@@ -298,8 +298,25 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """When a line rests: at least `minimum` failures in a `window` that are at least `share` of what it was given.
+
+    It rests for `rest`, twice as long each time in a row, and comes back with `trickle` texts in a window.
+    """
+
+    share: float = 0.5
+    minimum: int = 20
+    window: timedelta = timedelta(minutes=10)
+    rest: timedelta = timedelta(minutes=15)
+    trickle: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden."""
+    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden.
+
+    What the provider carries: `parts_per_second`, and `parts_per_day` (None: no limit) of the day in `day_zone`.
+    """
 
     line_id: str
     jurisdiction: str
@@ -315,6 +332,9 @@ class Line:
     max_price: str = ""
     registrations: tuple[tuple[str, str], ...] = ()
     brand: str = ""
+    parts_per_day: int | None = None
+    day_zone: str = "UTC"
+    failures: Failures = field(default_factory=Failures)
 
 
 @dataclass(frozen=True, slots=True)

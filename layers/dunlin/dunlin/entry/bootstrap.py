@@ -348,9 +348,11 @@ class Runtime:
 
     @cached_property
     def pace(self) -> Pace:
+        from dunlin.adapters.aws import SqsSlots
         from dunlin.services.pace import Pace
 
-        return Pace(self.store, self.controls, self.content, self.settle, self.clock)
+        slots = SqsSlots(self._sqs, required("PACE_QUEUE_URL"))
+        return Pace(self.store, self.controls, self.content, self.settle, self.clock, slots)
 
     @cached_property
     def compose(self) -> Compose:
@@ -385,7 +387,7 @@ class Runtime:
     def reports(self) -> ReceiveReport:
         from dunlin.services.reports import ReceiveReport
 
-        return ReceiveReport(self.store, self.settle)
+        return ReceiveReport(self.store, self.settle, self.controls)
 
     @cached_property
     def inbound(self) -> ReceiveInbound:

@@ -220,7 +220,13 @@ class Holdings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """A line's bucket, lease and stop. `tokens` are parts that may go now."""
+    """A line's bucket, lease and stop.
+
+    `tokens` are the parts that could go at `filled_at`; below zero after a text that was longer than they were.
+    Nothing is released before `free_at`. `leased_until` belongs to the run that plans the minute. `day_parts` were
+    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`; `step` is
+    how far the line has come back after a stop (0: all the way), `rests` how often in a row it stopped for failures.
+    """
 
     line: str
     revision: int = 0
@@ -229,6 +235,15 @@ class LineState:
     leased_until: datetime | None = None
     stopped_until: datetime | None = None
     stop_reason: Reason | None = None
+    free_at: datetime | None = None
+    day: date | None = None
+    day_parts: int = 0
+    window_from: datetime | None = None
+    released: int = 0
+    released_before: int = 0
+    failed: int = 0
+    step: int = 0
+    rests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,6 +557,18 @@ class InboundText:
 class WakeQueue(Protocol):
     def wake(self, shard: str, now: datetime) -> None:
         """One wake of a shard; the same shard in the same minute is one wake."""
+        ...
+
+
+class Slots(Protocol):
+    def ask(self, line: str, seconds: Sequence[int]) -> None:
+        """Have the line looked at again in so many whole seconds from now (1 to 900), once for each.
+
+        A slot may come late, twice or never.
+
+        Raises:
+            TransientError: not all of them were taken.
+        """
         ...
 
 

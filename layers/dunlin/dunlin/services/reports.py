@@ -5,7 +5,8 @@ from __future__ import annotations
 from dunlin.domain.message import split_ref
 from dunlin.domain.words import IN_FLIGHT, MessageState, Reason
 from dunlin.errors import InvalidInput
-from dunlin.services.ports import DeliveryReport, Store
+from dunlin.services.line_health import count_failure
+from dunlin.services.ports import Controls, DeliveryReport, Store
 from dunlin.services.settle import Settle
 
 #: A later report may still correct a message that was closed as unknown.
@@ -15,9 +16,10 @@ _OPEN_TO_REPORTS = IN_FLIGHT | {MessageState.UNKNOWN}
 class ReceiveReport:
     """The service behind `receive_report`."""
 
-    def __init__(self, store: Store, settle: Settle) -> None:
+    def __init__(self, store: Store, settle: Settle, lines: Controls | None = None) -> None:
         self._store = store
         self._settle = settle
+        self._lines = lines
 
     def receive(self, report: DeliveryReport) -> bool:
         """Settle the message the report is about. False: it settles nothing (under way, repeated, or too late).
@@ -49,6 +51,8 @@ class ReceiveReport:
             parts=report.parts,
             price=report.price,
         )
+        if settled and failed and self._lines is not None:
+            count_failure(self._lines, message.line)
         if report.point_unusable:
             # A complaint comes hours after the delivery that ended the message; it says something about the address.
             self._settle.lose_point(message)

@@ -22,6 +22,7 @@ from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
+from dunlin.services.line_health import count_failure, stopped
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import (
     Accepted,
@@ -302,6 +303,8 @@ class Send:
             self._opt_outs.record_from_provider(message)
         if refused.stops_line:
             self._stop_line(message.line, refused.reason, now)
+        elif refused.reason is not Reason.PROVIDER_OPTED_OUT:
+            count_failure(self._controls, message.line)
         self._settle.settle(
             message.borrower_id,
             message.key,
@@ -330,7 +333,7 @@ class Send:
         for _ in range(ATTEMPTS):
             state = self._controls.line(line)
             try:
-                self._controls.put_line(replace(state, stopped_until=now + LINE_RESTS, stop_reason=reason))
+                self._controls.put_line(stopped(state, now + LINE_RESTS, reason))
             except StateConflict:
                 continue
             return

@@ -331,6 +331,14 @@ class FakeWakeQueue:
 
 
 @dataclass
+class FakeSlots:
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def ask(self, line: str, seconds: Sequence[int]) -> None:
+        self.asked.extend((line, second) for second in seconds)
+
+
+@dataclass
 class FakeAnnouncements:
     """What was announced: kind, id and detail."""
 

@@ -1,0 +1,86 @@
+"""When a line rests because too much of what it is given fails, and how it comes back: a few texts, a tenth, all.
+
+Whoever hears of a failure counts it at the line; the pacer, which knows how much it released, judges. A count that is
+lost to other writers is lost: it is a share that is judged, not a sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from dunlin.domain.policy import Line
+from dunlin.domain.words import Reason
+from dunlin.errors import StateConflict
+from dunlin.services.ports import Controls, LineState
+
+#: However often it failed, it is tried again within this.
+LONGEST_REST = timedelta(hours=4)
+_ATTEMPTS = 3
+_FULL, _TRICKLE, _TENTH = 0, 1, 2
+
+
+def count_failure(controls: Controls, line: str) -> None:
+    """One more that a provider refused or could not deliver."""
+    for _ in range(_ATTEMPTS):
+        state = controls.line(line)
+        try:
+            controls.put_line(replace(state, failed=state.failed + 1))
+        except StateConflict:
+            continue
+        return
+
+
+def stopped(state: LineState, until: datetime, reason: Reason) -> LineState:
+    """The line at rest; what fails meanwhile was released before, and it comes back as a trickle."""
+    return replace(
+        state,
+        stopped_until=until,
+        stop_reason=reason,
+        window_from=None,
+        step=_TRICKLE,
+        released=0,
+        released_before=0,
+        failed=0,
+    )
+
+
+def judged(state: LineState, line: Line, now: datetime) -> LineState:
+    """The line as it stands at `now`: stopped if too much failed, a step further if a window went well.
+
+    Reports come late, so failures are held against what this window and the one before it released.
+    """
+    limits = line.failures
+    if state.stopped_until is not None and state.stopped_until > now:
+        return state
+    if state.window_from is None:
+        return replace(state, window_from=now, released=0, released_before=0, failed=0)
+    least = limits.minimum if state.step == _FULL else min(limits.minimum, max(1, ceil(limits.share * limits.trickle)))
+    if state.failed >= least and state.failed >= limits.share * (state.released + state.released_before):
+        rest = min(limits.rest * 2 ** min(state.rests, 8), LONGEST_REST)
+        return replace(stopped(state, now + rest, Reason.FAILURES), rests=state.rests + 1)
+    if now - state.window_from < limits.window:
+        return state
+    step = state.step
+    if state.released:
+        step = _TENTH if step == _TRICKLE else _FULL
+    return replace(
+        state,
+        window_from=now,
+        released=0,
+        released_before=state.released,
+        failed=0,
+        step=step,
+        rests=0 if step == _FULL else state.rests,
+    )
+
+
+def slowed(line: Line, state: LineState) -> Line:
+    """The line at the rate that it has come back to."""
+    return line if state.step == _FULL else replace(line, parts_per_second=line.parts_per_second / 10)
+
+
+def texts_left(line: Line, state: LineState) -> int | None:
+    """How many texts a line that comes back may still be given in this window; None: as many as it carries."""
+    return None if state.step != _TRICKLE else max(0, line.failures.trickle - state.released)
