@@ -317,12 +317,12 @@ def _refused(debt: Debt, policy: PlanPolicy) -> NoOffers | None:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """When what is due: `now` of it first (None: nothing), the rest on `due_on`."""
+    """When what is due: a part of it first (its day, and the percentage), the rest on `due_on`."""
 
     kind: PlanKind
     due_on: tuple[date, ...]
     every: Frequency
-    now: tuple[date, Decimal] | None = None
+    part: tuple[date, Decimal] | None = None
 
 
 def _variants(policy: PlanPolicy, today: date, not_before: date) -> Iterator[_Variant]:
@@ -356,16 +356,16 @@ def _schedule(variant: _Variant, policy: PlanPolicy, limits: AmountLimits, debt:
     """None: the amount cannot be divided like this."""
     terms = replace(policy.terms, every=variant.every, annual_percent=_annual_percent(policy, debt), fee=limits.fee)
     rest, now = debt.amount, None
-    if variant.now is not None:
-        share = variant.now[1] / 100
+    if variant.part is not None:
+        share = variant.part[1] / 100
         now = rounded(debt.amount.amount * share, debt.amount.currency, terms.rounding)
         rest = debt.amount - now
         if not (now.is_positive and rest.is_positive):
             return None
     plan = schedule(rest, terms, start_on=today, due_on=variant.due_on)
-    if plan is None or variant.now is None or now is None:
+    if plan is None or variant.part is None or now is None:
         return plan
-    return plan.after(now, variant.now[0])
+    return plan.after(now, variant.part[0])
 
 
 def _annual_percent(policy: PlanPolicy, debt: Debt) -> Decimal:
