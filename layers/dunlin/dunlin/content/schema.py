@@ -596,6 +596,13 @@ class StrategyModel(Strict):
 # ── Lender ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class LineTemplateModel(Strict):
+    """A text as the provider has it on file, without the signature: `${name}` or `{1}` stands for what changes."""
+
+    code: Text
+    text: Text
+
+
 class LineModel(Strict):
     id: Identifier
     jurisdiction: Jurisdiction
@@ -610,6 +617,8 @@ class LineModel(Strict):
     configuration_set: str = ""
     max_price: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+)?$")] = ""
     registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+    #: Where the provider takes no words of ours, only the code of a filed text and what stands in its gaps.
+    templates: list[LineTemplateModel] = Field(default_factory=list)
     brand: Identifier | None = None  # who the borrower thinks is speaking; the lender, where nothing is said
 
 

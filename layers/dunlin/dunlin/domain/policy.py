@@ -299,7 +299,10 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden."""
+    """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden.
+
+    `templates`: (code, text) of what the provider has on file, where it sends nothing else.
+    """
 
     line_id: str
     jurisdiction: str
@@ -315,6 +318,7 @@ class Line:
     max_price: str = ""
     registrations: tuple[tuple[str, str], ...] = ()
     brand: str = ""
+    templates: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
