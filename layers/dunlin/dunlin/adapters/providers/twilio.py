@@ -2,9 +2,9 @@
 
 `X-Twilio-Signature` is base64(HMAC-SHA1(auth token, URL + every parameter's name and value, sorted)); for a JSON body
 the URL ends in `bodySHA256=` and that digest, and no parameters follow. The URL is the configured one: what a Host
-header says is the caller's. Nothing in it tells the time, so a request can be repeated: a report settles once and a text has
-an id, so the second changes nothing. Names and values are joined without a mark between them, so only known names
-count, and a name whose end was moved is unknown.
+header says is the caller's. Nothing in it tells the time, so a request can be repeated: a report settles once and a
+text has an id, so the second changes nothing. Names and values are joined without a mark between them, so only known
+names count, and a name whose end was moved is unknown.
 
 Twilio answers STOP itself and says so (`OptOutType`): our list follows it, and no second confirmation is written.
 """
