@@ -57,9 +57,7 @@ def test_twilio_s_validator_agrees_about_json() -> None:
     url = f"{twilio.address(secrets, 'reports', TAG)}&bodySHA256={digest}"
     theirs = RequestValidator(secrets.signing_secret).compute_signature(url, {})
     query = (("ref", TAG), ("bodySHA256", digest))
-    asked = WebhookRequest(
-        "twilio", TOKEN, "reports", (("X-Twilio-Signature", theirs),), raw.encode(), query=query
-    )
+    asked = WebhookRequest("twilio", TOKEN, "reports", (("X-Twilio-Signature", theirs),), raw.encode(), query=query)
     assert receive(asked, secrets, NOW).accepted
     assert RequestValidator(secrets.signing_secret).validate(url, raw, theirs)
 

@@ -368,7 +368,13 @@ def test_what_a_status_means(
 
 
 def test_twilio_s_codes_may_be_numbers() -> None:
-    payload = {**TWILIO_REPORT, "MessageStatus": "failed", "ErrorCode": 30003, "ref": TAG, "received_at": NOW.isoformat()}
+    payload = {
+        **TWILIO_REPORT,
+        "MessageStatus": "failed",
+        "ErrorCode": 30003,
+        "ref": TAG,
+        "received_at": NOW.isoformat(),
+    }
     body = {"provider": "twilio", "kind": "report", "payload": payload}
     assert parse_report(body, NOW).reason is Reason.UNREACHABLE
 
@@ -519,4 +525,3 @@ def test_what_is_configured_wrongly_fails() -> None:
         webhook_secrets(provider_fields({"aws_sms": {}}, "aws_sms"))
     with pytest.raises(ConfigurationError, match="nothing can be sent through sinch"):
         http_sender(provider_fields({"sinch": {}}, "sinch"), lambda: NOW, 1.0, 1.0)
-
