@@ -43,7 +43,7 @@ from tests.webhook_requests import (
 
 DELIVERED, FAILED, UNKNOWN = MessageState.DELIVERED, MessageState.FAILED, MessageState.UNKNOWN
 PERSONAL = ("2125550123", "13800138000", "please stop texting me", "退订")
-EXPECTED_ANSWER = {
+EXPECTED_ANSWER: Mapping[str, tuple[int, str, Mapping[str, Any]]] = {
     "finance_sms": (200, "application/json", {"code": 0}),
     "alibaba": (200, "application/json", {"code": 0}),
     "tencent": (200, "application/json", {"result": 0, "errmsg": "OK"}),
@@ -469,7 +469,7 @@ def test_any_bytes_get_an_answer(provider: str, raw: bytes, headers: list[tuple[
 def test_a_queue_s_body_is_read_or_refused(provider: str, payload: dict[str, Any]) -> None:
     for kind, parse in (("report", parse_report), ("inbound", parse_inbound)):
         with pytest.raises(InvalidInput):
-            parse({"provider": provider, "kind": kind, "payload": payload}, NOW)  # type: ignore[operator]
+            parse({"provider": provider, "kind": kind, "payload": payload}, NOW)
 
 
 # ── What is configured ───────────────────────────────────────────────────────────────────────────────────────────────
