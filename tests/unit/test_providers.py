@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import json
 import random
 from collections.abc import Mapping
@@ -291,6 +293,11 @@ def test_a_token_is_only_what_the_secret_signed_with_hs256() -> None:
     unsigned = jwt(claims, secrets.signing_secret, {"alg": "none"}).rpartition(".")[0] + "."
     for token in (unsigned, "", ".", "..", "a.b", "a.b.c", jwt(claims, "other")):
         assert verdict("Bearer " + token) == "signature"
+    for part in ("e30", "_", "W10", "eyJ"):  # an empty object, no base64, an array, half a text
+        signed = f"{part}.{part}"
+        mac = hmac.new(secrets.signing_secret.encode(), signed.encode(), hashlib.sha256).digest()
+        token = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+        assert verdict("Bearer " + token) == "signature"
     for wrong in ({}, {"payload_hash": digest}, {**claims, "iat": "now"}, {**claims, "iat": True}):
         assert verdict("Bearer " + jwt(wrong, secrets.signing_secret)) in {"digest", "stale"}
     for expires in (now - 1, "soon", -1):
@@ -382,6 +389,7 @@ def test_twilio_s_codes_may_be_numbers() -> None:
 @pytest.mark.parametrize(
     ("provider", "changes", "field"),
     [
+        ("twilio", {"ErrorCode": "x" * 9}, "ErrorCode"),
         ("vonage_sms", {"scts": "2613101759"}, "scts"),
         ("vonage_sms", {"scts": "soon"}, "scts"),
         ("vonage_sms", {"scts": "2603101901"}, "scts"),

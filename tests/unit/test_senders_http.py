@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 from dunlin.adapters.fields import decode_tag
 from dunlin.adapters.providers import WebhookSecrets
-from dunlin.adapters.senders import alibaba, tencent, twilio
+from dunlin.adapters.senders import alibaba, finance_sms, tencent, twilio
 from dunlin.adapters.senders.filed import ALIBABA_GAP, TENCENT_GAP, filed_text
+from dunlin.content.schema import LineModel
 from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel, Purpose, Reason
 from dunlin.errors import ConfigurationError
@@ -294,6 +295,45 @@ def error(code: object) -> dict[str, object]:
 )
 def test_what_an_answer_of_tencent_s_proves(status: int, document: object, expected: object) -> None:
     assert tencent.settle_answer(status, json.dumps(document).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "expected"),
+    [
+        (200, {"Code": "OK", "BizId": "b-1"}, Accepted("b-1")),
+        (200, {"code": "OK", "biz_id": "b-1"}, Unsettled(Reason.PROVIDER_ERROR)),
+        (200, {"Code": "isv.BUSINESS_LIMIT_CONTROL"}, NotAccepted(Reason.THROTTLED)),
+        (200, {"Code": "isv.MOBILE_IN_BLACKLIST"}, Refused(Reason.PROVIDER_OPTED_OUT)),
+        (200, {"Code": "isp.SYSTEM_ERROR"}, Unsettled(Reason.PROVIDER_ERROR)),
+        (404, {"Code": "InvalidAccessKeyId.NotFound"}, DENIED),
+        (503, {"Code": "OK", "BizId": "b-1"}, Unsettled(Reason.PROVIDER_ERROR)),
+    ],
+)
+def test_alibaba_answers_with_the_codes_that_others_took_from_it(
+    status: int, document: object, expected: object
+) -> None:
+    assert finance_sms.settle_answer(status, json.dumps(document).encode(), "Code", "BizId") == expected
+
+
+def test_a_line_has_its_filed_texts_from_the_profile() -> None:
+    templates = [{"code": "SMS_1", "text": "${name}，您好。"}]
+    model = LineModel.model_validate(
+        {
+            "id": "cn-cloud",
+            "jurisdiction": "CN",
+            "channel": "sms",
+            "provider": "alibaba",
+            "origination": "106900000142",
+            "purposes": ["servicing"],
+            "parts_per_second": 1,
+            "links": "none",
+            "opt_out_line": "required",
+            "templates": templates,
+        }
+    )
+    assert [(each.code, each.text) for each in model.templates] == [("SMS_1", "${name}，您好。")]
+    with pytest.raises(ValueError, match="code"):
+        LineModel.model_validate({**model.model_dump(), "templates": [{"text": "x"}]})
 
 
 # ── Filed texts ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -71,7 +71,10 @@ CODES: dict[str, Refused | NotAccepted | Unsettled] = {
     "isv.ACCOUNT_NOT_EXISTS": _DENIED,
     "isv.DENY_IP_RANGE": _DENIED,
     "isv.PRODUCT_UN_SUBSCRIPT": _DENIED,
+    "Forbidden.RAM": _DENIED,
     "InvalidAccessKeyId": _DENIED,
+    "InvalidAccessKeyId.Inactive": _DENIED,
+    "InvalidAccessKeyId.NotFound": _DENIED,
     "SignatureDoesNotMatch": _DENIED,
     "InvalidTimeStamp.Expired": _DENIED,
     # theirs
