@@ -291,6 +291,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_report", "unknown_message"): Batch(refused=("ref",)),
     ("receive_report", "never_handed_over"): Batch(refused=("ref",)),
     ("receive_report", "finance"): Batch(refused=("ref",)),
+    ("receive_report", "tencent"): Batch(refused=("ref",)),
     ("receive_report", "no_reference"): Batch(refused=("context.dunlin-message",)),
     ("receive_report", "from_the_future"): Batch(refused=("eventTimestamp",)),
     ("receive_report", "negative_price"): Batch(refused=("totalMessagePrice",)),
