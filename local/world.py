@@ -297,7 +297,7 @@ class World:
         for each in outgoing:
             if each.provider == FINANCE:
                 kind, headers, raw = self.simulator.webhook_request(each)
-                path = f"/webhooks/finance_sms/{self._keys.webhook_token}/{kind}"
+                path = f"/providers/finance_sms/{self._keys.webhook_token}/{kind}"
                 answer = self.aws.request("POST", path, headers=headers, body=raw)
                 if answer.status >= 500:
                     # As any provider does: until it is taken.

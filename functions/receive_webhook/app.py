@@ -6,14 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from dunlin.adapters.webhooks import WebhookRequest, headers_of_event, raw_body_of_event, receive
+from dunlin.adapters.webhooks import WebhookRequest, headers_of_event, query_of_event, raw_body_of_event, receive
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import door, logger, metrics
 from dunlin.errors import InvalidInput
 
 
-def _answer(status: int, body: str) -> dict[str, Any]:
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": body}
+def _answer(status: int, body: str, media_type: str = "application/json") -> dict[str, Any]:
+    return {"statusCode": status, "headers": {"Content-Type": media_type}, "body": body}
 
 
 @door
@@ -31,11 +31,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         str(path.get("kind", "")),
         headers_of_event(event),
         raw,
+        str(event.get("httpMethod", "")),
+        query_of_event(event),
     )
-    answer = receive(request, runtime().webhook_secrets, runtime().clock())
+    answer = receive(request, runtime().webhook_secrets(request.provider), runtime().clock())
     for body in answer.accepted:
         runtime().outbox.put(answer.kind, dict(body))
     for refusal in answer.refusals:
         runtime().refused_input.keep(refusal)
     logger.info("webhook", extra={"status": answer.status, "accepted": len(answer.accepted), "problem": answer.problem})
-    return _answer(answer.status, answer.body)
+    return _answer(answer.status, answer.body, answer.media_type)

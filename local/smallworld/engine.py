@@ -31,7 +31,7 @@ from dunlin.content.model import Content
 from dunlin.domain.keywords import read_keyword
 from dunlin.domain.message import Message
 from dunlin.domain.recipients import EVERYONE
-from dunlin.domain.words import MessageState, PauseScope, Purpose, SendingMode
+from dunlin.domain.words import Channel, MessageState, PauseScope, Purpose, SendingMode
 from dunlin.entry.facts import apply_fact
 from dunlin.errors import ConfigurationError, DunlinError, InvalidInput
 from dunlin.services.contacts import Contacts, Denied, Reserved
@@ -213,7 +213,12 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
         pace=Pace(store=store, controls=controls, content=content, settle=settle, clock=clock),
         render=render,
         send=send,
-        reports=ReceiveReport(store=store, settle=settle),
+        reports=ReceiveReport(
+            store=store,
+            settle=settle,
+            opt_outs=opt_outs,
+            point_of=lambda address: ports.keys.point(Channel.SMS, address),
+        ),
         inbound=ReceiveInbound(
             store=store, policies=policies, opt_outs=opt_outs, keys=ports.keys, understand=understand, clock=clock
         ),

@@ -27,6 +27,16 @@ EVENTS = ROOT / "events"
 REGION = "us-east-1"
 KEY = "2026-06-08#reminder_7#0#sms#0"
 #: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
+#: What the other providers' webhooks are checked with; `tests.webhook_requests` signs with the same.
+_TOKEN = {"webhook_token": "simulated-path-token-of-a-provider-that-signs-nothing"}
+PROVIDERS = {
+    "alibaba": _TOKEN,
+    "tencent": _TOKEN,
+    "twilio": {**_TOKEN, "auth_token": "secret-t", "public_url": "https://messages.lender.example/v1"},
+    "vonage_sms": {**_TOKEN, "signature_secret": "secret-v", "signature_method": "sha256"},
+    "vonage_messages": {**_TOKEN, "signature_secret": "secret-m"},
+    "sinch": {**_TOKEN, "webhook_secret": "secret-s"},
+}
 PLANTED = (
     "2125550123",
     "21255501",
@@ -192,7 +202,8 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
                     "secret": keys.secret,
                     "webhook_token": keys.webhook_token,
                     "webhook_secret": keys.webhook_secret,
-                }
+                },
+                **PROVIDERS,
             }
             boto3.client("secretsmanager", region_name=REGION).put_secret_value(
                 SecretId=aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps(secret)

@@ -17,6 +17,7 @@ import boto3
 import pytest
 from botocore import exceptions as sdk
 from botocore.loaders import Loader
+from dunlin.adapters.providers.finance_sms import sign
 from dunlin.adapters.reports import decode_tag, encode_tag
 from dunlin.adapters.senders import (
     FinanceSmsKey,
@@ -33,7 +34,6 @@ from dunlin.adapters.senders import (
 )
 from dunlin.adapters.senders.aws import AwsError
 from dunlin.adapters.senders.sms_voice import settle_sms_voice_error
-from dunlin.adapters.webhooks import sign
 from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel, Purpose, Reason
 from dunlin.errors import ConfigurationError

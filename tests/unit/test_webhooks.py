@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from dunlin.adapters.providers.finance_sms import sign
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.webhooks import (
     MAX_ELEMENTS,
@@ -18,7 +19,6 @@ from dunlin.adapters.webhooks import (
     headers_of_event,
     raw_body_of_event,
     receive,
-    sign,
 )
 from dunlin.errors import InvalidInput
 

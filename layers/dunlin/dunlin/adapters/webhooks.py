@@ -1,33 +1,33 @@
-"""The finance provider's webhook: who may speak, and what goes into our queues.
+"""Providers' webhooks: who may speak, and what goes into our queues.
 
-`POST …/webhooks/finance_sms/{token}/{kind}`, kind = reports or inbound. Everything is checked on the raw bytes:
+`POST …/providers/{provider}/{token}/{kind}`, kind = reports or inbound; Vonage's SMS API may also GET. Everything is
+checked on the raw bytes:
 
 1. the path's token (an unguessable part of the address we gave the provider), compared in constant time: else 404, as
    if there were nothing here;
 2. the size;
-3. `X-Timestamp` (Unix seconds, at most five minutes away from our clock) and `X-Signature` = hex HMAC-SHA256 over
-   `timestamp + "." + body`, each exactly once: else 401. Two headers of one name are two readings of one request.
+3. what the provider proves itself with, see its module in `providers`: else 401. A signature is compared in constant
+   time, an instant may be five minutes away from our clock, and a header counts only if it is there once.
 
-The body is a JSON array. Each element is read by `reports`, so that what enters a queue can be read there; one that
-cannot is refused by itself and the rest goes on. The answer to anything that was signed is 200: a provider that
-repeats what can never be accepted helps nobody. A request may be repeated inside the five minutes; reports and texts
-carry ids, so the second one changes nothing.
+Each element of a request is read by `reports`, so that what enters a queue can be read there; one that cannot is
+refused by itself and the rest goes on. The answer to anything that was the provider's is the one it expects: a
+provider that repeats what can never be accepted helps nobody. A request may be repeated; reports and texts carry ids,
+so the second one changes nothing. Only a failure of ours is a 5xx, which every provider repeats.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from dunlin.adapters.reports import FINANCE_PROVIDER, parse_inbound, parse_report
+from dunlin.adapters.providers import KINDS, Call, Provider, WebhookRequest, WebhookSecrets, provider_of, same
+from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.errors import InvalidInput
 from dunlin.services.ports import Refusal
 
@@ -37,43 +37,17 @@ __all__ = [
     "WebhookRequest",
     "WebhookSecrets",
     "headers_of_event",
+    "query_of_event",
     "raw_body_of_event",
     "receive",
-    "sign",
 ]
 
 MAX_REQUEST_BYTES: Final = 256 * 1024
 MAX_ELEMENTS: Final = 1000
-MAX_AGE: Final = timedelta(minutes=5)
-#: The path's kind and the kind of the queue's bodies.
-KINDS: Mapping[str, str] = {"reports": "report", "inbound": "inbound"}
-
 #: So much of a request that is no array is kept; a queue's message has an end.
 MAX_KEPT: Final = 128 * 1024
 
 _UNSTORABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
-_TIMESTAMP = re.compile(r"[0-9]{10,11}")
-_SIGNATURE = re.compile(r"[0-9a-f]{64}")
-RECEIVED: Final = '{"code":0,"msg":"received"}'
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSecrets:
-    """What the provider and we share. In no repr."""
-
-    path_token: str = field(repr=False)
-    signing_secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookRequest:
-    """A request as it came: the path's parts, every header line in its order, the bytes."""
-
-    provider: str
-    token: str = field(repr=False)
-    kind: str
-    headers: tuple[tuple[str, str], ...] = field(repr=False)
-    raw: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +65,24 @@ class WebhookAnswer:
     accepted: tuple[Mapping[str, object], ...] = ()
     refusals: tuple[Refusal, ...] = ()
     problem: str = ""
+    media_type: str = "application/json"
 
 
-def receive(request: WebhookRequest, secrets: WebhookSecrets, now: datetime) -> WebhookAnswer:
-    """Check a request and take it apart. Never raises for what was sent."""
-    token_is_ours = _same(request.token, secrets.path_token)
-    if request.provider != FINANCE_PROVIDER or request.kind not in KINDS or not token_is_ours:
+def receive(request: WebhookRequest, secrets: WebhookSecrets | None, now: datetime) -> WebhookAnswer:
+    """Check a request and take it apart. Never raises for what was sent. `secrets`: None where there are none."""
+    provider = provider_of(request.provider)
+    token_is_ours = same(request.token, secrets.path_token if secrets is not None else "")
+    if provider is None or secrets is None or request.kind not in KINDS or not token_is_ours:
         return _turned_away(404, "path")
+    if request.method not in provider.methods:
+        return _turned_away(405, "method")
     if len(request.raw) > MAX_REQUEST_BYTES:
         return _turned_away(413, "size")
-    timestamp = _only_header(request.headers, "x-timestamp")
-    signature = _only_header(request.headers, "x-signature")
-    if timestamp is None or signature is None:
-        return _turned_away(401, "headers")
-    if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
-        return _turned_away(401, "headers")
-    if not _same(signature, sign(secrets.signing_secret, timestamp, request.raw)):
-        return _turned_away(401, "signature")
-    if abs(int(timestamp) - now.timestamp()) > MAX_AGE.total_seconds():
-        return _turned_away(401, "stale")
-    return _take_apart(request, now)
-
-
-def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """Hex HMAC-SHA256 over `timestamp + "." + body`.
-
-    Raises:
-        ValueError: the secret is empty: everybody could make that signature.
-    """
-    if not secret:
-        raise ValueError("an empty secret signs nothing")
-    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    call = Call(request, secrets, now)
+    problem = provider.verify(call)
+    if problem:
+        return _turned_away(401, problem)
+    return _take_apart(provider, call)
 
 
 def headers_of_event(event: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -135,6 +96,18 @@ def headers_of_event(event: Mapping[str, object]) -> tuple[tuple[str, str], ...]
         )
     single = event.get("headers")
     return tuple((str(name), str(value)) for name, value in single.items()) if isinstance(single, Mapping) else ()
+
+
+def query_of_event(event: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Every pair of the query, decoded; the gateway keeps the order of a name's values and no other."""
+    multi = event.get("multiValueQueryStringParameters")
+    if not isinstance(multi, Mapping):
+        return ()
+    return tuple(
+        (str(name), str(value))
+        for name, values in multi.items()
+        for value in (values if isinstance(values, list) else [values])
+    )
 
 
 def raw_body_of_event(event: Mapping[str, object]) -> bytes:
@@ -154,23 +127,23 @@ def raw_body_of_event(event: Mapping[str, object]) -> bytes:
         raise InvalidInput("body", "is not base64") from None
 
 
-def _take_apart(request: WebhookRequest, now: datetime) -> WebhookAnswer:
+def _take_apart(provider: Provider, call: Call) -> WebhookAnswer:
+    request, now = call.request, call.now
     kind = KINDS[request.kind]  # a body's kind; the queue has the path's
-    source = f"{FINANCE_PROVIDER}/{request.kind}"
+    source = f"{provider.name}/{request.kind}"
+    status, media_type, said = provider.answer
     try:
-        elements: object = json.loads(request.raw)
-    except (ValueError, RecursionError):
-        elements = None
-    if not isinstance(elements, list):
-        whole = Refusal(source, "body", "is not a JSON array", request.raw.decode("utf-8", "replace")[:MAX_KEPT])
-        return WebhookAnswer(200, RECEIVED, request.kind, refusals=(whole,))
+        elements = provider.elements(call)
+    except InvalidInput as error:
+        whole = Refusal(source, error.field, error.problem, request.raw.decode("utf-8", "replace")[:MAX_KEPT])
+        return WebhookAnswer(status, said, request.kind, refusals=(whole,), media_type=media_type)
     if len(elements) > MAX_ELEMENTS:
         return _turned_away(413, "size")
     accepted: list[Mapping[str, object]] = []
     refusals: list[Refusal] = []
     for index, element in enumerate(elements):
         try:
-            body: dict[str, object] = {"provider": FINANCE_PROVIDER, "kind": kind, "payload": _storable(element)}
+            body: dict[str, object] = {"provider": provider.name, "kind": kind, "payload": _storable(element)}
             if kind == "report":
                 parse_report(body, now)
             else:
@@ -179,7 +152,7 @@ def _take_apart(request: WebhookRequest, now: datetime) -> WebhookAnswer:
             refusals.append(Refusal(source, f"[{index}].{error.field}", error.problem, _dump(element)))
         else:
             accepted.append(body)
-    return WebhookAnswer(200, RECEIVED, request.kind, tuple(accepted), tuple(refusals))
+    return WebhookAnswer(status, said, request.kind, tuple(accepted), tuple(refusals), media_type=media_type)
 
 
 def _storable(value: object) -> object:
@@ -215,13 +188,3 @@ def _dump(element: object) -> str:
 
 def _turned_away(status: int, problem: str) -> WebhookAnswer:
     return WebhookAnswer(status, '{"code":1,"msg":"refused"}', problem=problem)
-
-
-def _only_header(headers: Iterable[tuple[str, str]], name: str) -> str | None:
-    values = [value for key, value in headers if key.lower() == name]
-    return values[0] if len(values) == 1 else None
-
-
-def _same(given: str, ours: str) -> bool:
-    """Constant-time comparison; an empty secret of ours is the same as nothing."""
-    return bool(ours) and hmac.compare_digest(given.encode("utf-8", "surrogatepass"), ours.encode())

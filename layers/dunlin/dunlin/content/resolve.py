@@ -360,6 +360,7 @@ def lender_of(model: LenderModel) -> Lender:
                 max_price=line.max_price,
                 registrations=tuple(sorted(line.registrations.items())),
                 brand=line.brand or model.id,
+                templates=tuple((each.code, each.text) for each in line.templates),
             )
             for line in model.lines
         ),

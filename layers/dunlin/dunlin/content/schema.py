@@ -606,6 +606,13 @@ class FailuresModel(Strict):
     trickle: Annotated[StrictInt, Field(ge=1)] = 5
 
 
+class LineTemplateModel(Strict):
+    """A text as the provider has it on file, without the signature: `${name}` or `{1}` stands for what changes."""
+
+    code: Text
+    text: Text
+
+
 class LineModel(Strict):
     id: Identifier
     jurisdiction: Jurisdiction
@@ -623,6 +630,8 @@ class LineModel(Strict):
     configuration_set: str = ""
     max_price: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+)?$")] = ""
     registrations: dict[RegistrationName, Text] = Field(default_factory=dict)
+    #: Where the provider takes no words of ours, only the code of a filed text and what stands in its gaps.
+    templates: list[LineTemplateModel] = Field(default_factory=list)
     brand: Identifier | None = None  # who the borrower thinks is speaking; the lender, where nothing is said
 
 

@@ -316,6 +316,7 @@ class Line:
     """A sender identity and its route. `links`: none, constant or host; `opt_out_line`: required or forbidden.
 
     What the provider carries: `parts_per_second`, and `parts_per_day` (None: no limit) of the day in `day_zone`.
+    `templates`: (code, text) of what the provider has on file, where it sends nothing else.
     """
 
     line_id: str
@@ -335,6 +336,7 @@ class Line:
     parts_per_day: int | None = None
     day_zone: str = "UTC"
     failures: Failures = field(default_factory=Failures)
+    templates: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from dunlin.adapters.dynamo.controls import DynamoControls
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.store import DynamoStore
-    from dunlin.adapters.webhooks import WebhookSecrets
+    from dunlin.adapters.providers import WebhookSecrets
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
     from dunlin.domain.words import SendingMode
+    from dunlin.entry.provider_fields import ProviderFields
     from dunlin.services.choices import Choices
     from dunlin.services.contacts import Contacts
     from dunlin.services.dispatch import Dispatch
@@ -93,6 +93,7 @@ class Runtime:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self._webhook_secrets: dict[str, WebhookSecrets | None] = {}
 
     # ── clients ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -205,13 +206,10 @@ class Runtime:
 
         return self.settings.sending_mode or SendingMode(required("SENDING_MODE"))
 
-    def _provider(self, name: str) -> Mapping[str, str]:
-        from dunlin.errors import ConfigurationError
+    def _provider(self, name: str) -> ProviderFields:
+        from dunlin.entry.provider_fields import provider_fields
 
-        document = self.secrets.document(required("PROVIDERS_SECRET")).get(name)
-        if not isinstance(document, dict):
-            raise ConfigurationError(f"PROVIDERS_SECRET: {name} must be set")
-        return document
+        return provider_fields(self.secrets.document(required("PROVIDERS_SECRET")), name)
 
     @cached_property
     def senders(self) -> dict[str, Sender]:
@@ -222,15 +220,7 @@ class Runtime:
             return {}
         import boto3
 
-        from dunlin.adapters.senders import (
-            FinanceSmsKey,
-            FinanceSmsSender,
-            SesSender,
-            SmsVoiceSender,
-            SnsSender,
-            one_attempt,
-            sms_voice_client,
-        )
+        from dunlin.adapters.senders import SesSender, SmsVoiceSender, SnsSender, one_attempt, sms_voice_client
 
         read, connect = float(os.environ.get("PROVIDER_READ_TIMEOUT", "10")), 2.0
         region = self.settings.region
@@ -245,23 +235,23 @@ class Runtime:
                 case "aws_ses":
                     once = one_attempt(read, connect)
                     senders[provider] = SesSender(boto3.client("sesv2", region_name=region, config=once))
-                case "finance_sms":
-                    keys = self._provider(provider)
-                    senders[provider] = FinanceSmsSender(
-                        keys["base_url"],
-                        FinanceSmsKey(keys["key_id"], keys["secret"]),
-                        self.clock,
-                        read_timeout=read,
-                        connect_timeout=connect,
-                    )
+                case _:
+                    from dunlin.entry.provider_fields import http_sender
+
+                    senders[provider] = http_sender(self._provider(provider), self.clock, read, connect)
         return senders
 
-    @cached_property
-    def webhook_secrets(self) -> WebhookSecrets:
-        from dunlin.adapters.webhooks import WebhookSecrets
+    def webhook_secrets(self, name: str) -> WebhookSecrets | None:
+        """What is shared with this provider's webhook; None if there is no such provider, or nothing is shared."""
+        if name not in self._webhook_secrets:
+            from dunlin.adapters.providers import PROVIDERS
+            from dunlin.entry.provider_fields import webhook_secrets
 
-        keys = self._provider("finance_sms")
-        return WebhookSecrets(keys["webhook_token"], keys["webhook_secret"])
+            if name not in PROVIDERS:
+                return None  # not kept: anybody can name any number of them
+            document = self.secrets.document(required("PROVIDERS_SECRET"))
+            self._webhook_secrets[name] = webhook_secrets(self._provider(name)) if name in document else None
+        return self._webhook_secrets[name]
 
     # ── services ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -387,7 +377,12 @@ class Runtime:
     def reports(self) -> ReceiveReport:
         from dunlin.services.reports import ReceiveReport
 
-        return ReceiveReport(self.store, self.settle, self.controls)
+        return ReceiveReport(self.store, self.settle, self.opt_outs, self._point_of, self.controls)
+
+    def _point_of(self, address: str) -> str:
+        from dunlin.domain.words import Channel
+
+        return self.keys.point(Channel.SMS, address)
 
     @cached_property
     def inbound(self) -> ReceiveInbound:

@@ -82,6 +82,11 @@ class ReceiveInbound:
         point = self._keys.point(Channel.SMS, text.from_address)
         borrowers = self._store.borrowers_of(point)
         meaning = self._understand(text.text, self._locale(borrowers, point))
+        if meaning not in _OPTS_OUT:
+            if text.provider_opted_out:
+                meaning = Meaning.OPT_OUT
+            elif not text.is_signed:
+                meaning = Meaning.OTHER  # whoever knows the address may have written it: a person reads it
         record = PointRecord(
             point,
             f"IN#{text.inbound_id}",
@@ -119,6 +124,9 @@ class ReceiveInbound:
                 )
             self._opt_outs.mirror(borrower_id, point)
         recorded_at = bound_at if meaning is not Meaning.OPT_OUT_ALL else self._clock()
+        if text.provider_opted_out or not text.is_signed:
+            # The provider answered and sends no more; or nobody proved that a person wrote, so nobody is written to.
+            return Received(meaning, changed, len(borrowers), recorded_at)
         # One number, one answer, however many borrowers share it.
         for borrower_id in borrowers:
             if self._replied(borrower_id, point, meaning, text):

@@ -537,7 +537,11 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A provider's report about one message. `state` None: still under way, nothing settled."""
+    """A provider's report about one message. `state` None: still under way, nothing settled.
+
+    `is_signed`: the provider proved that it speaks; otherwise it can only say what became of what was handed over.
+    `ref` is empty where a provider does not repeat it: the message is found by `address` and the provider's id.
+    """
 
     ref: str
     state: MessageState | None
@@ -547,11 +551,17 @@ class DeliveryReport:
     parts: int = 0
     price: str = ""
     point_unusable: bool = False
+    is_signed: bool = True
+    address: str = dataclasses.field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class InboundText:
-    """A text from a person. `inbound_id` is the provider's: the same text twice has the same id."""
+    """A text from a person. `inbound_id` is the provider's: the same text twice has the same id.
+
+    `is_signed`: the provider proved that it speaks; otherwise the text may opt out and do nothing else.
+    `provider_opted_out`: the provider's own list took it for STOP, and answered it.
+    """
 
     inbound_id: str
     provider: str
@@ -559,6 +569,8 @@ class InboundText:
     to_address: str
     text: str
     received_at: datetime
+    is_signed: bool = True
+    provider_opted_out: bool = False
 
 
 # ── The rest of the world ────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,8 @@ A hand-over is one request and never more. Every answer becomes one of four resu
     NotAccepted   throttled, or no connection was made: proof that nothing was accepted, so it may be tried again
     Unsettled     time-out, reset, 5xx or an answer that cannot be read: nobody knows, so it is never sent again
 
+Twilio, Alibaba Cloud and Tencent Cloud are imported from their own modules, by whoever has a line of theirs.
+
 What a provider or its SDK says in words stays here: botocore prints phone numbers in its errors.
 """
 

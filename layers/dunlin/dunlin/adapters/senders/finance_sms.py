@@ -15,15 +15,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from dunlin.adapters.webhooks import sign
+from dunlin.adapters.providers.finance_sms import sign
+from dunlin.adapters.senders.http import OneRequest, read_object
 from dunlin.domain.words import Reason
-from dunlin.errors import ConfigurationError
 from dunlin.services.ports import Accepted, Clock, HandOver, HandOverResult, NotAccepted, Refused, Unsettled
 
 if TYPE_CHECKING:
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CODES", "FinanceSmsKey", "FinanceSmsSender"]
 
-MAX_ANSWER_BYTES = 16_384
 MAINLAND = re.compile(r"\+86(1[3-9][0-9]{9})")
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _DENIED = Refused(Reason.ACCESS_DENIED, stops_line=True)
 _CONTENT = Refused(Reason.INVALID_MESSAGE)
@@ -75,7 +71,10 @@ CODES: dict[str, Refused | NotAccepted | Unsettled] = {
     "isv.ACCOUNT_NOT_EXISTS": _DENIED,
     "isv.DENY_IP_RANGE": _DENIED,
     "isv.PRODUCT_UN_SUBSCRIPT": _DENIED,
+    "Forbidden.RAM": _DENIED,
     "InvalidAccessKeyId": _DENIED,
+    "InvalidAccessKeyId.Inactive": _DENIED,
+    "InvalidAccessKeyId.NotFound": _DENIED,
     "SignatureDoesNotMatch": _DENIED,
     "InvalidTimeStamp.Expired": _DENIED,
     # theirs
@@ -109,24 +108,17 @@ class FinanceSmsSender:
         connect_timeout: float,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        import urllib3  # noqa: PLC0415 - only a function that sends pays for it
-
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-            raise ConfigurationError("finance_sms.base_url: must be https")
-        self._url = base_url.rstrip("/") + "/v1/messages"
+        self._http = OneRequest(
+            "finance_sms", base_url, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool
+        )
         self._key = key
         self._clock = clock
-        self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
-        self._pool = pool if pool is not None else urllib3.PoolManager(num_pools=1, maxsize=4)
 
     def close(self) -> None:
         """Let the provider's connections go."""
-        self._pool.clear()
+        self._http.close()
 
     def hand_over(self, order: HandOver) -> HandOverResult:
-        from urllib3 import exceptions as http  # noqa: PLC0415
-
         national = MAINLAND.fullmatch(order.address)
         if national is None:
             if not order.address.startswith("+86"):
@@ -149,45 +141,32 @@ class FinanceSmsSender:
             separators=(",", ":"),
         ).encode("utf-8", "replace")
         timestamp = str(int(self._clock().timestamp()))
-        try:
-            response = self._pool.request(
-                "POST",
-                self._url,
-                body=body,
-                headers={
-                    "Content-Type": "application/json; charset=utf-8",
-                    "X-Key-Id": self._key.key_id,
-                    "X-Timestamp": timestamp,
-                    "X-Signature": sign(self._key.secret, timestamp, body),
-                },
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            raw = response.read(MAX_ANSWER_BYTES + 1)
-            if len(raw) > MAX_ANSWER_BYTES:
-                response.close()
-            response.release_conn()
-        except (http.NewConnectionError, http.ConnectTimeoutError):
-            return NotAccepted(Reason.NOT_CONNECTED)
-        except http.TimeoutError:
-            return Unsettled(Reason.TIMED_OUT)
-        except (http.HTTPError, OSError):
-            return Unsettled(Reason.PROVIDER_ERROR)
-        return settle_answer(response.status, raw)
+        answer = self._http.post(
+            "/v1/messages",
+            body,
+            {
+                "Content-Type": "application/json; charset=utf-8",
+                "X-Key-Id": self._key.key_id,
+                "X-Timestamp": timestamp,
+                "X-Signature": sign(self._key.secret, timestamp, body),
+            },
+        )
+        return settle_answer(*answer) if isinstance(answer, tuple) else answer
 
 
-def settle_answer(status: int, raw: bytes) -> HandOverResult:
-    """What the provider's answer proves. A 5xx, a 408 or an answer that cannot be read proves nothing."""
+def settle_answer(status: int, raw: bytes, code_name: str = "code", id_name: str = "biz_id") -> HandOverResult:
+    """What the provider's answer proves. A 5xx, a 408 or an answer that cannot be read proves nothing.
+
+    Alibaba Cloud answers with the same codes under names of its own.
+    """
     if status >= 500 or status == 408:
         return Unsettled(Reason.PROVIDER_ERROR)
     if status == 429:
         return NotAccepted(Reason.THROTTLED)
-    answer = _read(raw)
-    code = answer.get("code")
+    answer = read_object(raw)
+    code = answer.get(code_name)
     if 200 <= status < 300 and code == "OK":
-        biz_id = answer.get("biz_id")
+        biz_id = answer.get(id_name)
         return Accepted(biz_id) if isinstance(biz_id, str) and 0 < len(biz_id) <= 128 else _unread()
     if isinstance(code, str) and code in CODES:
         return CODES[code]
@@ -202,13 +181,3 @@ def settle_answer(status: int, raw: bytes) -> HandOverResult:
 
 def _unread() -> Unsettled:
     return Unsettled(Reason.PROVIDER_ERROR)
-
-
-def _read(raw: bytes) -> Mapping[str, object]:
-    if len(raw) > MAX_ANSWER_BYTES:
-        return {}
-    try:
-        answer = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
