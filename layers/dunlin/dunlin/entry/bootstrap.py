@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dunlin.adapters.dynamo.controls import DynamoControls
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.store import DynamoStore
+    from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.adapters.webhooks import WebhookSecrets
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
@@ -244,7 +245,10 @@ class Runtime:
                     senders[provider] = SnsSender(boto3.client("sns", region_name=region, config=once))
                 case "aws_ses":
                     once = one_attempt(read, connect)
-                    senders[provider] = SesSender(boto3.client("sesv2", region_name=region, config=once))
+                    client = boto3.client("sesv2", region_name=region, config=once)
+                    senders[provider] = SesSender(
+                        client, unsubscribe=self._unsubscribe_links(required("UNSUBSCRIBE_URL"))
+                    )
                 case "finance_sms":
                     keys = self._provider(provider)
                     senders[provider] = FinanceSmsSender(
@@ -255,6 +259,16 @@ class Runtime:
                         connect_timeout=connect,
                     )
         return senders
+
+    def _unsubscribe_links(self, base_url: str) -> UnsubscribeLinks:
+        from dunlin.adapters.unsubscribe import UnsubscribeLinks
+
+        return UnsubscribeLinks(self.secrets.text(required("POINT_KEY_SECRET")), base_url)
+
+    @cached_property
+    def unsubscribe_links(self) -> UnsubscribeLinks:
+        """To read them: who only reads needs no address."""
+        return self._unsubscribe_links("")
 
     @cached_property
     def webhook_secrets(self) -> WebhookSecrets:

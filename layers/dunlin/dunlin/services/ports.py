@@ -458,7 +458,8 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in."""
+    """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in; `point` is the key
+    under which the address opts out."""
 
     ref: str
     reserved_at: datetime
@@ -469,6 +470,7 @@ class HandOver:
     body: str
     ttl_seconds: int
     locale: str
+    point: str
 
 
 @dataclass(frozen=True, slots=True)
