@@ -213,7 +213,7 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
         pace=Pace(store=store, controls=controls, content=content, settle=settle, clock=clock),
         render=render,
         send=send,
-        reports=ReceiveReport(store=store, settle=settle),
+        reports=ReceiveReport(store=store, settle=settle, opt_outs=opt_outs),
         inbound=ReceiveInbound(
             store=store, policies=policies, opt_outs=opt_outs, keys=ports.keys, understand=understand, clock=clock
         ),

@@ -399,7 +399,7 @@ class Runtime:
     def reports(self) -> ReceiveReport:
         from dunlin.services.reports import ReceiveReport
 
-        return ReceiveReport(self.store, self.settle)
+        return ReceiveReport(self.store, self.settle, self.opt_outs)
 
     @cached_property
     def inbound(self) -> ReceiveInbound:

@@ -514,7 +514,8 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """A provider's report about one message. `state` None: still under way, nothing settled."""
+    """A provider's report about one message. `state` None: still under way, nothing settled. `complained`: whoever got
+    it said that they want nothing of us there any more."""
 
     ref: str
     state: MessageState | None
@@ -524,6 +525,7 @@ class DeliveryReport:
     parts: int = 0
     price: str = ""
     point_unusable: bool = False
+    complained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dunlin.domain.message import split_ref
 from dunlin.domain.words import IN_FLIGHT, MessageState, Reason
 from dunlin.errors import InvalidInput
+from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import DeliveryReport, Store
 from dunlin.services.settle import Settle
 
@@ -15,9 +16,10 @@ _OPEN_TO_REPORTS = IN_FLIGHT | {MessageState.UNKNOWN}
 class ReceiveReport:
     """The service behind `receive_report`."""
 
-    def __init__(self, store: Store, settle: Settle) -> None:
+    def __init__(self, store: Store, settle: Settle, opt_outs: OptOuts) -> None:
         self._store = store
         self._settle = settle
+        self._opt_outs = opt_outs
 
     def receive(self, report: DeliveryReport) -> bool:
         """Settle the message the report is about. False: it settles nothing (under way, repeated, or too late).
@@ -34,6 +36,9 @@ class ReceiveReport:
             raise InvalidInput("ref", "names no message that was handed over")
         if report.state is None:
             return False
+        if report.complained:
+            # First of all, and for everybody who has the address: a complaint is an opt-out of everything there.
+            self._opt_outs.at_point(message.point, message.channel, opted_out=True, at=report.at, by=report.ref)
         failed = report.state is MessageState.FAILED
         settled = self._settle.settle(
             borrower_id,
