@@ -149,6 +149,15 @@ def test_a_secret_may_be_read_exactly_where_it_is_named(function: Function) -> N
 
 
 @each_function
+def test_who_may_send_an_email_can_say_how_to_get_no_more(function: Function) -> None:
+    assert ("UNSUBSCRIBE_URL" in function.environment) == (function.name in SENDERS)
+    if function.name in SENDERS:
+        api = stack().properties("DunlinApi")
+        assert text(function.environment["UNSUBSCRIBE_URL"]).endswith(f"/{api['StageName']}/unsubscribe")
+        assert "POINT_KEY_SECRET" in function.environment
+
+
+@each_function
 def test_only_who_judges_a_message_knows_the_list_of_recipients(function: Function) -> None:
     assert ("RECIPIENTS_SECRET" in function.environment) == (function.name in JUDGES)
     assert ("SENDING_MODE" in function.environment) == (function.name in SENDERS)

@@ -26,6 +26,7 @@ from dunlin.adapters.senders import (
     one_attempt,
     sms_voice_client,
 )
+from dunlin.adapters.unsubscribe import UnsubscribeLinks
 from dunlin.adapters.webhooks import WebhookRequest, WebhookSecrets, receive
 from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
@@ -92,6 +93,7 @@ def order(number: int = 0, provider: str = "aws_sms", **changes: Any) -> HandOve
         body="Test Lender: 120.50 USD is due on 12 March.",
         ttl_seconds=3600,
         locale="en-US",
+        point="5e" * 32,
     )
     return replace(given, **changes)
 
@@ -115,7 +117,7 @@ def sender_to(simulator: Simulator, provider: str = "aws_sms", read_timeout: flo
         publisher.close()
     elif provider == "aws_ses":
         mail = boto3.client("sesv2", endpoint_url=simulator.url, config=one_attempt(read_timeout, 1.0))
-        yield SesSender(mail)
+        yield SesSender(mail, unsubscribe=UnsubscribeLinks("key", "https://stop.example"))
         mail.close()
     else:
         texts = sms_voice_client(read_timeout, 1.0, endpoint_url=simulator.url)

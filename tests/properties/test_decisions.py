@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dunlin.domain.actions import EndCase, OpenCase, Request, Skip, Wait
-from dunlin.domain.apply import apply, pruned
+from dunlin.domain.apply import apply, marked, pruned
 from dunlin.domain.borrower import Borrower, StageMark
 from dunlin.domain.decide import Decision, decide
 from dunlin.domain.permit import Allowed, permit
@@ -15,7 +15,18 @@ from dunlin.domain.words import CaseStatus, LoanStatus, PartyRole, Purpose, Reas
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import NOW, a_policy, a_strategy
+from tests.builders import (
+    EMAIL_POINT,
+    NOW,
+    TODAY,
+    a_borrower,
+    a_loan,
+    a_party,
+    a_point,
+    a_policy,
+    a_strategy,
+    an_overdue,
+)
 from tests.properties.strategies import borrowers, moments
 
 POLICY = a_policy(conditions=Conditions(feed_complete_to=NOW + timedelta(days=365)))
@@ -123,6 +134,53 @@ def test_an_opted_out_person_is_asked_nothing(borrower: Borrower, now: datetime)
     )
     decision = judged(blocked, now)
     assert not any(isinstance(action, Request) for action in (*decision.actions, *decision.case_actions))
+
+
+@settings(max_examples=100)
+@given(st.integers(-20, 8), st.booleans(), st.lists(st.integers(1, 10 * 60), min_size=5, max_size=40))
+def test_an_opt_out_is_not_answered_on_another_channel_before_the_gap(
+    due_in: int, both: bool, steps: list[int]
+) -> None:
+    """Whatever is asked for is stopped by an opt-out of the number it was for; the next try of the same occasion is
+    elsewhere, and not within the gap."""
+    points = (a_point(), EMAIL_POINT) if both else (a_point(), a_point(point="point-2"), EMAIL_POINT)
+    overdue = an_overdue() if due_in < 0 else None
+    loan = a_loan(due_on=TODAY + timedelta(days=due_in), overdue=overdue)
+    borrower = a_borrower(loan, parties=(a_party(points=points),))
+    now = NOW
+    refused_at: dict[str, datetime] = {}
+    refused: set[str] = set()
+    for step in steps:
+        now += timedelta(minutes=step)
+        decision = judged(borrower, now)
+        for actions in (decision.actions, decision.case_actions):
+            applied = apply(borrower, actions, POLICY, now)
+            borrower = applied.borrower
+            for message in applied.messages:
+                if message.reason is not Reason.STAGE_DUE:
+                    continue
+                assert message.point not in refused
+                for its in message.mark_ids:
+                    if its in refused_at:
+                        assert now - refused_at[its] >= timedelta(days=max(1, STRATEGY.min_gap_days))
+                    refused_at[its] = now
+                refused.add(message.point)
+                borrower = marked(borrower, message, now, status="unsent", reason=Reason.OPTED_OUT)
+            borrower = opted_out(replace(borrower, version=borrower.version + 1), refused)
+
+
+def opted_out(borrower: Borrower, refused: set[str]) -> Borrower:
+    """The borrower whose refused numbers take nothing any more."""
+    parties = tuple(
+        replace(
+            party,
+            points=tuple(
+                replace(point, blocked=frozenset({"*"})) if point.point in refused else point for point in party.points
+            ),
+        )
+        for party in borrower.parties
+    )
+    return replace(borrower, parties=parties)
 
 
 def test_marks_name_their_stage() -> None:

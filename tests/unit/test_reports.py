@@ -222,6 +222,7 @@ def test_an_email_event(
     assert (report.ref, report.state, report.reason, report.point_unusable) == (REF, state, reason, unusable)
     assert report.at.utcoffset() == timedelta(0)
     assert report.provider_message_id == "m-1"
+    assert report.complained == (event == "Complaint")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from dunlin.adapters.senders import (
 )
 from dunlin.adapters.senders.aws import AwsError
 from dunlin.adapters.senders.sms_voice import settle_sms_voice_error
+from dunlin.adapters.unsubscribe import UnsubscribeLinks
 from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel, Purpose, Reason
 from dunlin.errors import ConfigurationError
@@ -42,6 +43,8 @@ from dunlin.services.ports import Accepted, HandOver, NotAccepted, Refused, Send
 NOW = datetime(2026, 3, 10, 18, 0, tzinfo=UTC)
 REF = "b-0001/2026-03-10#tier_1#1#sms#0"
 PHONE = "+12065550152"
+POINT = "5e" * 32
+LINKS = UnsubscribeLinks("a secret", "https://stop.example")
 WORDS = "Test Lender: 120.50 USD is due on 12 March."
 
 
@@ -62,6 +65,10 @@ def line(**changes: Any) -> Line:
     )
 
 
+def ses_sender(client: Any) -> SesSender:
+    return SesSender(client, unsubscribe=LINKS)
+
+
 def order(**changes: Any) -> HandOver:
     return replace(
         HandOver(
@@ -74,6 +81,7 @@ def order(**changes: Any) -> HandOver:
             body=WORDS,
             ttl_seconds=3600,
             locale="en-US",
+            point=POINT,
         ),
         **changes,
     )
@@ -354,7 +362,7 @@ def sender_for(kind: str, url: str, read_timeout: float = 3.0) -> Iterator[Sende
         client: Any = sms_voice_client(read_timeout, 0.5, endpoint_url=url)
     else:
         client = boto3.client(cast("Any", kind), endpoint_url=url, config=one_attempt(read_timeout, 0.5))
-    senders: dict[str, Callable[[Any], Sender]] = {"sms_voice": SmsVoiceSender, "sns": SnsSender, "sesv2": SesSender}
+    senders: dict[str, Callable[[Any], Sender]] = {"sms_voice": SmsVoiceSender, "sns": SnsSender, "sesv2": ses_sender}
     yield senders[kind](client)
     client.close()
 
@@ -475,7 +483,7 @@ def test_every_error_of_send_email_is_in_the_table() -> None:
 
 def test_an_email_carries_its_reference_as_a_tag() -> None:
     client = Client({"MessageId": "m-1"})
-    sender = SesSender(cast("Any", client), unsubscribe_mailbox="stop@example.com")
+    sender = SesSender(cast("Any", client), unsubscribe=LINKS)
 
     assert sender.hand_over(mail()) == Accepted("m-1")
 
@@ -488,14 +496,15 @@ def test_an_email_carries_its_reference_as_a_tag() -> None:
     headers = {header["Name"]: header["Value"] for header in request["Content"]["Simple"]["Headers"]}
     assert headers == {
         "Auto-Submitted": "auto-generated",
-        "List-Unsubscribe": f"<mailto:stop@example.com?subject={tags['dunlin-message']}>",
+        "List-Unsubscribe": f"<https://stop.example/{LINKS.token(POINT, Purpose.SERVICING)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 
 
 @pytest.mark.parametrize("purpose", [Purpose.REPLY, Purpose.MANDATORY])
 def test_what_cannot_be_declined_has_no_unsubscribe(purpose: Purpose) -> None:
     client = Client({"MessageId": "m-1"})
-    SesSender(cast("Any", client), unsubscribe_mailbox="stop@example.com").hand_over(mail(purpose=purpose))
+    SesSender(cast("Any", client), unsubscribe=LINKS).hand_over(mail(purpose=purpose))
     headers = [header["Name"] for header in client.requests[0]["Content"]["Simple"]["Headers"]]
     assert headers == ["Auto-Submitted"]
 
@@ -514,14 +523,19 @@ def test_an_email_that_could_not_be_matched_or_could_carry_a_header_is_not_sent(
     changes: dict[str, str], expected: Refused
 ) -> None:
     client = Client({"MessageId": "m-1"})
-    assert SesSender(cast("Any", client)).hand_over(replace(mail(), **cast("Any", changes))) == expected
+    assert (
+        SesSender(cast("Any", client), unsubscribe=LINKS).hand_over(replace(mail(), **cast("Any", changes))) == expected
+    )
     assert client.requests == []
 
 
 @pytest.mark.parametrize("code", sorted(email.CODES))
 def test_what_an_ses_error_proves(code: str) -> None:
     status = {"TooManyRequestsException": 429, "NotFoundException": 404}.get(code, 400)
-    assert SesSender(cast("Any", Client(client_error(code, status)))).hand_over(mail()) == email.CODES[code]
+    assert (
+        SesSender(cast("Any", Client(client_error(code, status))), unsubscribe=LINKS).hand_over(mail())
+        == email.CODES[code]
+    )
 
 
 @pytest.mark.parametrize("text", [REF, "a/b", "参考/1", "b-0001/2026-03-10#tier_1#1#sms#10"])

@@ -127,6 +127,30 @@ def test_a_complaint_after_the_delivery_ends_what_goes_to_the_address(known: Hou
     assert borrower.version == version + 1  # decisions made before it do not stand, and once is enough
 
 
+def test_a_complaint_is_an_opt_out_of_everything_for_everybody_who_has_the_address(known: House) -> None:
+    known.know("b-2", loan_document(due_on=SOON))
+    message = known.sent()
+    assert known.report(message)
+    complaint = {"reason": Reason.SPAM, "point_unusable": True, "complained": True}
+    for _ in range(2):
+        assert not known.report(message, DELIVERED, **complaint)
+    assert known.store.suppression(message.point).blocked == {f"{message.channel}#*"}
+    for borrower_id in ("b-1", "b-2"):
+        borrower = known.store.borrower(borrower_id)
+        assert borrower is not None
+        (blocked,) = [p.blocked for party in borrower.parties for p in party.points if p.point == message.point]
+        assert blocked == {"*"}
+
+
+def test_a_complaint_that_comes_again_does_not_undo_an_opt_in(known: House) -> None:
+    message = known.sent()
+    complained_at = known.now
+    known.report(message, DELIVERED, reason=Reason.SPAM, complained=True)
+    known.opt_outs.at_point(message.point, message.channel, opted_out=False, at=complained_at + DAY, by="in")
+    known.report(message, DELIVERED, reason=Reason.SPAM, complained=True)
+    assert known.store.suppression(message.point).blocked == frozenset()
+
+
 def test_a_text_that_came_too_late_says_nothing_against_the_channel(known: House) -> None:
     message = known.sent()
     assert known.report(message, FAILED, reason=Reason.TTL_EXPIRED)

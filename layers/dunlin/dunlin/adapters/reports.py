@@ -226,6 +226,7 @@ def _email_report(event: str, body: Mapping[str, object]) -> DeliveryReport:
         at=_email_time(event, body, mail),
         provider_message_id=an_identifier(mail, "messageId", "mail."),
         point_unusable=unusable,
+        complained=event == "Complaint",
     )
 
 

@@ -39,6 +39,8 @@ from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Pu
 WITHOUT_RULES_AT_MOST = timedelta(days=300)
 #: How long a mark is kept after its due date no longer matters.
 MARKS_KEPT = timedelta(days=120)
+#: Whose end says that the person wants nothing of it on that channel.
+_OPTED_OUT = frozenset({Reason.OPTED_OUT, Reason.PROVIDER_OPTED_OUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,36 @@ def _opens(borrower: Borrower, strategy: Strategy, stage: Stage, day: date) -> d
 
 
 def _offer(
+    borrower: Borrower,
+    strategy: Strategy,
+    policy: Policy,
+    now: datetime,
+    stage: Stage,
+    due_on: date,
+    episode: int,
+    attempt: int,
+    mark: StageMark | None,
+    loans: tuple[Loan, ...],
+    *,
+    overdue: bool,
+    to: Party | None = None,
+) -> Request | Wait | Skip | None:
+    """What becomes of the stage now, an opt-out respected in spirit too: whoever has just said no on one channel is not
+    told the same on another before the gap that lies between any two messages, a day at least."""
+    action = _offer_now(
+        borrower, strategy, policy, now, stage, due_on, episode, attempt, mark, loans, overdue=overdue, to=to
+    )
+    if mark is None or mark.reason not in _OPTED_OUT or not isinstance(action, (Request, Wait)):
+        return action
+    rests_until = mark.at + timedelta(days=max(1, strategy.min_gap_days))
+    if now >= rests_until:
+        return action
+    until = max(rests_until, action.until) if isinstance(action, Wait) else rests_until
+    principal_id = action.principal_id
+    return Wait(stage, due_on, episode, attempt, until, mark.reason, "opt_out.rest", principal_id)
+
+
+def _offer_now(
     borrower: Borrower,
     strategy: Strategy,
     policy: Policy,

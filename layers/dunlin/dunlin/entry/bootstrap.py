@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.store import DynamoStore
     from dunlin.adapters.providers import WebhookSecrets
+    from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
     from dunlin.domain.words import SendingMode
@@ -234,12 +235,25 @@ class Runtime:
                     senders[provider] = SnsSender(boto3.client("sns", region_name=region, config=once))
                 case "aws_ses":
                     once = one_attempt(read, connect)
-                    senders[provider] = SesSender(boto3.client("sesv2", region_name=region, config=once))
+                    client = boto3.client("sesv2", region_name=region, config=once)
+                    senders[provider] = SesSender(
+                        client, unsubscribe=self._unsubscribe_links(required("UNSUBSCRIBE_URL"))
+                    )
                 case _:
                     from dunlin.entry.provider_fields import http_sender
 
                     senders[provider] = http_sender(self._provider(provider), self.clock, read, connect)
         return senders
+
+    def _unsubscribe_links(self, base_url: str) -> UnsubscribeLinks:
+        from dunlin.adapters.unsubscribe import UnsubscribeLinks
+
+        return UnsubscribeLinks(self.secrets.text(required("POINT_KEY_SECRET")), base_url)
+
+    @cached_property
+    def unsubscribe_links(self) -> UnsubscribeLinks:
+        """To read them: who only reads needs no address."""
+        return self._unsubscribe_links("")
 
     def webhook_secrets(self, name: str) -> WebhookSecrets | None:
         """What is shared with this provider's webhook; None if there is no such provider, or nothing is shared."""

@@ -81,6 +81,13 @@ class OptOuts:
             self.mirror(borrower_id, point)
         return changed
 
+    def by_link(self, point: str, channel: Channel, purpose: Purpose, at: datetime) -> bool:
+        """The same by the link in a message. However often it is called, one word is kept, the latest."""
+        changed = self.record(point, channel, opted_out=True, at=at, by="unsubscribe_link", purpose=purpose)
+        for borrower_id in self._store.borrowers_of(point):
+            self.mirror(borrower_id, point)
+        return changed
+
     def of_everything(
         self, borrower_id: str, *, opted_out: bool, at: datetime, by: str, party_id: str = "", point: str = ""
     ) -> bool:

@@ -483,7 +483,8 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in."""
+    """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in; `point` is the key
+    under which the address opts out."""
 
     ref: str
     reserved_at: datetime
@@ -494,6 +495,7 @@ class HandOver:
     body: str
     ttl_seconds: int
     locale: str
+    point: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,6 +543,7 @@ class DeliveryReport:
 
     `is_signed`: the provider proved that it speaks; otherwise it can only say what became of what was handed over.
     `ref` is empty where a provider does not repeat it: the message is found by `address` and the provider's id.
+    `complained`: whoever got it said that they want nothing of us there any more.
     """
 
     ref: str
@@ -553,6 +556,7 @@ class DeliveryReport:
     point_unusable: bool = False
     is_signed: bool = True
     address: str = dataclasses.field(default="", repr=False)
+    complained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

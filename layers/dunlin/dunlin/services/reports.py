@@ -55,6 +55,9 @@ class ReceiveReport:
         if report.reason is Reason.PROVIDER_OPTED_OUT and message.state in _OPEN_TO_REPORTS:
             # Before the message ends, so that a repeated report does it again; not after, when the person may be back.
             self._opt_outs.record_from_provider(message)
+        if report.complained:
+            # First of all, and for everybody who has the address: a complaint is an opt-out of everything there.
+            self._opt_outs.at_point(message.point, message.channel, opted_out=True, at=report.at, by=report.ref)
         failed = report.state is MessageState.FAILED
         settled = self._settle.settle(
             message.borrower_id,

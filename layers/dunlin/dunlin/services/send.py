@@ -233,6 +233,7 @@ class Send:
                 body=message.body,
                 ttl_seconds=message.ttl_seconds,
                 locale=message.locale,
+                point=message.point,
             )
         )
         return self._record(message, result)

@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import MessageHeaderTypeDef, SendEmailRequestTypeDef
 
+    from dunlin.adapters.unsubscribe import UnsubscribeLinks
+
 __all__ = ["CODES", "SesSender"]
 
 #: One address, without display name, space or a second line: what cannot be a header injection.
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
-#: Purposes a person can ask not to get by e-mail. An answer was asked for; a mandatory notice cannot be declined.
-DECLINABLE = frozenset({Purpose.SERVICE, Purpose.SERVICING, Purpose.COLLECTION, Purpose.MARKETING})
-
 _LINE_BROKEN = Refused(Reason.REFUSED_BY_PROVIDER, stops_line=True)
 
 #: Every error of SendEmail in the service's model (a test compares).
@@ -41,13 +40,13 @@ CODES: dict[str, AnyRefusal] = {
 class SesSender:
     """`Sender` over SES v2. The client must make one attempt a call (`aws.one_attempt`).
 
-    `unsubscribe_mailbox`, where the lender reads one, becomes the List-Unsubscribe header of what can be declined;
-    the subject of such a mail is the message's tag, so that it names the borrower without naming a person.
+    `unsubscribe` makes the address behind the mail program's own button, for what can be declined (RFC 8058). SES signs
+    both headers, as the RFC wants.
     """
 
-    def __init__(self, client: SESV2Client, *, unsubscribe_mailbox: str = "") -> None:
+    def __init__(self, client: SESV2Client, *, unsubscribe: UnsubscribeLinks) -> None:
         self._client = client
-        self._unsubscribe_mailbox = unsubscribe_mailbox
+        self._unsubscribe = unsubscribe
 
     def hand_over(self, order: HandOver) -> HandOverResult:
         if not ADDRESS.fullmatch(order.address):
@@ -66,7 +65,7 @@ class SesSender:
                         "Text": {"Data": order.body, "Charset": "UTF-8"},
                         "Html": {"Data": html_of(order.subject, order.body, order.locale), "Charset": "UTF-8"},
                     },
-                    "Headers": self._headers(order, tag),
+                    "Headers": self._headers(order),
                 }
             },
             "EmailTags": [
@@ -81,10 +80,11 @@ class SesSender:
             lambda error: settle_aws_error(error, CODES),
         )
 
-    def _headers(self, order: HandOver, tag: str) -> list[MessageHeaderTypeDef]:
+    def _headers(self, order: HandOver) -> list[MessageHeaderTypeDef]:
         automatic = "auto-replied" if order.purpose is Purpose.REPLY else "auto-generated"
         headers: list[MessageHeaderTypeDef] = [{"Name": "Auto-Submitted", "Value": automatic}]
-        if self._unsubscribe_mailbox and order.purpose in DECLINABLE:
-            target = f"<mailto:{self._unsubscribe_mailbox}?subject={tag}>"
-            headers.append({"Name": "List-Unsubscribe", "Value": target})
+        link = self._unsubscribe.link(order.point, order.purpose)
+        if link:
+            headers.append({"Name": "List-Unsubscribe", "Value": f"<{link}>"})
+            headers.append({"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"})
         return headers
