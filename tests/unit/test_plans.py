@@ -77,7 +77,11 @@ def test_the_samples_offers(policy: PlanPolicy) -> None:
 
 def test_an_id_never_changes(policy: PlanPolicy) -> None:
     """It is stored and sent: another version of the code has to compute the same one."""
-    assert [offer.offer_id for offer in offered(a_debt(), policy)] == ["49ef7441f210965b", "77ec9f909104be98", "420a5e1aefa79e90"]
+    assert [offer.offer_id for offer in offered(a_debt(), policy)] == [
+        "49ef7441f210965b",
+        "77ec9f909104be98",
+        "420a5e1aefa79e90",
+    ]
 
 
 def test_an_offer_survives_being_stored(policy: PlanPolicy) -> None:
