@@ -42,7 +42,7 @@ def units(currency: str, least: int, most: int) -> st.SearchStrategy[Decimal]:
 
 @st.composite
 def shapes(draw: st.DrawFn, kind: PlanKind) -> Shape:
-    numbers = st.lists(st.integers(1, 18), min_size=1, max_size=3, unique=True).map(tuple)
+    numbers = st.lists(st.integers(1, 18), min_size=1, max_size=2, unique=True).map(tuple)
     return Shape(
         kind=kind,
         instalments=draw(numbers),
@@ -55,7 +55,7 @@ def shapes(draw: st.DrawFn, kind: PlanKind) -> Shape:
 
 @st.composite
 def policies(draw: st.DrawFn, currency: str) -> PlanPolicy:
-    kinds = draw(st.lists(st.sampled_from(PlanKind), min_size=1, max_size=4, unique=True))
+    kinds = draw(st.lists(st.sampled_from(PlanKind), min_size=1, max_size=3, unique=True))
     rate = draw(st.sampled_from(RateKind))
     return PlanPolicy(
         policy_id="any",
