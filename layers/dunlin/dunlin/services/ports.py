@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from dunlin.domain.borrower import Borrower, Contact, LastWord
+from dunlin.domain.intents import Asked, Understood
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
 from dunlin.domain.preferences import Word
@@ -534,6 +535,13 @@ class InboundText:
     to_address: str
     text: str
     received_at: datetime
+
+
+class Understand(Protocol):
+    """Reads a text. `locale` None: a stranger's, read in every language's words. `today` is the writer's own date,
+    `asked` what we asked them last."""
+
+    def __call__(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood: ...
 
 
 # ── The rest of the world ────────────────────────────────────────────────────────────────────────────────────────────
