@@ -29,6 +29,7 @@ from dunlin.domain.facts import (
     PreferencesChanged,
     PreferencesChosen,
     SuppressionImported,
+    TaskMoved,
 )
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Keeping
@@ -52,6 +53,7 @@ from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, R
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
 from dunlin.services.suppressions import SuppressionList
+from dunlin.services.tasks import task_moved
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -175,6 +177,10 @@ class Ingest:
                 if before is None:
                     raise NotFound("borrower_id")
                 after = noticed(before, event, self._content)
+            case TaskMoved():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = task_moved(before, event, self._hold_rules(before, now), self._content)
             case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -430,6 +436,8 @@ def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, 
         fact |= {"hold_id": hold.hold_id, "matter": hold.matter, "by": hold.source, "until": hold.until}
     if isinstance(event, LegalHoldLifted):
         fact |= {"hold_id": event.hold_id, "by": event.by}
+    if isinstance(event, TaskMoved):
+        fact |= {"task_id": event.task_id, "by": event.by, "outcome": event.outcome}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
         fact["snapshot"] = _snapshot(event.loan)
