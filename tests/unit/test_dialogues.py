@@ -13,7 +13,7 @@ from dunlin.domain.message import Message
 from dunlin.domain.words import HoldKind, MessageState, Purpose
 from dunlin.errors import InvalidInput, NotFound, TransientError
 
-from tests.builders import DAY, NOW, PHONE, TODAY, House, loan_document
+from tests.builders import DAY, NOW, PHONE, TODAY, House, loan_document, party_document
 
 FRIDAY = date(2026, 6, 5)
 DUNNING = (Purpose.SERVICING, Purpose.COLLECTION)
@@ -21,7 +21,9 @@ DUNNING = (Purpose.SERVICING, Purpose.COLLECTION)
 
 def late_house(**changes: Any) -> House:
     house = House()
-    house.know("b-1", loan_document(due_on=TODAY - 6 * DAY, days_past_due=6, **changes))
+    hears = ["service", "servicing", "collection", "mandatory", "reply"]
+    loan = loan_document(due_on=TODAY - 6 * DAY, days_past_due=6, **changes)
+    house.know("b-1", loan, parties=[party_document(may_hear=hears)])
     return house
 
 
@@ -86,6 +88,7 @@ class TestStops:
         assert house.message(message).state is MessageState.SUPPRESSED
         house.minute()
         assert replies(house) == ([reply] if reply else [])
+        house.clock.advance(timedelta(minutes=1))
         house.minute()
         assert [m.state for m in house.messages() if m.purpose is Purpose.REPLY and m.template != "help"] == [
             MessageState.DELIVERED
@@ -315,6 +318,7 @@ class TestNotUnderstood:
         house = late_house()
         says(house, Intent.OTHER)
         assert (tasks(house), replies(house)) == ([], ["not_understood"])
+        house.clock.advance(timedelta(minutes=1))
         says(house, Intent.OTHER, text_id="in-2")
         assert (tasks(house), replies(house)[1:]) == ([TaskKind.NOT_UNDERSTOOD], ["help"])
 

@@ -20,7 +20,7 @@ from dunlin.domain.money import Money, parse_money, total
 from dunlin.domain.parties import loans_told
 from dunlin.domain.permit import LOOK_AGAIN
 from dunlin.domain.statement import amount_due, days_past_due
-from dunlin.domain.words import HoldKind, LoanStatus, StopSource
+from dunlin.domain.words import HoldKind, LoanStatus, PartyRole, StopSource
 
 CONFIRMED, DAY, KEPT, BROKEN = "promise_confirmed", "promise_day", "promise_kept", "promise_broken"
 
@@ -243,7 +243,7 @@ def _figures(promise: Promise, message: str) -> tuple[Figure, ...]:
 
 
 def _told(borrower: Borrower, promise: Promise, message: str, now: datetime) -> Borrower:
-    primary = {party.party_id for party in borrower.parties if party.role == "primary"}
+    primary = {party.party_id for party in borrower.parties if party.role is PartyRole.PRIMARY}
     to = "" if promise.party_id in primary else promise.party_id
     notice_id = f"{message}-{promise.promise_id}"
     if any(notice.notice_id == notice_id for notice in borrower.notices):
