@@ -1,6 +1,6 @@
 """What was agreed with a borrower, what they were asked, and what a person has to do: parts of the hot item.
 
-Records only; what follows from them is in `domain.promises`, `domain.tasks` and `domain.answers`.
+Records only; what follows from them is in `domain.promising`, `domain.tasks` and `domain.answers`.
 """
 
 from __future__ import annotations

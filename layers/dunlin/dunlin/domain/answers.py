@@ -21,7 +21,7 @@ from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
 from dunlin.domain.policy import HoldRule, Policy, Strategy
-from dunlin.domain.promises import CONFIRMED, NotTaken, promised, stop_of, with_promise, withdrawn
+from dunlin.domain.promising import CONFIRMED, NotTaken, promised, stop_of, with_promise, withdrawn
 from dunlin.domain.reach import Finding, PointState, mirrored_findings
 from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
 from dunlin.domain.review import OPT_OUT_CONFIRMATION

@@ -17,7 +17,7 @@ from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
-from dunlin.domain.promises import at_its_end, on_its_day, promises_kept
+from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.tasks import tasks_kept

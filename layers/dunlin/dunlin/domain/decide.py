@@ -32,7 +32,7 @@ from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
 from dunlin.domain.policy import Policy, Stage, Strategy
-from dunlin.domain.promises import look_at_promises
+from dunlin.domain.promising import look_at_promises
 from dunlin.domain.statement import amount_due, days_past_due
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Purpose, Reason, UnderStop
 

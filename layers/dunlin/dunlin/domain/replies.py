@@ -11,7 +11,7 @@ from dunlin.domain.message import Figure, Message
 from dunlin.domain.parties import addressee, loans_told
 from dunlin.domain.permit import holding, is_stale, unverified_at
 from dunlin.domain.policy import Policy, Strategy
-from dunlin.domain.promises import CONFIRMED, promise_facts
+from dunlin.domain.promising import CONFIRMED, promise_facts
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.tasks import open_task
 from dunlin.domain.words import LoanStatus, Purpose

@@ -34,7 +34,7 @@ from dunlin.domain.facts import (
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Keeping
 from dunlin.domain.policy import Conditions, HoldRule, Strategy
-from dunlin.domain.promises import credited
+from dunlin.domain.promising import credited
 from dunlin.domain.reach import carried_over, reached, verified
 from dunlin.domain.retention import followed, is_erased, remembered
 from dunlin.domain.statement import days_past_due
