@@ -1168,7 +1168,7 @@ def test_the_version_tells_any_two_contents_apart(tmp_path_factory: pytest.TempP
 def test_schemas_are_published_and_closed() -> None:
     schemas = json_schemas()
     assert schemas.keys() == {
-        *("pack", "policy", "calendar", "stops", "strategy", "lender"),
+        *("pack", "policy", "calendar", "stops", "strategy", "plans", "lender"),
         *("messages", "phrases", "words", "zones", "release", "filings"),
     }
     for schema in schemas.values():

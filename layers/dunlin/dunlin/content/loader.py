@@ -17,6 +17,8 @@ from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
 from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Served, Template, Zones, serving, template_of
+from dunlin.content.plan_problems import plan_problems
+from dunlin.content.plans import AgreementsModel, agreements_of
 from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
@@ -55,6 +57,7 @@ CONTENT_KINDS: Mapping[str, str] = {
     "calendars": "*.yaml",
     "stops": "base.yaml",
     "strategies": "*.yaml",
+    "plans": "*.yaml",
     "lenders": "*.yaml",
     "messages": "*.yaml",
     "templates": "*/*.txt",
@@ -78,6 +81,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "calendar": CalendarModel,
         "stops": StopsModel,
         "strategy": StrategyModel,
+        "plans": AgreementsModel,
         "lender": LenderModel,
         "messages": MessagesModel,
         "phrases": PhrasesModel,
@@ -123,9 +127,10 @@ def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
                 yield name
 
 
-#: What a function may leave unread until it says or hears something.
+#: What a function may leave unread until it says, hears or agrees something.
 _SAID = ("messages", "templates", "phrases")
 _HEARD = ("words",)
+_AGREED = ("plans",)
 
 
 def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
@@ -133,7 +138,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
 
     Whoever reaches real people says where they run; everybody else is the embedded environment, where nobody is real.
 
-    With `lazily` the texts and the words are parsed when they are first asked for, if these very bytes are the live
+    With `lazily` texts, words and plans are parsed when they are first asked for, if these very bytes are the live
     release: then they were validated before they were signed. Most functions never ask.
 
     Raises:
@@ -144,7 +149,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
     mistakes: list[ContentError] = []
     book = read_book(root, mistakes)
     number, live, why_not = standing(book, version, environment)
-    waits = frozenset((*_SAID, *_HEARD)) if lazily and live and not mistakes else frozenset()
+    waits = frozenset((*_SAID, *_HEARD, *_AGREED)) if lazily and live and not mistakes else frozenset()
     reading = Reading()
     if not waits:
         for stray in _stray_files(root, files):
@@ -161,6 +166,10 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
     @cache
     def heard() -> Reading:
         return _later(files, _HEARD) if waits else reading
+
+    @cache
+    def agreed() -> Reading:
+        return _later(files, _AGREED) if waits else reading
 
     return Content(
         version=version,
@@ -194,6 +203,9 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
         ),
         policies=dict(reading.policies),
         calendars=reading.holidays(),
+        agreements=Awaited(
+            lambda: {name: agreements_of(model) for name, (_, model) in agreed().agreements.items()},
+        ),
         released=book.before(version, environment),
     )
 
@@ -296,6 +308,7 @@ class Reading:
     pack_documents: dict[str, Document] = field(default_factory=dict)
     stops: StopsModel = field(default_factory=lambda: StopsModel(stops=()))
     strategy_files: list[tuple[Document, StrategyModel]] = field(default_factory=list)
+    agreements: dict[str, tuple[Document, AgreementsModel]] = field(default_factory=dict)
     lenders: list[tuple[Document, LenderModel]] = field(default_factory=list)
     messages: dict[str, MessageModel] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
@@ -337,6 +350,10 @@ class Reading:
                 document, strategy = self._parse(name, text, StrategyModel)
                 if strategy is not None and self._is_named(document, "id", strategy.id, stem):
                     self.strategy_files.append((document, strategy))
+            case "plans":
+                document, agreed = self._parse(name, text, AgreementsModel)
+                if agreed is not None and self._is_named(document, "id", agreed.id, stem):
+                    self.agreements[agreed.id] = (document, agreed)
             case "lenders":
                 document, lender = self._parse(name, text, LenderModel)
                 if lender is not None and self._is_named(document, "id", lender.id, stem):
@@ -426,6 +443,14 @@ class Reading:
             self.errors.append(ContentError("words:1", ".", "there are no words"))
         self.check_rules()
         self.check_strategies(whole=whole)
+        self._check_plans()
+
+    def _check_plans(self) -> None:
+        if self.errors:
+            return
+        files = list(self.agreements.values())
+        for number, path, problem in plan_problems([model for _, model in files], self.packs):
+            self.errors.append(files[number][0].error(path, problem))
 
     def check_strategies(self, *, whole: bool) -> None:
         """The strategies against each other, the packs and, if the content is there as a `whole`, the messages."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
+from dunlin.content.plans import Agreements, plan_policy, promise_policy
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
 from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
 from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
+from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
+from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.words import Channel, HoldKind, Product, Purpose
 from dunlin.errors import ContentError
@@ -99,6 +102,7 @@ class Content:
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
+    agreements: Mapping[str, Agreements]  # by the file's id
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
         default_factory=dict, repr=False, compare=False
@@ -253,6 +257,16 @@ class Content:
             if leading is None or found.precedence > leading.precedence:
                 leading = found
         return leading
+
+    def plan_policy(self, jurisdiction: str, products: frozenset[Product], today: date) -> PlanPolicy | None:
+        """What is offered to somebody there with loans of these products. None: no one policy covers them all, or it
+        offers no plans; a person helps."""
+        return plan_policy(self.agreements.values(), jurisdiction, products, today)
+
+    def promise_policy(self, jurisdiction: str, products: frozenset[Product], today: date) -> PromisePolicy | None:
+        """Which promises about loans of these products are taken there: where policies differ, the strictest of each
+        limit. None: one of the products has no policy; a person helps."""
+        return promise_policy(self.agreements.values(), jurisdiction, products, today)
 
     def lines(self, jurisdiction: str) -> tuple[Line, ...]:
         """The lines that serve a jurisdiction, in the profile's order: a line of `US` serves `US-NY`."""

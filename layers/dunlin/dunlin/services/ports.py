@@ -12,8 +12,10 @@ from typing import Protocol
 from dunlin.domain.borrower import Borrower, Contact, LastWord
 from dunlin.domain.intents import Asked, Understood
 from dunlin.domain.message import Figure, Message
+from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
 from dunlin.domain.preferences import Word
+from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.reach import Finding
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
@@ -391,6 +393,14 @@ class Content(Protocol):
     def strategy(self, jurisdiction: str, products: frozenset[Product], strategy_id: str = "") -> Strategy | None:
         """The strategy that leads where somebody has loans of these products; `strategy_id` as long as it serves the
         place. None where one of the products has no strategy: whoever has such a loan is not written to."""
+        ...
+
+    def plan_policy(self, jurisdiction: str, products: frozenset[Product], today: date) -> PlanPolicy | None:
+        """Which plans are offered there to somebody with loans of these products; None: a person helps."""
+        ...
+
+    def promise_policy(self, jurisdiction: str, products: frozenset[Product], today: date) -> PromisePolicy | None:
+        """Which promises about loans of these products are taken there; None: a person helps."""
         ...
 
     def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
