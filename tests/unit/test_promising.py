@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import permutations
 
 import pytest
 from dunlin.domain.actions import Action, PromiseDay, PromiseEnds
 from dunlin.domain.agreements import USUAL_ANSWERS, Credit, Promise, PromiseStatus
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import (
     NotTaken,
     at_its_end,
@@ -25,12 +28,13 @@ from hypothesis import strategies as st
 from tests.builders import DAY, NOW, TODAY, a_borrower, a_loan, usd
 
 ON = TODAY + 4 * DAY
+POLICY = PromisePolicy("test", 14, 1, 2, 180, Decimal(20))
 
 
 def made(amount: str | None = "50.00", on: date | None = ON) -> Borrower:
     borrower = a_borrower(a_loan(due_on=TODAY - 6 * DAY))
     (party,) = borrower.parties
-    promise = promised(borrower, party, "in-1", usd(amount).amount if amount else None, on, NOW, USUAL_ANSWERS)
+    promise = promised(borrower, party, "in-1", usd(amount).amount if amount else None, on, NOW, POLICY, USUAL_ANSWERS)
     assert isinstance(promise, Promise)
     return with_promise(borrower, promise)
 
@@ -122,7 +126,7 @@ def test_its_moments_are_its_day_and_the_end_of_its_grace() -> None:
 def test_a_promise_of_what_is_not_due_yet_is_open_until_it_is_paid() -> None:
     borrower = a_borrower(a_loan(due_on=TODAY + 10 * DAY))
     (party,) = borrower.parties
-    promise = promised(borrower, party, "in-1", None, ON, NOW, USUAL_ANSWERS)
+    promise = promised(borrower, party, "in-1", None, ON, NOW, POLICY, USUAL_ANSWERS)
     assert isinstance(promise, Promise)
     assert promise.covers_to == TODAY + 10 * DAY
     _, actions, _ = looked_at(with_promise(borrower, promise), NOW)
@@ -134,18 +138,26 @@ def test_a_promise_of_what_is_not_due_yet_is_open_until_it_is_paid() -> None:
     [
         (None, None, NotTaken.NO_DAY),
         (None, TODAY - DAY, NotTaken.PAST),
-        (None, TODAY + 22 * DAY, NotTaken.TOO_FAR),
+        (None, TODAY + 15 * DAY, NotTaken.TOO_FAR),
         ("0.00", ON, NotTaken.AMOUNT),
+        ("20.00", ON, NotTaken.AMOUNT),
     ],
 )
 def test_what_is_not_taken(amount: str | None, on: date | None, expected: NotTaken) -> None:
     borrower = a_borrower(a_loan(due_on=TODAY))
     (party,) = borrower.parties
     wanted = usd(amount).amount if amount else None
-    assert promised(borrower, party, "in-1", wanted, on, NOW, USUAL_ANSWERS) is expected
+    assert promised(borrower, party, "in-1", wanted, on, NOW, POLICY, USUAL_ANSWERS) is expected
 
 
 def test_whoever_owes_nothing_promises_nothing() -> None:
     borrower = a_borrower(a_loan(instalments=()))
     (party,) = borrower.parties
-    assert promised(borrower, party, "in-1", None, ON, NOW, USUAL_ANSWERS) is NotTaken.NOTHING_DUE
+    assert promised(borrower, party, "in-1", None, ON, NOW, POLICY, USUAL_ANSWERS) is NotTaken.NOTHING_DUE
+
+
+def test_after_so_many_that_were_broken_a_person_helps() -> None:
+    broken = replace(the(made()), status=PromiseStatus.BROKEN, ended_at=NOW - DAY)
+    borrower = a_borrower(a_loan(), promises=(broken, replace(broken, promise_id="in-0")))
+    (party,) = borrower.parties
+    assert promised(borrower, party, "in-2", None, ON, NOW, POLICY, USUAL_ANSWERS) is NotTaken.TOO_MANY

@@ -136,15 +136,13 @@ _USUAL = Clock(_DAY, 7 * _DAY)
 class AnswerPolicy:
     """The lender's own policy about what may be agreed by text, and how fast a person answers.
 
-    `promise_within_days`: how far ahead a promise may lie; `promise_grace_days` after its day for the money to arrive;
-    at most `promises` in `promises_in_days`, `broken` of them broken. `dialogue_hours`: how long a question of ours
+    `promise_grace_days` after the day of a promise for the money to arrive; at most `promises` in `promises_in_days`,
+    those included that another took the place of. `dialogue_hours`: how long a question of ours
     stands. `misses`: texts in a row that are not understood before a person takes over.
     """
 
-    promise_within_days: int = 21
     promise_grace_days: int = 2
     promises: int = 4
-    broken: int = 2
     promises_in_days: int = 90
     dialogue_hours: int = 48
     misses: int = 2

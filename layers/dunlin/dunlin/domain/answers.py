@@ -1,6 +1,6 @@
 """What follows from what somebody wrote to us: one pure function.
 
-    answer(borrower, heard, understood, stops, policy, strategy, now) -> Effects
+    answer(borrower, heard, understood, stops, policy, strategy, promises, now) -> Effects
 
 The borrower afterwards (stops, promises, what a person has to do, what we asked), and the reply, if there is one. What
 stops dunning stops it at once, whatever else is true; what is said about a debt is said only to somebody of whom it is
@@ -21,7 +21,8 @@ from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
 from dunlin.domain.policy import HoldRule, Policy, Strategy
-from dunlin.domain.promising import CONFIRMED, NotTaken, promised, stop_of, with_promise, withdrawn
+from dunlin.domain.promises import PromisePolicy
+from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
 from dunlin.domain.reach import Finding, PointState, mirrored_findings
 from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
@@ -96,10 +97,12 @@ def answer(
     stops: Mapping[HoldKind, HoldRule],
     policy: Policy | None,
     strategy: Strategy | None,
+    promises: PromisePolicy | None,
     now: datetime,
 ) -> Effects:
-    """What follows from this text for this borrower. `policy` None: nobody reviewed the place, so nothing is said."""
-    effects = _Answer(borrower, heard, understood, stops, policy, strategy, now).effects()
+    """What follows from this text for this borrower. `policy` None: nobody reviewed the place, so nothing is said;
+    `promises` None: none is taken there without a person."""
+    effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, now).effects()
     reply = effects.reply
     if policy is None:
         reply = ""
@@ -120,6 +123,7 @@ class _Answer:
         stops: Mapping[HoldKind, HoldRule],
         policy: Policy | None,
         strategy: Strategy | None,
+        promises: PromisePolicy | None,
         now: datetime,
     ) -> None:
         self._before = borrower
@@ -128,6 +132,7 @@ class _Answer:
         self._stops = stops
         self._policy = policy
         self._strategy = strategy
+        self._promises = promises
         self._now = now
         self._rules = policy.answers if policy is not None else None
 
@@ -282,11 +287,18 @@ class _Answer:
         return Effects(borrower, BALANCE if known is not None else HELP, ())
 
     def _promise(self, borrower: Borrower) -> Effects:
-        if self._rules is None or self._heard.is_shared:
+        heard, understood, rules = self._heard, self._understood, self._rules
+        if rules is None or self._promises is None or heard.is_shared:
             return self._person(borrower, TaskKind.PROMISE)
-        heard, understood = self._heard, self._understood
         made = promised(
-            borrower, heard.party, heard.text_id, understood.amount, understood.on, heard.received_at, self._rules
+            borrower,
+            heard.party,
+            heard.text_id,
+            understood.amount,
+            understood.on,
+            heard.received_at,
+            self._promises,
+            rules,
         )
         match made:
             case NotTaken.NO_DAY | NotTaken.PAST:
@@ -296,6 +308,9 @@ class _Answer:
             case NotTaken.TOO_FAR | NotTaken.TOO_MANY | NotTaken.AMOUNT:
                 return self._person(borrower, TaskKind.PROMISE)
             case _:
-                hold = admitted(stop_of(made), self._stops[HoldKind.PROMISE])
+                row, stop = self._stops[HoldKind.PROMISE], stop_of(made)
+                if row.longest_for is not None and made.until + STOP_OUTLIVES - made.made_at > row.longest_for:
+                    return self._person(borrower, TaskKind.PROMISE)  # no stop may last until then
+                hold = admitted(stop, row)
                 after = placed(with_promise(borrower, made), hold, self._stops)
                 return Effects(after, CONFIRMED, ("promise", f"hold.{HoldKind.PROMISE}"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
 from dunlin.domain.actions import Action, PromiseDay, PromiseEnds
 from dunlin.domain.agreements import AnswerPolicy, Credit, Promise, PromiseStatus
@@ -19,6 +20,7 @@ from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money, total
 from dunlin.domain.parties import loans_told
 from dunlin.domain.permit import LOOK_AGAIN
+from dunlin.domain.promises import PromisePolicy, PromiseVerdict, weigh_promise
 from dunlin.domain.statement import amount_due, days_past_due
 from dunlin.domain.words import HoldKind, LoanStatus, PartyRole, StopSource
 
@@ -27,7 +29,7 @@ CONFIRMED, DAY, KEPT, BROKEN = "promise_confirmed", "promise_day", "promise_kept
 #: The stop outlives the promise by this.
 STOP_OUTLIVES = timedelta(days=1)
 #: No limit on promises looks further back.
-PROMISES_KEPT = timedelta(days=120)
+PROMISES_KEPT = timedelta(days=366)
 _MOST_CREDITS = 20
 _DAY = timedelta(days=1)
 
@@ -58,7 +60,8 @@ def promised(
     amount: Decimal | None,
     on: date | None,
     made_at: datetime,
-    policy: AnswerPolicy,
+    policy: PromisePolicy,
+    answers: AnswerPolicy,
 ) -> Promise | NotTaken:
     """The promise that this text makes, or why it is none. Without an amount it is what the first loan owes."""
     today = local_date(made_at, borrower.zone)
@@ -69,16 +72,10 @@ def promised(
         return NotTaken.NO_DAY
     if on < today:
         return NotTaken.PAST
-    if (on - today).days > policy.promise_within_days:
-        return NotTaken.TOO_FAR
-    since = made_at - timedelta(days=policy.promises_in_days)
-    lately = [promise for promise in borrower.promises if promise.made_at > since]
-    broken = sum(promise.status is PromiseStatus.BROKEN for promise in lately)
-    if len(lately) >= policy.promises or broken >= policy.broken:
-        return NotTaken.TOO_MANY
     first = loans[0]
     late = days_past_due(first, today, local_date(first.as_of, borrower.zone)) >= 1
-    promised_amount = amount_due(first, overdue=late)
+    due = amount_due(first, overdue=late)
+    promised_amount = due
     if amount is not None:
         try:
             promised_amount = parse_money(amount, first.currency)
@@ -86,7 +83,33 @@ def promised(
             return NotTaken.AMOUNT
     if not promised_amount.is_positive:
         return NotTaken.AMOUNT
-    until = at_local(on + _DAY, 0, borrower.zone) + timedelta(days=policy.promise_grace_days)
+    since = made_at - timedelta(days=answers.promises_in_days)
+    if sum(promise.made_at > since for promise in borrower.promises) >= answers.promises:
+        return NotTaken.TOO_MANY
+    broken = [each.ended_at for each in borrower.promises if each.status is PromiseStatus.BROKEN]
+    # One that is still open gives way to the new one, so there is never more than one.
+    verdict = weigh_promise(
+        policy,
+        today,
+        on=on,
+        amount=promised_amount,
+        due=due,
+        broken_on=[local_date(at, borrower.zone) for at in broken if at is not None],
+    )
+    match verdict:
+        case PromiseVerdict.TAKEN:
+            pass
+        case PromiseVerdict.IN_THE_PAST:
+            return NotTaken.PAST
+        case PromiseVerdict.TOO_FAR:
+            return NotTaken.TOO_FAR
+        case PromiseVerdict.TOO_LITTLE:
+            return NotTaken.AMOUNT
+        case PromiseVerdict.TOO_MANY_OPEN | PromiseVerdict.TOO_MANY_BROKEN:
+            return NotTaken.TOO_MANY
+        case _:
+            assert_never(verdict)
+    until = at_local(on + _DAY, 0, borrower.zone) + timedelta(days=answers.promise_grace_days)
     return Promise(
         promise_id=text_id,
         party_id=party.party_id,

@@ -155,7 +155,8 @@ class ReceiveInbound:
             policy, strategy = (rules.policy, rules.strategy) if rules is not None else (None, None)
             heard = Heard(text.inbound_id, found[0], found[1], text.received_at, is_shared)
             stops = self._policies.stops_for(borrower, now)
-            effects = answer(borrower, heard, understood, stops, policy, strategy, now)
+            promises = self._policies.promises_for(borrower, now)
+            effects = answer(borrower, heard, understood, stops, policy, strategy, promises, now)
             reply = None
             if answers and effects.reply and policy is not None:
                 reply = _reply(borrower, found, effects.reply, text, policy, now)

@@ -10,6 +10,7 @@ from dunlin.domain.borrower import Borrower
 from dunlin.domain.following import pinned_strategy, products_of
 from dunlin.domain.hours import local_date
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Policy, Strategy
+from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.words import HoldKind
 from dunlin.services.ports import Content, Controls, Survey
 
@@ -73,6 +74,11 @@ class Policies:
     def stops_for(self, borrower: Borrower, now: datetime) -> Mapping[HoldKind, HoldRule]:
         """The table of stops where they live; the bare table where nobody reviewed a pack."""
         return self._content.hold_rules(borrower.jurisdiction, local_date(now, borrower.zone))
+
+    def promises_for(self, borrower: Borrower, now: datetime) -> PromisePolicy | None:
+        """Which promises are taken of this borrower; None: none without a person."""
+        today = local_date(now, borrower.zone)
+        return self._content.promise_policy(borrower.jurisdiction, products_of(borrower), today)
 
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""
