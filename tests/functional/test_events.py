@@ -201,6 +201,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "not_a_number"): Batch(refused=("borrower.parties.0.phone",)),
     ("ingest_events", "from_the_future"): Batch(refused=("occurred_at",)),
     ("ingest_events", "no_reviewed_pack"): Batch(refused=("borrower.jurisdiction",)),
+    ("ingest_events", "task_closed_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "task_acknowledged_by_nobody"): Batch(refused=("task.by",)),
     ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),
     # ── the lender's API ─────────────────────────────────────────────────────────────────────────────────────────────

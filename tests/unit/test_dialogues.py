@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from dunlin.domain.agreements import PromiseStatus, TaskKind
 from dunlin.domain.intents import Intent, Topic, Understood
+from dunlin.domain.keeping import Erasure
 from dunlin.domain.message import Message
+from dunlin.domain.retention import without_person
+from dunlin.domain.tasks import to_announce
 from dunlin.domain.words import HoldKind, MessageState, Purpose
 from dunlin.errors import InvalidInput, NotFound, TransientError
 
@@ -429,3 +432,35 @@ class TestTasks:
         says(house, Intent.DISPUTE)
         with pytest.raises(InvalidInput):
             house.tell("task.closed", task={"task_id": "in-1", "by": "staff-7", "outcome": "outcome.no_such"})
+
+
+class TestForgetting:
+    def test_a_request_that_is_granted_takes_what_was_agreed_and_asked_with_it(self) -> None:
+        house = late_house()
+        says(house, Intent.PROMISE, on=FRIDAY)
+        says(house, Intent.OTHER, text_id="in-2")
+        says(house, Intent.DISPUTE, text_id="in-3")
+        assert house.borrower().promises
+        assert house.borrower().tasks
+        asked = Erasure("r-1", house.now, "borrower")
+        after = without_person(house.borrower(), asked, house.now)
+        assert (after.promises, after.dialogues, after.tasks) == ((), (), ())
+
+
+class TestCalledFor:
+    def test_a_bus_that_is_not_there_loses_no_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        house = late_house()
+        says(house, Intent.CRISIS)
+
+        def gone(*_: object) -> None:
+            raise TransientError("bus")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(house.announced, "announce", gone)
+            with pytest.raises(TransientError):
+                house.evaluate.borrower("b-1")
+        ((task, what),) = to_announce(house.borrower(), house.now)
+        assert (task.kind, what) == (TaskKind.CRISIS, "opened")
+        house.wake()
+        assert [event_id for _, event_id, _ in announced(house)] == ["b-1/in-1/opened"]
+        assert to_announce(house.borrower(), house.now) == ()

@@ -29,10 +29,11 @@ NO_PACK_WAITS = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What became of one wake of a shard."""
+    """What became of one wake of a shard. `called`: how often a person was called for."""
 
     evaluated: int
     failed: tuple[str, ...]
+    called: int = 0
 
 
 class Evaluate:
@@ -53,6 +54,7 @@ class Evaluate:
         self._escalations = escalations
         self._clock = clock
         self._retain = retain
+        self._called = 0
 
     def shard(self, shard: str, limit: int, on_failure: Callable[[str, Exception], None]) -> Evaluated:
         """Evaluate everyone on `shard` whose wake has come, at most `limit`.
@@ -60,6 +62,7 @@ class Evaluate:
         One borrower's failure never blocks another: it is told to `on_failure`, put off, and returned.
         """
         failed: list[str] = []
+        self._called = 0
         if self._retain is not None:
             self._retain.begin()
         borrowers = self._store.awake(shard, self._clock(), limit)
@@ -72,7 +75,7 @@ class Evaluate:
                 failed.append(borrower_id)
                 on_failure(borrower_id, error)
                 self._put_off(borrower_id)
-        return Evaluated(len(borrowers), tuple(failed))
+        return Evaluated(len(borrowers), tuple(failed), self._called)
 
     def _put_off(self, borrower_id: str) -> None:
         try:
@@ -177,6 +180,7 @@ class Evaluate:
                 "acknowledge_by": task.acknowledge_by.isoformat(),
                 "answer_by": task.answer_by.isoformat(),
             }
+            self._called += 1
             self._announcements.announce("person.needed", f"{borrower.borrower_id}/{task.task_id}/{what}", detail)
         self._store.commit(Change(borrower=announced(borrower, told), quiet=True))
 
