@@ -11,6 +11,7 @@ import pytest
 from dunlin.domain.actions import Action, PromiseDay, PromiseEnds
 from dunlin.domain.agreements import USUAL_ANSWERS, Credit, Promise, PromiseStatus
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.parties import occasion_of
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import (
     NotTaken,
@@ -22,10 +23,11 @@ from dunlin.domain.promising import (
     promised,
     with_promise,
 )
+from dunlin.domain.words import PartyRole
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import DAY, NOW, TODAY, a_borrower, a_loan, usd
+from tests.builders import DAY, NOW, TODAY, a_borrower, a_loan, a_party, usd
 
 ON = TODAY + 4 * DAY
 POLICY = PromisePolicy("test", 14, 1, 2, 180, Decimal(20))
@@ -161,3 +163,17 @@ def test_after_so_many_that_were_broken_a_person_helps() -> None:
     borrower = a_borrower(a_loan(), promises=(broken, replace(broken, promise_id="in-0")))
     (party,) = borrower.parties
     assert promised(borrower, party, "in-2", None, ON, NOW, POLICY, USUAL_ANSWERS) is NotTaken.TOO_MANY
+
+
+def test_what_somebody_did_is_told_to_whoever_is_told_of_it() -> None:
+    roles = {
+        "p-1": (PartyRole.PRIMARY, ""),
+        "p-2": (PartyRole.GUARANTOR, ""),
+        "p-3": (PartyRole.REPRESENTATIVE, ""),
+        "p-4": (PartyRole.REPRESENTATIVE, "p-1"),
+        "p-5": (PartyRole.REPRESENTATIVE, "p-2"),
+    }
+    parties = tuple(a_party(party_id=name, role=role, represents=whom) for name, (role, whom) in roles.items())
+    borrower = a_borrower(a_loan(), parties=parties)
+    told = {name: occasion_of(borrower, name) for name in (*roles, "p-9")}
+    assert told == {"p-1": "", "p-2": "p-2", "p-3": "", "p-4": "", "p-5": "p-2", "p-9": "p-9"}

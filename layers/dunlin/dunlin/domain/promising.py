@@ -18,11 +18,11 @@ from dunlin.domain.borrower import Borrower, Hold, Loan, Notice, Party
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money, total
-from dunlin.domain.parties import loans_told
+from dunlin.domain.parties import loans_told, occasion_of
 from dunlin.domain.permit import LOOK_AGAIN
 from dunlin.domain.promises import PromisePolicy, PromiseVerdict, weigh_promise
 from dunlin.domain.statement import amount_due, days_past_due
-from dunlin.domain.words import HoldKind, LoanStatus, PartyRole, StopSource
+from dunlin.domain.words import HoldKind, LoanStatus, StopSource
 
 CONFIRMED, DAY, KEPT, BROKEN = "promise_confirmed", "promise_day", "promise_kept", "promise_broken"
 
@@ -266,8 +266,7 @@ def _figures(promise: Promise, message: str) -> tuple[Figure, ...]:
 
 
 def _told(borrower: Borrower, promise: Promise, message: str, now: datetime) -> Borrower:
-    primary = {party.party_id for party in borrower.parties if party.role is PartyRole.PRIMARY}
-    to = "" if promise.party_id in primary else promise.party_id
+    to = occasion_of(borrower, promise.party_id)
     notice_id = f"{message}-{promise.promise_id}"
     if any(notice.notice_id == notice_id for notice in borrower.notices):
         return borrower

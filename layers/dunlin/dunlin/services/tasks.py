@@ -9,10 +9,11 @@ from dunlin.domain.agreements import Task, TaskKind
 from dunlin.domain.borrower import Borrower, Lift, Notice
 from dunlin.domain.facts import TaskMoved
 from dunlin.domain.message import Figure
+from dunlin.domain.parties import occasion_of
 from dunlin.domain.policy import HoldRule
 from dunlin.domain.stops import lifted
 from dunlin.domain.tasks import acknowledged, closed
-from dunlin.domain.words import HoldKind, PartyRole, StopSource
+from dunlin.domain.words import HoldKind, StopSource
 from dunlin.errors import InvalidInput, NotFound
 from dunlin.services.notices import Words
 
@@ -48,8 +49,7 @@ def task_moved(borrower: Borrower, event: TaskMoved, rules: Mapping[HoldKind, Ho
 
 def _told(borrower: Borrower, task: Task, event: TaskMoved) -> Notice | None:
     reference = Figure("reference", task.reference)
-    primary = any(p.party_id == task.party_id and p.role is PartyRole.PRIMARY for p in borrower.parties)
-    to = "" if primary else task.party_id
+    to = occasion_of(borrower, task.party_id)
     if task.kind is TaskKind.DISPUTE and event.outcome:
         facts = (reference, Figure("outcome", event.outcome))
         return Notice(f"{_RESOLVED}-{task.task_id}", _RESOLVED, event.occurred_at, to, facts=facts)
