@@ -393,6 +393,42 @@ def preview(
 
 
 @app.command()
+def plans(
+    debt: Annotated[str, typer.Option(metavar="'AMOUNT CURRENCY'", help="What is owed, such as '1250.00 USD'.")],
+    days_overdue: Annotated[int, typer.Option(help="How long the debt is overdue.")],
+    jurisdiction: Annotated[str, typer.Option(metavar="CODE", help="The place: CN, US-MA, GB, …")],
+    product: Annotated[
+        list[str] | None,
+        typer.Option(help="card, instalment, education, medical or mortgage; may be repeated. [default: instalment]"),
+    ] = None,
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="The borrower's date. [default: today]")] = None,
+    affordable: Annotated[
+        str | None, typer.Option(metavar="'AMOUNT CURRENCY'", help="The most they can pay at a time.")
+    ] = None,
+    not_before: Annotated[str | None, typer.Option(metavar="DATE", help="They cannot pay before this day.")] = None,
+    rate: Annotated[str | None, typer.Option(help="The contract's nominal rate a year, in percent.")] = None,
+    plans_last_year: Annotated[int, typer.Option(min=0, help="Plans agreed in the last twelve months.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every payment.")] = False,
+    directory: ContentOption = None,
+) -> None:
+    """Show the repayment plans that somebody with this debt would be offered, or why there are none."""
+    from local.commands import planning
+
+    asked = planning.Asked(
+        debt=debt,
+        days_overdue=days_overdue,
+        jurisdiction=jurisdiction,
+        products=product or [],
+        on=on,
+        affordable=affordable,
+        not_before=not_before,
+        annual_percent=rate,
+        plans_last_year=plans_last_year,
+    )
+    raise typer.Exit(planning.run(directory, asked, as_json=as_json))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schemas of the content's files, one object by kind: pack, policy, messages, …"""
     import json

@@ -57,6 +57,10 @@ def _of_plans(plans: OffersModel) -> Iterator[_In]:
     yield from _of_rate(plans)
     for currency, limits in plans.amounts.items():
         yield from ((("amounts", currency, *path), problem) for path, problem in _of_currency(currency, limits))
+        smallest = min((_smallest_debt(shape, limits) for shape in kinds.values()), default=limits.least_debt)
+        if limits.least_debt < smallest:
+            problem = f"nothing can be offered below {smallest:.2f}: raise it, or lower least_instalment"
+            yield ("amounts", currency, "least_debt"), problem
     if plans.offers.per_kind > plans.offers.most:
         yield ("offers", "per_kind"), f"is more than the {plans.offers.most} that are offered in all"
     yield from _of_automatic(plans, frozenset(kinds))
@@ -89,6 +93,15 @@ def _of_kind(plans: OffersModel, shape: SpreadModel) -> Iterator[_In]:
         lasts = min((days for _, days in firsts), default=0) + (count + before - 1) * _AT_LEAST[shape.every]
         if lasts > caps.months * _LONGEST_MONTH:
             yield ("instalments", place), f"lasts {lasts} days or more; caps.months allows {caps.months} months"
+
+
+def _smallest_debt(shape: SpreadModel, limits: CurrencyModel) -> Decimal:
+    """For which one of its variants has no instalment below the floor."""
+    spread = limits.least_instalment * min(shape.instalments)
+    if not isinstance(shape, PartModel):
+        return spread
+    shares = [percent / 100 for percent in shape.now_percent]
+    return min(max(limits.least_instalment / share, spread / (1 - share)) for share in shares)
 
 
 def _of_rate(plans: OffersModel) -> Iterator[_In]:

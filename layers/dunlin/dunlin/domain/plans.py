@@ -268,7 +268,8 @@ def offers(
     `today` is the borrower's own date. `affordable`: no single payment is larger. `not_before`: nothing is due earlier.
 
     Raises:
-        InvalidInput: the debt is finer than its currency's minor unit, or `affordable` is in another currency.
+        InvalidInput: the debt is finer than its currency's minor unit, its rate is negative, or `affordable` is in
+            another currency.
     """
     if affordable is not None and affordable.currency != debt.amount.currency:
         raise InvalidInput("affordable", "must be in the debt's currency")
@@ -346,6 +347,8 @@ def _variants(policy: PlanPolicy, today: date, not_before: date) -> Iterator[_Va
 
 
 def _within(policy: PlanPolicy, limits: AmountLimits, debt: Debt, today: date, not_before: date) -> Iterator[Offer]:
+    if (not_before - today).days > policy.most_days_without:
+        return
     for variant in _variants(policy, today, not_before):
         plan = _schedule(variant, policy, limits, debt, today)
         if plan is not None and _keeps(plan, policy, limits, today):
