@@ -28,7 +28,7 @@ from dunlin.domain.borrower import (
     Party,
     PendingPayment,
 )
-from dunlin.domain.keywords import read_keyword
+from dunlin.domain.intents import Asked, Understood
 from dunlin.domain.ledger import verify
 from dunlin.domain.message import Message, Move
 from dunlin.domain.money import Money
@@ -62,7 +62,7 @@ from dunlin.services.dispatch import Dispatch
 from dunlin.services.escalate import Assessed, Escalate
 from dunlin.services.evaluate import Evaluate
 from dunlin.services.feed import Feed
-from dunlin.services.inbound import Meaning, Received, ReceiveInbound
+from dunlin.services.inbound import ByKeyword, Received, ReceiveInbound
 from dunlin.services.ingest import Ingest, Ingested
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace, Paced
@@ -453,6 +453,8 @@ class House:
         self.keys = FakePointKeys()
         self.executions = Executions()
         self.announced = FakeAnnouncements()
+        #: What somebody who writes this means; whatever is not here is read by keyword.
+        self.meant: dict[str, Understood] = {}
         self._events = 0
         self._loans: dict[tuple[str, str], dict[str, Any]] = {}
         senders: dict[str, Sender] = dict.fromkeys((line.provider for line in self.content.lender.lines), self.sender)
@@ -484,12 +486,14 @@ class House:
         self.reports = ReceiveReport(
             store, self.settle, self.opt_outs, lambda address: self.keys.point(Channel.SMS, address)
         )
-        self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self.understand, clock)
+        self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self._understand, clock)
         self.feed = Feed(self.controls, clock)
         self.sweep = Sweep(store, self.controls, self.render, self.send, self.settle, self.ears, clock)
 
-    def understand(self, text: str, locale: str | None) -> Meaning:
-        return Meaning(read_keyword(text, self.content.words(locale)))
+    def _understand(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
+        if text in self.meant:
+            return self.meant[text]
+        return ByKeyword(self.content.words)(text, locale=locale, today=today, asked=asked)
 
     @property
     def now(self) -> datetime:

@@ -25,6 +25,8 @@ def receive(record: SQSRecord) -> None:
     if shard not in WAKE_SHARDS:
         raise InvalidInput("shard", "is not one of the wake shards")
     done = runtime().evaluate.shard(str(shard), LIMIT, failed)
+    if done.called:
+        metrics.add_metric(name="PersonNeeded", unit=MetricUnit.Count, value=done.called)
     logger.info("shard evaluated", extra={"shard": shard, "evaluated": done.evaluated, "failed": list(done.failed)})
 
 

@@ -9,17 +9,16 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.adapters.reports import parse_inbound, read_body
+from dunlin.domain.intents import Intent
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import door, logger, metrics
 from dunlin.entry.records import each_record, received_at, refusing
-from dunlin.services.inbound import Meaning
 from dunlin.services.sweep import heard
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 FIXED = {
-    Meaning.OPT_OUT: "opt-out recorded",
-    Meaning.OPT_OUT_ALL: "opt-out recorded",
-    Meaning.OPT_IN: "opt-in recorded",
+    Intent.OPT_OUT: "opt-out recorded",
+    Intent.OPT_IN: "opt-in recorded",
 }
 
 
@@ -33,12 +32,13 @@ def receive(record: SQSRecord) -> None:
         received = runtime().inbound.receive(text)
         extra = {
             "inbound_id": text.inbound_id,
-            "meaning": received.meaning,
+            "meaning": received.intent,
+            "topic": received.topic,
             "changed": received.changed,
             "recorded_at": received.recorded_at.isoformat(),
         }
-        logger.info(FIXED.get(received.meaning, "text received"), extra=extra)
-        metrics.add_metric(name=f"Inbound_{received.meaning}", unit=MetricUnit.Count, value=1)
+        logger.info(FIXED.get(received.intent, "text received"), extra=extra)
+        metrics.add_metric(name=f"Inbound_{received.intent}", unit=MetricUnit.Count, value=1)
         return None
 
     metrics.add_metric(name="Inbound", unit=MetricUnit.Count, value=1)

@@ -312,17 +312,8 @@ class _LastWriterWins(OptOuts):
 
 
 class _EveryTextConfirmed(ReceiveInbound):
-    def _replied(self, borrower_id: str, point: str, meaning: Any, text: Any) -> bool:
-        store = self._store
-
-        def by_this(of: str) -> Any:
-            return replace(store.suppression(of), changed_by=text.inbound_id)
-
-        self._store = _Through(store, suppression=by_this)
-        try:
-            return super()._replied(borrower_id, point, meaning, text)
-        finally:
-            self._store = store
+    def _confirms(self, point: str, text: Any) -> bool:  # noqa: ARG002  (the service's shape)
+        return True
 
 
 # ── the core ─────────────────────────────────────────────────────────────────────────────────────────────────────────

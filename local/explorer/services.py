@@ -6,19 +6,18 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from dunlin.content import load_content
-from dunlin.domain.keywords import read_keyword
 from dunlin.domain.policy import CapRule, Conditions, HoldRule, HoursRule, Lender, Policy, Source, Stage, Strategy
 from dunlin.domain.recipients import EVERYONE
 from dunlin.domain.words import Channel, HoldKind, Product, Purpose, SendingMode
 from dunlin.services.contacts import Contacts
 from dunlin.services.escalate import Escalate
 from dunlin.services.evaluate import Evaluate
-from dunlin.services.inbound import Meaning, ReceiveInbound
+from dunlin.services.inbound import ByKeyword, ReceiveInbound
 from dunlin.services.ingest import Ingest
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace
@@ -110,8 +109,9 @@ class SmallContent:
     ) -> Strategy:
         return STRATEGY
 
-    def understand(self, text: str, locale: str | None) -> Meaning:
-        return Meaning(read_keyword(text, _shipped().words(locale)))
+    @cached_property
+    def understand(self) -> ByKeyword:
+        return ByKeyword(_shipped().words)
 
 
 class PlainRenderer:

@@ -286,9 +286,15 @@ class Checker:
             self._counted["fact refused"] += 1
 
     def announced(self, kind: str, event_id: str) -> None:
-        """A letter was asked for on the bus: once at least, and only one that somebody has to get."""
+        """A letter was asked for on the bus: once at least, and only one that somebody has to get. Or a person: only
+        because of a text that somebody wrote."""
         self.note(f"announced {kind} {event_id}")
         self._counted[f"announced {kind}"] += 1
+        if kind == "person.needed":
+            borrower_id, text_id, _ = event_id.split("/")
+            if borrower_id not in self.profiles or text_id not in self._texts:
+                self._wrong("only what was asked for", f"{kind} {event_id} about no text")
+            return
         self._announced[event_id] += 1
         asked = self._asked.get(event_id)
         if asked is None or not declared()[asked["notice"]["message"]].letter:

@@ -28,7 +28,6 @@ from typing import Any
 from dunlin.adapters.renderer import Renderer
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content
-from dunlin.domain.keywords import read_keyword
 from dunlin.domain.message import Message
 from dunlin.domain.recipients import EVERYONE
 from dunlin.domain.words import Channel, MessageState, PauseScope, Purpose, SendingMode
@@ -39,7 +38,7 @@ from dunlin.services.dispatch import Dispatch
 from dunlin.services.escalate import Escalate
 from dunlin.services.evaluate import Evaluate
 from dunlin.services.feed import Feed
-from dunlin.services.inbound import Meaning, ReceiveInbound
+from dunlin.services.inbound import ByKeyword, ReceiveInbound
 from dunlin.services.ingest import Ingest
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace
@@ -194,8 +193,7 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
         mode=SendingMode.LIVE,
     )
 
-    def understand(text: str, locale: str | None) -> Meaning:
-        return Meaning(read_keyword(text, content.words(locale)))
+    understand = ByKeyword(content.words)
 
     return Services(
         policies=policies,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from dunlin.domain.agreements import Awaited, Credit, Dialogue, Promise, Task, TaskKind
 from dunlin.domain.borrower import Borrower, Contact, LastWord
 from dunlin.domain.consent import Consent
 from dunlin.domain.message import Message
@@ -18,6 +19,7 @@ from dunlin.services.ports import Change, Felt, PointRecord, Record, Store, Supp
 
 from tests.builders import (
     NOW,
+    TODAY,
     a_borrower,
     a_contact,
     a_hold,
@@ -27,8 +29,10 @@ from tests.builders import (
     a_pending,
     a_point,
     an_overdue,
+    usd,
 )
 
+_CREDIT = Credit("pay-1", usd("20.00"), NOW, returned=True)
 SMS_ALL = frozenset({"sms#*"})
 
 
@@ -161,6 +165,23 @@ class TestRecords:
         with pytest.raises(AlreadyRecorded):
             store.commit(Change(point_records=(record,)))
         assert list(store.borrowers_of("point")) == []
+
+    def test_what_follows_from_a_text_follows_once(self, stored: Store) -> None:
+        """The borrower, the reply and the record are one: whoever comes second, with a fresh read, changes nothing."""
+        promise = Promise("in-1", "p-1", ("l-1",), usd("50.00"), TODAY, TODAY, NOW, NOW, credits=(_CREDIT,))
+        dialogue = Dialogue("p-1", "point", Awaited.DAY, NOW, NOW, missed=1)
+        task = Task("in-1", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), told=("opened",))
+        after = replace(read(stored), promises=(promise,), dialogues=(dialogue,), tasks=(task,))
+        reply = a_message(key="reply#promise_confirmed#sms#in-1")
+        record = Record("b-1", "TEXT#in-1", {"did": ["promise"], "received_at": NOW})
+        stored.commit(Change(borrower=after, new_messages=(reply,), records=(record,)))
+        known = read(stored)
+        assert (known.promises, known.dialogues, known.tasks) == ((promise,), (dialogue,), (task,))
+        again = a_message(key="reply#help#sms#in-1")
+        with pytest.raises(AlreadyRecorded):
+            stored.commit(Change(borrower=replace(known, tasks=()), new_messages=(again,), records=(record,)))
+        assert read(stored) == known
+        assert stored.message("b-1", again.key) is None
 
 
 class TestAllOrNothing:

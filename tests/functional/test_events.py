@@ -118,6 +118,20 @@ def heard(text: str) -> Hook:
     return check
 
 
+def followed(borrower_id: str, text_id: str, reply: str) -> Hook:
+    """What followed from a text, as it is recorded once for ever."""
+
+    def check(stack: Stack) -> None:
+        (found,) = (
+            json.loads(item["document"])
+            for item in stack.aws.items("BorrowersTable")
+            if item["borrower_id"] == borrower_id and item["item"] == f"TEXT#{text_id}"
+        )
+        assert found["reply"] == reply
+
+    return check
+
+
 def refused(field_name: str) -> Http:
     return Http(400, {"error": "invalid_input", "field": field_name})
 
@@ -188,6 +202,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "not_a_number"): Batch(refused=("borrower.parties.0.phone",)),
     ("ingest_events", "from_the_future"): Batch(refused=("occurred_at",)),
     ("ingest_events", "no_reviewed_pack"): Batch(refused=("borrower.jurisdiction",)),
+    ("ingest_events", "task_closed_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "task_acknowledged_by_nobody"): Batch(refused=("task.by",)),
     ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),
     # ── the lender's API ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,7 +326,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_inbound", "stop_repeated"): Batch(before=STOP),
     ("receive_inbound", "start"): Batch(before=STOP, then=heard("opt-in recorded")),
     ("receive_inbound", "help"): Batch(then=heard("text received")),
-    **{("receive_inbound", case): Batch() for case in ("other", "stranger", "empty_text", "finance", "probe")},
+    ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "not_understood")),
+    **{("receive_inbound", case): Batch() for case in ("stranger", "empty_text", "finance", "probe")},
     ("receive_inbound", "missing_id"): Batch(refused=("inboundMessageId",)),
     ("receive_inbound", "no_time"): Batch(refused=("attributes.SentTimestamp",)),
     ("receive_inbound", "not_a_number"): Batch(refused=("originationNumber",)),

@@ -548,7 +548,7 @@ MISTAKES: dict[str, list[tuple[str, str, str, str, str]]] = {
             "stops[0]",
             "no stop to a case",
         ),
-        ("default_days: 7", "default_days: 32", "kind: promise", "stops[0]", "at most longest_days"),
+        ("default_days: 7", "default_days: 41", "kind: promise", "stops[0]", "at most longest_days"),
         ("    default_days: 7\n", "", "kind: promise", "stops[0]", "must be set"),
         ("[expiry, payment", "[payment", "kind: promise", "stops[0]", "only what expiry lifts"),
         ("escalation: waits", "escalation: rests", "escalation: rests", "stops[0].escalation", "'waits'"),

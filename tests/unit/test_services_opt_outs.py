@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from dunlin.domain.intents import Intent
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import StateConflict, VersionConflict
 from dunlin.services.contacts import Denied
-from dunlin.services.inbound import Meaning
 from dunlin.services.ports import NotAccepted, Refused
 
 from tests.builders import DAY, MINUTE, NOW, PHONE, TODAY, House, loan_document, party_document
@@ -229,7 +229,7 @@ class TestBackIn:
         known.minute()
         known.clock.advance(timedelta(hours=1))
         received = known.text("START", inbound_id="in-2")
-        assert (received.meaning, received.changed) == (Meaning.OPT_IN, True)
+        assert (received.intent, received.changed) == (Intent.OPT_IN, True)
         known.minute()
         assert "again" in known.orders[-1].body.lower() or known.orders[-1].purpose is Purpose.REPLY
         known.run_days(5)
@@ -254,7 +254,7 @@ class TestBackIn:
 class TestOtherTexts:
     def test_help_is_answered_even_at_night(self, known: House) -> None:
         known.clock.now = NOW + timedelta(hours=12)
-        assert known.text("HELP").meaning is Meaning.HELP
+        assert known.text("HELP").intent is Intent.HELP
         known.minute()
         (order,) = known.orders
         assert "800-555-0142" in order.body
@@ -278,7 +278,7 @@ class TestOtherTexts:
 
     def test_anything_else_is_kept_for_a_person(self, known: House) -> None:
         received = known.text("I paid on Friday, look again")
-        assert (received.meaning, received.changed) == (Meaning.OTHER, True)
+        assert (received.intent, received.changed) == (Intent.OTHER, True)
         assert known.store.point_records[known.keys.point(Channel.SMS, PHONE), "IN#in-1"]["text"]
         assert known.text("I paid on Friday, look again").changed is False
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from dunlin.adapters.dynamo.store import _borrower_document, _borrowers, _messages, _parsed, _read_borrower
+from dunlin.domain.agreements import Awaited, Credit, Dialogue, Promise, PromiseStatus, Task, TaskKind
 from dunlin.domain.borrower import Case, LastWord, Lift
 from dunlin.domain.consent import Basis, Consent, consented
 from dunlin.domain.keeping import Erasure, Keeping, LegalHold, LegalLift, Walk
@@ -15,7 +16,7 @@ from dunlin.domain.wishes import NO_WISHES, Preferences, Quiet
 from dunlin.domain.words import CaseStatus, Channel
 from dunlin.errors import UnreadableItem
 
-from tests.builders import NOW, TODAY, a_borrower, a_hold, a_loan, a_message, a_party, a_point
+from tests.builders import NOW, TODAY, a_borrower, a_hold, a_loan, a_message, a_party, a_point, usd
 
 PLANTED = "Wilhelmina Planted +12125550199"
 
@@ -60,6 +61,32 @@ def test_a_borrower_stored_before_keeping_was_remembered_is_read() -> None:
     assert _parsed(_borrowers(), json.dumps(document)) == replace(borrower, keeping=Keeping())
     document["keeping"] = {"ended_at": NOW.isoformat()}
     assert _parsed(_borrowers(), json.dumps(document)).keeping == Keeping(ended_at=NOW)
+
+
+def test_a_borrower_stored_before_texts_had_consequences_is_read() -> None:
+    """What earlier versions did not know of is nothing; what was agreed and asked is read back whole."""
+    promise = Promise(
+        promise_id="in-1",
+        party_id="p-1",
+        loan_ids=("l-1",),
+        amount=usd("50.00"),
+        on=TODAY,
+        covers_to=TODAY,
+        made_at=NOW,
+        until=NOW,
+        status=PromiseStatus.BROKEN,
+        credits=(Credit("pay-1", usd("20.00"), NOW, returned=True),),
+        day_told=True,
+        ended_at=NOW,
+    )
+    dialogue = Dialogue("p-1", "hmac", Awaited.DAY, NOW, NOW, missed=1)
+    task = Task("in-2", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), NOW, NOW, "s-1", "x", ("opened",))
+    borrower = a_borrower(a_loan(), promises=(promise,), dialogues=(dialogue,), tasks=(task,))
+    assert _read_borrower(_borrower_document(borrower)) == borrower
+    document = json.loads(_borrower_document(borrower))
+    for name in ("promises", "dialogues", "tasks"):
+        del document[name]
+    assert _read_borrower(json.dumps(document)) == replace(borrower, promises=(), dialogues=(), tasks=())
 
 
 def test_a_borrower_stored_before_consents_were_records_is_read() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.agreements import PromiseStatus
 from dunlin.domain.borrower import ContactPoint, Loan, Party
 from dunlin.domain.policy import Line, Stage
 from dunlin.domain.words import CaseOutcome, Reason
@@ -72,4 +73,19 @@ class EndCase:
     rule: str = ""
 
 
-Action = Request | Wait | Skip | OpenCase | EndCase
+@dataclass(frozen=True, slots=True)
+class PromiseDay:
+    """The day that was promised has begun."""
+
+    promise_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseEnds:
+    """A promise is kept, or its grace is over."""
+
+    promise_id: str
+    status: PromiseStatus
+
+
+Action = Request | Wait | Skip | OpenCase | EndCase | PromiseDay | PromiseEnds

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeGuard
+from typing import TypeGuard, assert_never
 
-from dunlin.domain.actions import Action, EndCase, OpenCase, Request, Skip, Wait
+from dunlin.domain.actions import Action, EndCase, OpenCase, PromiseDay, PromiseEnds, Request, Skip, Wait
 from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT
@@ -17,8 +17,10 @@ from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
 from dunlin.domain.policy import Policy
+from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
 from dunlin.domain.statement import days_past_due
+from dunlin.domain.tasks import tasks_kept
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, MessageState, Purpose, Reason
 
 
@@ -37,6 +39,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
     messages: list[Message] = []
     case, episodes = borrower.case, borrower.episodes
     ends: list[EndCase] = []
+    promised: list[PromiseDay | PromiseEnds] = []
     changed = False
     for action in actions:
         match action:
@@ -62,6 +65,11 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
             case EndCase():
                 ends.append(action)
                 changed = True
+            case PromiseDay() | PromiseEnds():
+                promised.append(action)
+                changed = True
+            case _:
+                assert_never(action)
     after = replace(
         borrower,
         marks=tuple(marks.values()),
@@ -69,6 +77,8 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
         episodes=episodes,
         letters=(*borrower.letters, *(_instead(action, now) for action in actions if _needs_a_letter(action))),
     )
+    for moment in promised:
+        after = on_its_day(after, moment, now) if isinstance(moment, PromiseDay) else at_its_end(after, moment, now)
     for end in ends:
         after = with_word_of_the_person(ended(after, end, now), end, policy, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
@@ -151,6 +161,9 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
         contacts=tuple(contact for contact in borrower.contacts if contact.felt_until > now - LONGEST_WINDOW),
         holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
         notices=kept,
+        promises=promises_kept(borrower, now),
+        dialogues=tuple(dialogue for dialogue in borrower.dialogues if dialogue.ends_at > now),
+        tasks=tasks_kept(borrower, now),
         marks=tuple(
             mark
             for mark in borrower.marks

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from dunlin.domain.agreements import Dialogue, Promise, Task
 from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import NOTHING_YET, Keeping
 from dunlin.domain.message import Figure
@@ -307,6 +308,10 @@ class Borrower:
     letters: tuple[Letter, ...] = ()
     #: How long all of this is kept, and what asks that it stays or goes (`domain.retention`).
     keeping: Keeping = NOTHING_YET
+    #: What was promised, what they were asked by text, and what a person has to do.
+    promises: tuple[Promise, ...] = ()
+    dialogues: tuple[Dialogue, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
     def is_with_a_person(self, loan: Loan) -> bool:
         """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.

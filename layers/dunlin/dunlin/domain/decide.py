@@ -32,6 +32,7 @@ from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
 from dunlin.domain.policy import Policy, Stage, Strategy
+from dunlin.domain.promising import look_at_promises
 from dunlin.domain.statement import amount_due, days_past_due
 from dunlin.domain.words import CaseOutcome, CaseStatus, Channel, LoanStatus, Purpose, Reason, UnderStop
 
@@ -77,16 +78,18 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
         if loan.status is LoanStatus.OPEN and loan.instalments
     ]
     case = borrower.case if borrower.case is not None and borrower.case.status is CaseStatus.OPEN else None
+    actions: list[Action] = []
+    moments: list[datetime] = []
+    if borrower.promises:
+        look_at_promises(borrower, now, actions, moments)
     if not owed and case is None and not borrower.marks and not borrower.notices:
-        return _NOTHING
+        return Decision(tuple(actions), (), min(moments, default=None), None) if borrower.promises else _NOTHING
 
     marks = {mark.mark_id: mark for mark in borrower.marks}
     tiers_from = strategy.tiers_from
     if borrower.with_person_to is not None:
         owed = [due for due in owed if not borrower.is_with_a_person(due.loan)]
     late = [due for due in owed if due.days >= 1]
-    actions: list[Action] = []
-    moments: list[datetime] = []
 
     if case is None:
         fresh = [due.loan.instalments[0].due_on for due in late if due.days >= tiers_from]

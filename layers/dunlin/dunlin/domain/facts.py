@@ -197,6 +197,20 @@ class NoticeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskMoved:
+    """A person took a task on, or answered it (`closed`). `by` is a staff id; `outcome` the code of approved words."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    task_id: str
+    by: str
+    closed: bool
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LegalHoldPlaced:
     """Nothing of this borrower may be deleted or made anonymous: not by rule, not on request, not by itself."""
 
@@ -249,6 +263,7 @@ BorrowerFact = (
     | ConsentChanged
     | PreferencesChosen
     | NoticeRequested
+    | TaskMoved
     | AboutRecords
 )
 CoreEvent = BorrowerFact | PreferencesChanged | ContactPointChanged | SuppressionImported | FeedCheckpoint

@@ -30,6 +30,20 @@ def principal_of(borrower: Borrower, principal_id: str) -> Party | None:
     return next((party for party in further_parties(borrower) if party.party_id == principal_id), None)
 
 
+def occasion_of(borrower: Borrower, party_id: str) -> str:
+    """Whose occasion it is when something is said because of what this party did: the further party's own, or that of
+    the one they represent; empty for the primary borrower."""
+    party = next((party for party in borrower.parties if party.party_id == party_id), None)
+    if party is None:
+        return party_id
+    if party.role is PartyRole.PRIMARY:
+        return ""
+    if party.role is not PartyRole.REPRESENTATIVE:
+        return party_id
+    primary = _primary(borrower)
+    return "" if primary is not None and party.represents == primary.party_id else party.represents
+
+
 def addressee(borrower: Borrower, purpose: Purpose, principal: Party | None = None) -> Party | None:
     """Who is told what `principal` (None: the primary borrower) is to hear: a representative of theirs who may hear
     it, else they themselves. Nobody else is ever addressed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import assert_never
 
+from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy
 from dunlin.domain.holdout import is_held_out
 from dunlin.domain.words import Channel, HoldKind, PartyRole, PauseScope, Purpose, StopSource, UnderStop
 
@@ -443,6 +444,7 @@ class Policy:
     #: What is spoken there, the fallback first.
     languages: tuple[str, ...] = ()
     notices: Mapping[str, NoticeRule] = field(default_factory=dict)
+    answers: AnswerPolicy = USUAL_ANSWERS
 
     def language_for(self, locale: str, wished: str = "") -> str:
         """The language that was wished for, where there are texts in it. Else the person's own locale where there are

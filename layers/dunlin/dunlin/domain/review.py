@@ -17,6 +17,7 @@ from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtake
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.policy import Policy, Strategy
+from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
@@ -146,9 +147,22 @@ def _review_reply(
         # Handed over in time, it may be felt a moment later, never an hour.
         return Ready(party, point, None, message.not_after + timedelta(minutes=1))
     answer = permit(borrower, party, point, (), Purpose.REPLY, strategy, policy, now)
-    if isinstance(answer, Allowed):
-        return Ready(party, point, None, now + timedelta(hours=1))
-    return Stop(answer.reason, answer.rule)
+    if not isinstance(answer, Allowed):
+        return Stop(answer.reason, answer.rule)
+    facts: tuple[Figure, ...] = ()
+    statement: Statement | None = None
+    if message.template in TOLD_DETAIL and not may_hear_detail(borrower, party, point, policy, now):
+        return Stop(Reason.NOT_VERIFIED, "reply.detail")
+    if message.template == BALANCE:
+        statement = balance_of(borrower, party, policy, strategy, now)
+        if statement is None:
+            return Stop(Reason.FACTS_CHANGED, "balance")
+    elif message.template in STATES_FACTS:
+        found = facts_of(borrower, message)
+        if found is None:
+            return Stop(Reason.FACTS_CHANGED, message.template)
+        facts = found
+    return Ready(party, point, statement, now + timedelta(hours=1), facts)
 
 
 def _review_notice(

@@ -74,6 +74,8 @@ class HoldKind(StrEnum):
     MINOR = "minor"
     WRONG_NUMBER = "wrong_number"
     COMPLAINT = "complaint"
+    PAID_CLAIMED = "paid_claimed"  # says that the money was sent: looked for before anything else is said
+    CRISIS = "crisis"  # words of self-harm: nothing but help, by a person
     ERASED = "erased"  # asked to be forgotten: nothing is sent any more, and nobody lifts it
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dunlin.services.escalate import Escalate
     from dunlin.services.evaluate import Evaluate
     from dunlin.services.feed import Feed
-    from dunlin.services.inbound import Meaning, ReceiveInbound
+    from dunlin.services.inbound import ReceiveInbound
     from dunlin.services.ingest import Ingest
     from dunlin.services.opt_outs import OptOuts
     from dunlin.services.pace import Pace
@@ -400,15 +400,10 @@ class Runtime:
 
     @cached_property
     def inbound(self) -> ReceiveInbound:
-        from dunlin.services.inbound import ReceiveInbound
+        from dunlin.services.inbound import ByKeyword, ReceiveInbound
 
-        return ReceiveInbound(self.store, self.policies, self.opt_outs, self.keys, self._understand, self.clock)
-
-    def _understand(self, text: str, locale: str | None) -> Meaning:
-        from dunlin.domain.keywords import read_keyword
-        from dunlin.services.inbound import Meaning
-
-        return Meaning(read_keyword(text, self.content.words(locale)))
+        understand = ByKeyword(self.content.words)
+        return ReceiveInbound(self.store, self.policies, self.opt_outs, self.keys, understand, self.clock)
 
     @cached_property
     def sweep(self) -> Sweep:

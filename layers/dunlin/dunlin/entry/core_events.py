@@ -48,6 +48,7 @@ from dunlin.domain.facts import (
     PreferencesChosen,
     PriorContact,
     SuppressionImported,
+    TaskMoved,
 )
 from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
@@ -550,6 +551,20 @@ class _NoticeRequested(_Event):
     notice: _Notice
 
 
+class _Task(_Strict):
+    """What a person did about a task. `outcome`: the code of approved words for how it ended."""
+
+    task_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    by: Id
+    outcome: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}(\.[a-z_]{1,40})?$")] | None = None
+
+
+class _TaskMoved(_Event):
+    type: Literal["task.acknowledged", "task.closed"]
+    borrower_id: Id
+    task: _Task
+
+
 class _Checkpoint(_Event):
     type: Literal["feed.checkpoint"]
     complete_to: AwareDatetime
@@ -563,6 +578,7 @@ _AnyEvent = Annotated[
     | _HoldLifted
     | _PreferencesChanged
     | _NoticeRequested
+    | _TaskMoved
     | _LegalHoldPlaced
     | _LegalHoldLifted
     | _ErasureRequested
@@ -639,6 +655,11 @@ def _facts(model: Any) -> CoreEvent:
             n = model.notice
             facts = tuple(Figure(name, n.facts[name]) for name in sorted(n.facts))
             return NoticeRequested(*common, model.borrower_id, n.message, n.party_id or "", n.loan_id or "", facts)
+        case _TaskMoved():
+            closed = model.type == "task.closed"
+            return TaskMoved(
+                *common, model.borrower_id, model.task.task_id, model.task.by, closed, model.task.outcome or ""
+            )
         case _LegalHoldPlaced():
             law = model.legal_hold
             legal = LegalHold(law.hold_id, law.matter, model.occurred_at, law.by, law.until)

@@ -12,7 +12,15 @@ from dunlin.services.ingest import Ingest, Ingested
 
 #: A wish may be refused for what it asks, and says nothing about money: no reason to doubt the figures.
 _WITHOUT_DOUBT = frozenset(
-    {"preferences.chosen", "notice.requested", "legal_hold.placed", "legal_hold.lifted", "erasure.requested"}
+    {
+        "preferences.chosen",
+        "notice.requested",
+        "task.acknowledged",
+        "task.closed",
+        "legal_hold.placed",
+        "legal_hold.lifted",
+        "erasure.requested",
+    }
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
 

@@ -10,6 +10,7 @@ from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
+from dunlin.domain.tasks import announced, next_clock, to_announce
 from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
@@ -28,10 +29,11 @@ NO_PACK_WAITS = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What became of one wake of a shard."""
+    """What became of one wake of a shard. `called`: how often a person was called for."""
 
     evaluated: int
     failed: tuple[str, ...]
+    called: int = 0
 
 
 class Evaluate:
@@ -52,6 +54,7 @@ class Evaluate:
         self._escalations = escalations
         self._clock = clock
         self._retain = retain
+        self._called = 0
 
     def shard(self, shard: str, limit: int, on_failure: Callable[[str, Exception], None]) -> Evaluated:
         """Evaluate everyone on `shard` whose wake has come, at most `limit`.
@@ -59,6 +62,7 @@ class Evaluate:
         One borrower's failure never blocks another: it is told to `on_failure`, put off, and returned.
         """
         failed: list[str] = []
+        self._called = 0
         if self._retain is not None:
             self._retain.begin()
         borrowers = self._store.awake(shard, self._clock(), limit)
@@ -71,7 +75,7 @@ class Evaluate:
                 failed.append(borrower_id)
                 on_failure(borrower_id, error)
                 self._put_off(borrower_id)
-        return Evaluated(len(borrowers), tuple(failed))
+        return Evaluated(len(borrowers), tuple(failed), self._called)
 
     def _put_off(self, borrower_id: str) -> None:
         try:
@@ -101,20 +105,26 @@ class Evaluate:
         if borrower.letters:
             self._ask_for_letters(borrower, now)
             return False
+        if to_announce(borrower, now):
+            self._call_for_people(borrower, now)
+            return False
         look_again: list[datetime] = []
+        clock = next_clock(borrower, now)
+        if clock is not None:
+            look_again.append(clock)
         before = borrower
         if self._retain is not None:
             kept = self._retain.tend(borrower, now)
             if kept is None:
                 return True  # there is nothing, or soon nothing, left to say anything about
             before, borrower = kept, self._retain.noted(kept, now)
-            look_again = self._retain.moments(borrower, now)
+            look_again += self._retain.moments(borrower, now)
         rules = self._policies.rules_for(borrower, now)
         if rules is None:
             # Nothing may be said there; but a case is over when the money comes, wherever the borrower moved to.
             over = given_up(borrower, self._policies.content_version, now)
             tended, again_at = self._tended(over.borrower, now, moved=over.changed)
-            look_at = min(again_at or now + NO_PACK_WAITS, now + NO_PACK_WAITS)
+            look_at = min(again_at or now + NO_PACK_WAITS, clock or now + NO_PACK_WAITS, now + NO_PACK_WAITS)
             later = replace(tended, wake_at=max(look_at, now + timedelta(minutes=1)))
             put(self._store, Change(borrower=later, quiet=not over.changed, new_messages=over.messages), now)
             return True
@@ -152,6 +162,27 @@ class Evaluate:
             self._store.commit(done)
         except AlreadyRecorded:
             self._store.commit(replace(done, records=()))
+
+    def _call_for_people(self, borrower: Borrower, now: datetime) -> None:
+        """Tell whoever works at it of what a person has to do, and of what nobody did in time. Told again, should we
+        not learn that it was told."""
+        told = to_announce(borrower, now)
+        for task, what in told:
+            detail: dict[str, object] = {
+                "task_id": task.task_id,
+                "borrower_id": borrower.borrower_id,
+                "party_id": task.party_id,
+                "jurisdiction": borrower.jurisdiction,
+                "kind": str(task.kind),
+                "because": what,
+                "reference": task.reference,
+                "opened_at": task.opened_at.isoformat(),
+                "acknowledge_by": task.acknowledge_by.isoformat(),
+                "answer_by": task.answer_by.isoformat(),
+            }
+            self._called += 1
+            self._announcements.announce("person.needed", f"{borrower.borrower_id}/{task.task_id}/{what}", detail)
+        self._store.commit(Change(borrower=announced(borrower, told), quiet=True))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""

@@ -1,44 +1,32 @@
-"""Texts from people: STOP, START, HELP. Everything else is kept for a person to read."""
+"""Texts from people: read, recorded, and followed by what they ask for. An opt-out binds before anything else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import date, datetime, timedelta
+from typing import assert_never
 
-from dunlin.domain.apply import woken
+from dunlin.domain.answers import HELP, Heard, answer, asked_of
+from dunlin.domain.apply import pruned, woken
 from dunlin.domain.borrower import Borrower, ContactPoint, Party
+from dunlin.domain.hours import local_date
+from dunlin.domain.intents import Asked, Intent, Topic, Understood
+from dunlin.domain.keywords import Keyword, KeywordWords, read_keyword
 from dunlin.domain.message import Message, Move
 from dunlin.domain.occasion import reply_key
 from dunlin.domain.permit import line_for
+from dunlin.domain.policy import Policy
+from dunlin.domain.reach import Finding, PointState
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
-from dunlin.services.policies import Policies, Rules
-from dunlin.services.ports import Change, Clock, InboundText, PointKeys, PointRecord, Store
+from dunlin.services.points import Points
+from dunlin.services.policies import Policies
+from dunlin.services.ports import Change, Clock, InboundText, PointKeys, PointRecord, Record, Store, Understand
 
-
-class Meaning(StrEnum):
-    """What a text asks for. `OTHER` is for a person."""
-
-    OPT_OUT = "opt_out"
-    OPT_OUT_ALL = "opt_out_all"
-    OPT_IN = "opt_in"
-    HELP = "help"
-    OTHER = "other"
-
-
-#: The reply to each meaning: stage and template have one name.
-_REPLIES = {
-    Meaning.OPT_OUT: OPT_OUT_CONFIRMATION,
-    Meaning.OPT_OUT_ALL: OPT_OUT_CONFIRMATION,
-    Meaning.OPT_IN: "opt_in_confirmation",
-    Meaning.HELP: "help",
-}
-_OPTS_OUT = frozenset({Meaning.OPT_OUT, Meaning.OPT_OUT_ALL})
 _REPLY_PRIORITY = 0
 #: A reply later than this answers nobody.
 _REPLY_WITHIN = timedelta(hours=1)
@@ -48,14 +36,15 @@ _REPLY_WITHIN = timedelta(hours=1)
 class Received:
     """What was done with a text. `recorded_at` is when its effect began to bind."""
 
-    meaning: Meaning
+    intent: Intent
+    topic: Topic
     changed: bool
     borrowers: int
     recorded_at: datetime
 
 
 class ReceiveInbound:
-    """The service behind `receive_inbound`. `understand` reads a text in the words of a locale."""
+    """The service behind `receive_inbound`."""
 
     def __init__(
         self,
@@ -63,7 +52,7 @@ class ReceiveInbound:
         policies: Policies,
         opt_outs: OptOuts,
         keys: PointKeys,
-        understand: Callable[[str, str | None], Meaning],
+        understand: Understand,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -72,42 +61,37 @@ class ReceiveInbound:
         self._keys = keys
         self._understand = understand
         self._clock = clock
+        self._points = Points(store, opt_outs, keys, clock)
 
     def receive(self, text: InboundText) -> Received:
         """Record a text and do what it asks. Repeated, it changes nothing; from an unknown sender, an opt-out holds.
 
         The suppression is written before anything else, so an opt-out binds even if every later step has to be
-        repeated.
+        repeated. What follows for a borrower is one transaction, in which the text is recorded as followed: a delivery
+        that is repeated goes on where the last one stopped.
         """
         point = self._keys.point(Channel.SMS, text.from_address)
-        borrowers = self._store.borrowers_of(point)
-        meaning = self._understand(text.text, self._locale(borrowers, point))
-        if meaning not in _OPTS_OUT:
-            if text.provider_opted_out:
-                meaning = Meaning.OPT_OUT
-            elif not text.is_signed:
-                meaning = Meaning.OTHER  # whoever knows the address may have written it: a person reads it
+        linked = self._store.borrowers_of(point)
+        theirs = self._theirs(linked, point)
+        understood = _believed(self._read(text, point, theirs), text)
+        intent, everything = understood.intent, understood.topic is Topic.EVERYTHING
+        opts_out = intent is Intent.OPT_OUT
         record = PointRecord(
             point,
             f"IN#{text.inbound_id}",
             {
                 "inbound_id": text.inbound_id,
                 "provider": text.provider,
-                "meaning": str(meaning),
+                "meaning": str(intent),
+                "topic": str(understood.topic),
                 "text": text.text,
                 "received_at": text.received_at.isoformat(),
             },
-            is_kept=bool(borrowers),
+            is_kept=bool(linked),
         )
-        changed = False
-        if meaning in _OPTS_OUT or meaning is Meaning.OPT_IN:
+        if opts_out or intent is Intent.OPT_IN:
             changed = self._opt_outs.record(
-                point,
-                Channel.SMS,
-                opted_out=meaning in _OPTS_OUT,
-                at=text.received_at,
-                by=text.inbound_id,
-                record=record,
+                point, Channel.SMS, opted_out=opts_out, at=text.received_at, by=text.inbound_id, record=record
             )
         else:
             try:
@@ -116,60 +100,138 @@ class ReceiveInbound:
             except AlreadyRecorded:
                 changed = False
         bound_at = self._clock()
-        for borrower_id in borrowers:
-            if meaning is Meaning.OPT_OUT_ALL:
+        for borrower_id in linked:
+            if opts_out and everything:
                 # Whoever has this number may be the one who wrote: it is about all of their other points too.
                 changed |= self._opt_outs.of_everything(
                     borrower_id, opted_out=True, at=text.received_at, by=text.inbound_id, point=point
                 )
+            if intent is Intent.WRONG_NUMBER:
+                wrong = Finding(PointState.WRONG, text.received_at, borrower_id, source=text.inbound_id)
+                self._points.keep(point, wrong)
             self._opt_outs.mirror(borrower_id, point)
-        recorded_at = bound_at if meaning is not Meaning.OPT_OUT_ALL else self._clock()
-        if text.provider_opted_out or not text.is_signed:
-            # The provider answered and sends no more; or nobody proved that a person wrote, so nobody is written to.
-            return Received(meaning, changed, len(borrowers), recorded_at)
+        recorded_at = self._clock() if opts_out and everything else bound_at
         # One number, one answer, however many borrowers share it.
-        for borrower_id in borrowers:
-            if self._replied(borrower_id, point, meaning, text):
-                break
-        return Received(meaning, changed, len(borrowers), recorded_at)
+        # A provider that answered sends no more; and where nobody proved that a person wrote, nobody is written to.
+        answers = text.is_signed and not text.provider_opted_out and (not opts_out or self._confirms(point, text))
+        for borrower in theirs:
+            replied = self._followed(borrower.borrower_id, point, understood, text, len(theirs) > 1, answers=answers)
+            answers = answers and not replied
+        return Received(intent, understood.topic, changed, len(linked), recorded_at)
 
-    def _locale(self, borrowers: Sequence[str], point: str) -> str | None:
-        """The locale of whoever has this number; None for a stranger."""
-        for borrower_id in borrowers:
-            borrower = self._store.borrower(borrower_id)
-            found = _person(borrower, point) if borrower is not None else None
+    def _confirms(self, point: str, text: InboundText) -> bool:
+        """Whether it was this text that opted the number out: the one confirmation is that text's."""
+        return self._store.suppression(point).changed_by == text.inbound_id
+
+    def _theirs(self, linked: Sequence[str], point: str) -> tuple[Borrower, ...]:
+        """The borrowers who have this number now."""
+        known = (self._store.borrower(borrower_id) for borrower_id in linked)
+        return tuple(borrower for borrower in known if borrower is not None and _person(borrower, point) is not None)
+
+    def _read(self, text: InboundText, point: str, theirs: Sequence[Borrower]) -> Understood:
+        """The text in the words, on the date and in the dialogue of whoever has this number."""
+        for borrower in theirs:
+            found = _person(borrower, point)
             if found is not None:
-                return found[0].locale
-        return None
+                party = found[0]
+                return self._understand(
+                    text.text,
+                    locale=party.locale,
+                    today=local_date(text.received_at, party.zone or borrower.zone),
+                    asked=asked_of(borrower, party.party_id, point, text.received_at),
+                )
+        return self._understand(text.text, locale=None, today=local_date(text.received_at, "UTC"), asked=Asked())
 
-    def _replied(self, borrower_id: str, point: str, meaning: Meaning, text: InboundText) -> bool:
-        """Put the reply under the occasion of the text it answers. True when there is one, new or not."""
-        stage = _REPLIES.get(meaning)
-        if stage is None:
-            return True
-        state = self._store.suppression(point)
-        if meaning in _OPTS_OUT and state.changed_by != text.inbound_id:
-            return True  # another text opted it out: the one confirmation is that text's
+    def _followed(
+        self, borrower_id: str, point: str, understood: Understood, text: InboundText, is_shared: bool, *, answers: bool
+    ) -> bool:
+        """Do what follows for this borrower, once. True when there is a reply, new or not."""
         for _ in range(ATTEMPTS):
             borrower = self._store.borrower(borrower_id)
-            if borrower is None:
+            found = _person(borrower, point) if borrower is not None else None
+            if borrower is None or found is None:
                 return False
             now = self._clock()
             rules = self._policies.rules_for(borrower, now)
-            found = _person(borrower, point)
-            if rules is None or found is None:
-                return False
-            reply = _reply(borrower, found, stage, text, rules, now)
-            if reply is None:
-                return False
+            policy, strategy = (rules.policy, rules.strategy) if rules is not None else (None, None)
+            heard = Heard(text.inbound_id, found[0], found[1], text.received_at, is_shared)
+            stops = self._policies.stops_for(borrower, now)
+            promises = self._policies.promises_for(borrower, now)
+            effects = answer(borrower, heard, understood, stops, policy, strategy, promises, now)
+            reply = None
+            if answers and effects.reply and policy is not None:
+                reply = _reply(borrower, found, effects.reply, text, policy, now)
+            document: dict[str, object] = {
+                "intent": str(understood.intent),
+                "topic": str(understood.topic),
+                "party_id": found[0].party_id,
+                "point": point,
+                "did": list(effects.did),
+                "reply": reply.template if reply is not None else "",
+                "received_at": text.received_at,
+                "recorded_at": now,
+            }
+            changed = effects.borrower != borrower
+            after = pruned(effects.borrower, now) if changed else borrower
             try:
-                self._store.commit(Change(borrower=woken(borrower, now), quiet=True, new_messages=(reply,)))
+                self._store.commit(
+                    Change(
+                        borrower=woken(after, now),
+                        quiet=not changed,
+                        new_messages=(reply,) if reply is not None else (),
+                        records=(Record(borrower_id, f"TEXT#{text.inbound_id}", document),),
+                    )
+                )
             except AlreadyRecorded:
                 return True
             except Conflict:
                 continue
-            return True
+            return reply is not None
         raise StateConflict(borrower_id)
+
+
+#: What may be believed of whoever knows a provider's address: it stops something, or brings a person.
+_STOPS = frozenset(
+    {
+        Intent.OPT_OUT,
+        Intent.PAID,
+        Intent.HARDSHIP,
+        Intent.DISPUTE,
+        Intent.COMPLAINT,
+        Intent.WRONG_NUMBER,
+        Intent.DECEASED,
+        Intent.CRISIS,
+    }
+)
+
+
+def _believed(understood: Understood, text: InboundText) -> Understood:
+    """What is taken of a text. A provider that says it opted somebody out did; one that signs nothing can stop
+    something, and a person reads the rest."""
+    if text.provider_opted_out and understood.intent is not Intent.OPT_OUT:
+        return Understood(Intent.OPT_OUT, 1.0, understood.language)
+    if not text.is_signed and understood.intent not in _STOPS:
+        return Understood(Intent.SERVICE, understood.confidence, understood.language, Topic.PERSON)
+    return understood
+
+
+class ByKeyword:
+    """`Understand` where nothing but keywords is read: `words` are those of a locale, or of every language (None)."""
+
+    def __init__(self, words: Callable[[str | None], KeywordWords]) -> None:
+        self._words = words
+
+    def __call__(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
+        del today, asked  # a keyword means the same on every day, whatever was asked
+        keyword = read_keyword(text, self._words(locale))
+        language = (locale or "en").partition("-")[0]
+        match keyword:
+            case Keyword.OPT_OUT_ALL:
+                return Understood(Intent.OPT_OUT, 1.0, language, Topic.EVERYTHING)
+            case Keyword.OPT_OUT | Keyword.OPT_IN | Keyword.HELP | Keyword.OTHER:
+                return Understood(Intent(str(keyword)), 1.0, language)
+            case _:
+                assert_never(keyword)
 
 
 def _person(borrower: Borrower, point: str) -> tuple[Party, ContactPoint] | None:
@@ -185,17 +247,19 @@ def _reply(
     person: tuple[Party, ContactPoint],
     stage: str,
     text: InboundText,
-    rules: Rules,
+    policy: Policy,
     now: datetime,
 ) -> Message | None:
     party, point = person
-    line = line_for(rules.policy, Channel.SMS, Purpose.REPLY)
-    locale = rules.policy.language_for(party.locale, party.preferences.language)
-    if line is None or (stage, locale) not in rules.policy.locales:
+    line = line_for(policy, Channel.SMS, Purpose.REPLY)
+    locale = policy.language_for(party.locale, party.preferences.language)
+    if line is not None and (stage, locale) not in policy.locales:
+        stage = HELP  # a person, where there are no words
+    if line is None or (stage, locale) not in policy.locales:
         return None
     within = _REPLY_WITHIN
     if stage == OPT_OUT_CONFIRMATION:
-        within = timedelta(minutes=rules.policy.pack.confirm_opt_out_within_minutes)
+        within = timedelta(minutes=policy.pack.confirm_opt_out_within_minutes)
     not_after = text.received_at + within
     message = Message(
         borrower_id=borrower.borrower_id,
@@ -218,9 +282,9 @@ def _reply(
         requested_at=now,
         not_before=now,
         not_after=not_after,
-        expected_parts=rules.policy.expected_parts.get((stage, locale), 1),
+        expected_parts=policy.expected_parts.get((stage, locale), 1),
         decided_version=borrower.version,
-        content_version=rules.policy.content_version,
+        content_version=policy.content_version,
         reason=Reason.REPLY_DUE,
         rule=f"reply.{stage}",
         moves=(Move(MessageState.REQUESTED, now, Reason.REPLY_DUE, f"reply.{stage}"),),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dunlin.domain.agreements import Credit
 from dunlin.domain.apply import woken
 from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, LastWord, Lift, Loan, Party, StageMark
 from dunlin.domain.consent import Consent, with_given, with_list, with_withdrawn
@@ -28,15 +29,18 @@ from dunlin.domain.facts import (
     PreferencesChanged,
     PreferencesChosen,
     SuppressionImported,
+    TaskMoved,
 )
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Keeping
 from dunlin.domain.policy import Conditions, HoldRule, Strategy
+from dunlin.domain.promising import credited
 from dunlin.domain.reach import carried_over, reached, verified
 from dunlin.domain.retention import followed, is_erased, remembered
 from dunlin.domain.statement import days_past_due
+from dunlin.domain.stops import admitted, ended_by_payment, lifted, placed
 from dunlin.domain.wishes import NO_WISHES
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
+from dunlin.domain.words import Channel, HoldKind, LoanStatus
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
 from dunlin.services.choices import party_meant, wish_fact, with_choice
 from dunlin.services.evaluate import ATTEMPTS
@@ -49,6 +53,7 @@ from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, R
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
 from dunlin.services.suppressions import SuppressionList
+from dunlin.services.tasks import task_moved
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -56,7 +61,6 @@ FUTURE_ALLOWED = timedelta(minutes=5)
 PAST_ALLOWED = timedelta(days=20 * 366)
 MOST_LOANS = 50
 MOST_INSTALMENTS = 24
-_MOST_LIFTED = 20
 _MONEY_WENT_AWAY = frozenset({"payment.returned", "payment.reversed"})
 
 
@@ -157,6 +161,7 @@ class Ingest:
                 after = followed(before, self._loan(before, event, now))
                 if event.payment is not None:
                     records.append(_payment(event, now))
+                    after = with_credit(after, event)
                     if event.type == "payment.applied" and after is not before:
                         after = ended_by_payment(after, self._hold_rules(before, now), event.occurred_at)
             case HoldPlaced():
@@ -172,6 +177,10 @@ class Ingest:
                 if before is None:
                     raise NotFound("borrower_id")
                 after = noticed(before, event, self._content)
+            case TaskMoved():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = task_moved(before, event, self._hold_rules(before, now), self._content)
             case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -338,95 +347,6 @@ class Ingest:
         return after
 
 
-def admitted(hold: Hold, rule: HoldRule, address: object = None) -> Hold:
-    """The hold with the end that its row gives it.
-
-    Raises:
-        InvalidInput: whoever may not place it, what it may not be about, or an end that its row does not allow.
-    """
-    if hold.source not in rule.placed_by:
-        raise InvalidInput("hold.source", f"may not place a stop of kind {hold.kind}")
-    named = (("loan", "loan_id", hold.loan_id), ("party", "party_id", hold.party_id))
-    for what, field, value in named:
-        if value and what not in rule.narrows:
-            raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one {what}")
-    if address is not None and "point" not in rule.narrows:
-        field = "phone" if isinstance(address, tuple) and address[0] is Channel.SMS else "email"
-        raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one contact point")
-    if hold.until is None:
-        return replace(hold, until=hold.placed_at + rule.default_for) if rule.default_for is not None else hold
-    if StopSource.EXPIRY not in rule.lifted_by:
-        raise InvalidInput("hold.until", f"a stop of kind {hold.kind} is lifted, it does not end by itself")
-    if hold.until <= hold.placed_at:
-        raise InvalidInput("hold.until", "must be after occurred_at")
-    if rule.longest_for is not None and hold.until - hold.placed_at > rule.longest_for:
-        raise InvalidInput("hold.until", f"a stop of kind {hold.kind} lasts {rule.longest_for.days} days at most")
-    return hold
-
-
-def placed(borrower: Borrower, hold: Hold, rules: Mapping[HoldKind, HoldRule]) -> Borrower:
-    """The borrower with this hold, unless a newer word about it is known: events come in any order.
-
-    Raises:
-        InvalidInput: it would take the place of one that its source may not lift, and stop less.
-    """
-    if any(hold_id == hold.hold_id and at >= hold.placed_at for hold_id, at in borrower.lifted):
-        return borrower
-    for lift in borrower.lifts:
-        if lift.hold_id == hold.hold_id and lift.at >= hold.placed_at and lift.by in rules[hold.kind].lifted_by:
-            return borrower
-    known = next((other for other in borrower.holds if other.hold_id == hold.hold_id), None)
-    if known is not None:
-        if known.placed_at > hold.placed_at:
-            return borrower
-        if hold.source not in rules[known.kind].lifted_by and not _covers(hold, known):
-            raise InvalidInput("hold.source", f"may not lift the stop of kind {known.kind} that has this hold_id")
-    others = tuple(other for other in borrower.holds if other.hold_id != hold.hold_id)
-    return replace(borrower, holds=(*others, hold))
-
-
-def _covers(hold: Hold, other: Hold) -> bool:
-    """Whether `hold` stops no less than `other`, and no shorter."""
-    same = (hold.kind, hold.loan_id, hold.party_id, hold.point) == (
-        other.kind,
-        other.loan_id,
-        other.party_id,
-        other.point,
-    )
-    return same and (hold.until is None or (other.until is not None and hold.until >= other.until))
-
-
-def lifted(borrower: Borrower, lift: Lift, rules: Mapping[HoldKind, HoldRule]) -> Borrower:
-    """The borrower without this hold, and with the memory of it: its placement may still be on the way.
-
-    Raises:
-        InvalidInput: whoever may not lift it.
-    """
-    for hold in borrower.holds:
-        if hold.hold_id == lift.hold_id and hold.placed_at <= lift.at and lift.by not in rules[hold.kind].lifted_by:
-            raise InvalidInput("hold.by", f"may not lift a stop of kind {hold.kind}")
-    return replace(
-        borrower,
-        holds=tuple(hold for hold in borrower.holds if hold.hold_id != lift.hold_id or hold.placed_at > lift.at),
-        lifts=(*borrower.lifts, lift)[-_MOST_LIFTED:],
-    )
-
-
-def ended_by_payment(borrower: Borrower, rules: Mapping[HoldKind, HoldRule], at: datetime) -> Borrower:
-    """The borrower without the stops that a payment ends, where nothing of what they are about is due any more."""
-    today = local_date(at, borrower.zone)
-    due = {
-        loan.loan_id
-        for loan in borrower.loans
-        if loan.status is LoanStatus.OPEN and loan.instalments and loan.instalments[0].due_on <= today
-    }
-    for hold in borrower.holds:
-        owed = hold.loan_id in due if hold.loan_id else bool(due)
-        if hold.placed_at <= at and not owed and StopSource.PAYMENT in rules[hold.kind].lifted_by:
-            borrower = lifted(borrower, Lift(hold.hold_id, at, StopSource.PAYMENT), rules)
-    return borrower
-
-
 def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: datetime) -> Borrower:
     """Cut-over: what should have been said before today counts as said, and prior contacts occupy their caps.
 
@@ -462,6 +382,15 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
             )
             marks.setdefault(mark.mark_id, mark)
     return replace(borrower, contacts=(*borrower.contacts, *contacts), marks=tuple(marks.values()))
+
+
+def with_credit(borrower: Borrower, event: LoanChanged) -> Borrower:
+    """The borrower whose promises know of this payment. One on its way counts once it has been applied."""
+    if event.payment is None or event.type not in (_MONEY_WENT_AWAY | {"payment.applied"}):
+        return borrower
+    returned = event.type in _MONEY_WENT_AWAY
+    credit = Credit(event.payment.payment_id, event.payment.amount, event.occurred_at, returned)
+    return credited(borrower, event.loan.loan_id, credit)
 
 
 def with_consent(borrower: Borrower, event: ConsentChanged) -> Borrower:
@@ -507,6 +436,8 @@ def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, 
         fact |= {"hold_id": hold.hold_id, "matter": hold.matter, "by": hold.source, "until": hold.until}
     if isinstance(event, LegalHoldLifted):
         fact |= {"hold_id": event.hold_id, "by": event.by}
+    if isinstance(event, TaskMoved):
+        fact |= {"task_id": event.task_id, "by": event.by, "outcome": event.outcome}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
         fact["snapshot"] = _snapshot(event.loan)

@@ -31,7 +31,7 @@ class Points:
         """
         point = self._keys.point(*event.address)
         borrower_id, party_id = (event.borrower_id, event.party_id) if event.state in OF_ONE else ("", "")
-        self._keep(point, Finding(event.state, event.occurred_at, borrower_id, party_id, event.source))
+        self.keep(point, Finding(event.state, event.occurred_at, borrower_id, party_id, event.source))
         for holder in self._store.borrowers_of(point):
             self._opt_outs.mirror(holder, point)
         document = {
@@ -55,7 +55,8 @@ class Points:
             return False
         return True
 
-    def _keep(self, point: str, finding: Finding) -> None:
+    def keep(self, point: str, finding: Finding) -> None:
+        """Know it at the point itself. Raises StateConflict: other writers were first each time."""
         for _ in range(ATTEMPTS):
             state = self._store.suppression(point)
             findings = with_finding(state.findings, finding)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.following import pinned_strategy, products_of
 from dunlin.domain.hours import local_date
-from dunlin.domain.policy import Conditions, Lender, Policy, Strategy
+from dunlin.domain.policy import Conditions, HoldRule, Lender, Policy, Strategy
+from dunlin.domain.promises import PromisePolicy
+from dunlin.domain.words import HoldKind
 from dunlin.services.ports import Content, Controls, Survey
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,6 +70,15 @@ class Policies:
     @property
     def content_version(self) -> str:
         return self._content.version
+
+    def stops_for(self, borrower: Borrower, now: datetime) -> Mapping[HoldKind, HoldRule]:
+        """The table of stops where they live; the bare table where nobody reviewed a pack."""
+        return self._content.hold_rules(borrower.jurisdiction, local_date(now, borrower.zone))
+
+    def promises_for(self, borrower: Borrower, now: datetime) -> PromisePolicy | None:
+        """Which promises are taken of this borrower; None: none without a person."""
+        today = local_date(now, borrower.zone)
+        return self._content.promise_policy(borrower.jurisdiction, products_of(borrower), today)
 
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from dunlin.domain.borrower import Borrower, Contact, LastWord
+from dunlin.domain.intents import Asked, Understood
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
@@ -575,6 +576,13 @@ class InboundText:
     received_at: datetime
     is_signed: bool = True
     provider_opted_out: bool = False
+
+
+class Understand(Protocol):
+    """Reads a text. `locale` None: a stranger's, read in every language's words. `today` is the writer's own date,
+    `asked` what we asked them last."""
+
+    def __call__(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood: ...
 
 
 # ── The rest of the world ────────────────────────────────────────────────────────────────────────────────────────────

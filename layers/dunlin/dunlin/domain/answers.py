@@ -1,0 +1,316 @@
+"""What follows from what somebody wrote to us: one pure function.
+
+    answer(borrower, heard, understood, stops, policy, strategy, promises, now) -> Effects
+
+The borrower afterwards (stops, promises, what a person has to do, what we asked), and the reply, if there is one. What
+stops dunning stops it at once, whatever else is true; what is said about a debt is said only to somebody of whom it is
+known that it is they. A text from a number that several borrowers have stops what it has to stop for each of them, says
+nothing about anybody's debt, and brings a person.
+
+Opt-outs have bound before this is asked (`dunlin.services.opt_outs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, TaskKind
+from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
+from dunlin.domain.intents import Asked, Intent, Topic, Understood
+from dunlin.domain.policy import HoldRule, Policy, Strategy
+from dunlin.domain.promises import PromisePolicy
+from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
+from dunlin.domain.reach import Finding, PointState, mirrored_findings
+from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
+from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.stops import admitted, lifted, placed
+from dunlin.domain.tasks import with_task
+from dunlin.domain.words import HoldKind, StopSource
+
+OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
+REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
+
+#: Who says that they paid is believed once in so long; then a person looks first.
+CLAIMED_ONCE_IN = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A text as it came: from whom, from which of their contact points, and whether others have that one too."""
+
+    text_id: str
+    party: Party
+    point: ContactPoint
+    received_at: datetime
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What follows. `reply` is the message to answer with (empty: none, and `did` says why)."""
+
+    borrower: Borrower
+    reply: str
+    did: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """An intent that stops dunning and brings a person: the stop, the task, the reply."""
+
+    stop: HoldKind | None
+    task: TaskKind
+    reply: str = ""
+    source: StopSource = StopSource.BORROWER
+
+
+_BANKRUPTCY = _Matter(HoldKind.BANKRUPTCY, TaskKind.BANKRUPTCY)
+_ATTORNEY = _Matter(HoldKind.ATTORNEY, TaskKind.ATTORNEY)
+_IDENTITY_THEFT = _Matter(HoldKind.IDENTITY_THEFT, TaskKind.IDENTITY_THEFT, DISPUTE)
+_CEASE = _Matter(HoldKind.CEASE_REQUEST, TaskKind.CEASE_REQUEST, OPT_OUT_CONFIRMATION)
+_TOPICS = {Topic.BANKRUPTCY: _BANKRUPTCY, Topic.ATTORNEY: _ATTORNEY, Topic.IDENTITY_THEFT: _IDENTITY_THEFT}
+_MATTERS = {
+    Intent.HARDSHIP: _Matter(HoldKind.HARDSHIP, TaskKind.HARDSHIP, HARDSHIP),
+    Intent.DISPUTE: _Matter(HoldKind.DISPUTE, TaskKind.DISPUTE, DISPUTE),
+    Intent.COMPLAINT: _Matter(HoldKind.COMPLAINT, TaskKind.COMPLAINT, COMPLAINT),
+    Intent.CRISIS: _Matter(HoldKind.CRISIS, TaskKind.CRISIS, CRISIS_HELP),
+    # Whoever writes is not the person who died: their word places it, compliance lifts it.
+    Intent.DECEASED: _Matter(HoldKind.DECEASED, TaskKind.DECEASED, source=StopSource.REPRESENTATIVE),
+}
+#: Replies that say nothing about anybody's debt.
+_SAFE = frozenset({OPT_OUT_CONFIRMATION, OPT_IN_CONFIRMATION, HELP, CRISIS_HELP, REALLY_OURS, NOT_UNDERSTOOD})
+
+
+def asked_of(borrower: Borrower, party_id: str, point: str, now: datetime) -> Asked:
+    """What we asked last there that a number or a yes answers; nothing of the kind is asked yet."""
+    del borrower, party_id, point, now
+    return Asked()
+
+
+def answer(
+    borrower: Borrower,
+    heard: Heard,
+    understood: Understood,
+    stops: Mapping[HoldKind, HoldRule],
+    policy: Policy | None,
+    strategy: Strategy | None,
+    promises: PromisePolicy | None,
+    now: datetime,
+) -> Effects:
+    """What follows from this text for this borrower. `policy` None: nobody reviewed the place, so nothing is said;
+    `promises` None: none is taken there without a person."""
+    effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, now).effects()
+    reply = effects.reply
+    if policy is None:
+        reply = ""
+    elif heard.is_shared and reply and reply not in _SAFE:
+        reply = HELP
+    elif reply in TOLD_DETAIL and not may_hear_detail(effects.borrower, heard.party, heard.point, policy, now):
+        reply = HELP  # limited content first: who they are is found out there
+    did = effects.did if reply or effects.did else ("nothing",)
+    return Effects(effects.borrower, reply, did)
+
+
+class _Answer:
+    def __init__(
+        self,
+        borrower: Borrower,
+        heard: Heard,
+        understood: Understood,
+        stops: Mapping[HoldKind, HoldRule],
+        policy: Policy | None,
+        strategy: Strategy | None,
+        promises: PromisePolicy | None,
+        now: datetime,
+    ) -> None:
+        self._before = borrower
+        self._heard = heard
+        self._understood = understood
+        self._stops = stops
+        self._policy = policy
+        self._strategy = strategy
+        self._promises = promises
+        self._now = now
+        self._rules = policy.answers if policy is not None else None
+
+    def effects(self) -> Effects:
+        intent, topic = self._understood.intent, self._understood.topic
+        dialogue = self._dialogue()
+        borrower = self._without_dialogue()
+        if dialogue is not None and dialogue.awaits is Awaited.DAY and self._names_the_day():
+            return self._promise(borrower)
+        match intent:
+            case Intent.OPT_OUT:
+                if topic is Topic.EVERYTHING:
+                    return self._matter(
+                        borrower, _Matter(HoldKind.CEASE_REQUEST, TaskKind.CEASE_REQUEST, OPT_OUT_CONFIRMATION)
+                    )
+                return Effects(borrower, OPT_OUT_CONFIRMATION, ("opt_out",))
+            case Intent.OPT_IN:
+                return Effects(self._taken_back(borrower), OPT_IN_CONFIRMATION, ("opt_in",))
+            case Intent.HELP:
+                return Effects(borrower, HELP, ())
+            case Intent.BALANCE:
+                return self._balance(borrower)
+            case Intent.PAID:
+                return self._paid(borrower)
+            case Intent.PROMISE:
+                return self._promise(borrower)
+            case Intent.PLAN:
+                return self._person(borrower, TaskKind.PLAN)
+            case Intent.HARDSHIP | Intent.DISPUTE | Intent.COMPLAINT | Intent.DECEASED | Intent.CRISIS:
+                matter = _MATTERS[intent]
+                return self._matter(borrower, _TOPICS.get(topic, matter) if intent is not Intent.CRISIS else matter)
+            case Intent.WRONG_NUMBER:
+                return self._wrong_number(borrower)
+            case Intent.QUESTION:
+                if topic is Topic.REALLY_OURS:
+                    return Effects(borrower, REALLY_OURS, ())
+                if topic is Topic.HOW_TO_PAY:
+                    return Effects(borrower, HELP, ())
+                return self._person(borrower, TaskKind.QUESTION)
+            case Intent.SERVICE:
+                return self._person(borrower, TaskKind.SERVICE)
+            case Intent.FEEDBACK:
+                return Effects(borrower, "", ("feedback",))
+            case Intent.CHOICE | Intent.OTHER:
+                return self._not_understood(borrower, dialogue)
+            case _:
+                assert_never(intent)
+
+    # ── dialogues ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _dialogue(self) -> Dialogue | None:
+        for dialogue in self._before.dialogues:
+            if self._is_theirs(dialogue) and dialogue.ends_at > self._heard.received_at:
+                return dialogue
+        return None
+
+    def _is_theirs(self, dialogue: Dialogue) -> bool:
+        return (dialogue.party_id, dialogue.point) == (self._heard.party.party_id, self._heard.point.point)
+
+    def _without_dialogue(self) -> Borrower:
+        kept = tuple(dialogue for dialogue in self._before.dialogues if not self._is_theirs(dialogue))
+        return replace(self._before, dialogues=kept)
+
+    def _asking(self, borrower: Borrower, awaits: Awaited, missed: int = 0) -> Borrower:
+        hours = self._rules.dialogue_hours if self._rules is not None else 0
+        at = self._heard.received_at
+        dialogue = Dialogue(
+            self._heard.party.party_id, self._heard.point.point, awaits, at, at + timedelta(hours=hours), missed
+        )
+        return replace(borrower, dialogues=(*borrower.dialogues, dialogue))
+
+    def _names_the_day(self) -> bool:
+        may_be = (Intent.PROMISE, Intent.OTHER, Intent.CHOICE)
+        return self._understood.on is not None and self._understood.intent in may_be
+
+    def _not_understood(self, borrower: Borrower, dialogue: Dialogue | None) -> Effects:
+        if self._rules is None:
+            return Effects(borrower, "", ("not_understood",))
+        missed = 1 + (dialogue.missed if dialogue is not None else 0)
+        if missed < self._rules.misses and not self._heard.is_shared:
+            awaits = dialogue.awaits if dialogue is not None else Awaited.NOTHING
+            return Effects(self._asking(borrower, awaits, missed), NOT_UNDERSTOOD, ("not_understood",))
+        return self._person(borrower, TaskKind.NOT_UNDERSTOOD)
+
+    # ── what brings a person ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _task(self, borrower: Borrower, kind: TaskKind, hold_ids: tuple[str, ...] = ()) -> Borrower:
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        return with_task(borrower, kind, self._heard.party.party_id, self._heard.text_id, rules, self._now, hold_ids)
+
+    def _person(self, borrower: Borrower, kind: TaskKind, reply: str = HELP) -> Effects:
+        if self._heard.is_shared:
+            kind = TaskKind.SHARED_NUMBER
+        return Effects(self._task(borrower, kind), reply, (f"task.{kind}",))
+
+    def _matter(self, borrower: Borrower, matter: _Matter) -> Effects:
+        """Dunning stops at once and stays stopped until a person has answered."""
+        did = []
+        hold_ids: tuple[str, ...] = ()
+        if matter.stop is not None:
+            borrower, hold_ids = self._stopped(borrower, matter.stop, matter.source)
+            borrower = withdrawn(borrower, self._heard.received_at)
+            did.append(f"hold.{matter.stop}")
+        return Effects(self._task(borrower, matter.task, hold_ids), matter.reply, (*did, f"task.{matter.task}"))
+
+    def _stopped(
+        self, borrower: Borrower, kind: HoldKind, source: StopSource = StopSource.BORROWER, point: str = ""
+    ) -> tuple[Borrower, tuple[str, ...]]:
+        """The borrower under a stop of this kind about all that is theirs (or one contact point), and its id if it is
+        a new one."""
+        for hold in borrower.holds:
+            theirs = hold.point in ("", point) and not hold.loan_id
+            about = hold.party_id in ("", self._heard.party.party_id)
+            if hold.kind is kind and theirs and about and (hold.until is None or hold.until > self._now):
+                return borrower, ()
+        hold_id = f"{kind}-{self._heard.text_id}"
+        # Placed when it was said; not before: what ends it must have been said later.
+        hold = Hold(hold_id, kind, self._heard.received_at, str(source), point=point)
+        return placed(borrower, admitted(hold, self._stops[kind]), self._stops), (hold_id,)
+
+    def _paid(self, borrower: Borrower) -> Effects:
+        since = self._now - CLAIMED_ONCE_IN
+        claimed = any(task.kind is TaskKind.PAID and task.opened_at > since for task in borrower.tasks)
+        if claimed or self._heard.is_shared:
+            return self._person(borrower, TaskKind.PAID)
+        return self._matter(borrower, _Matter(HoldKind.PAID_CLAIMED, TaskKind.PAID, HELP))
+
+    def _wrong_number(self, borrower: Borrower) -> Effects:
+        """The number is nobody's of ours for this borrower; whoever has it is told nothing, not even that."""
+        point = self._heard.point.point
+        after, hold_ids = self._stopped(borrower, HoldKind.WRONG_NUMBER, point=point)
+        finding = Finding(PointState.WRONG, self._heard.received_at, borrower.borrower_id, source=self._heard.text_id)
+        after = mirrored_findings(after, point, (finding,))
+        did = (f"hold.{HoldKind.WRONG_NUMBER}", f"task.{TaskKind.WRONG_NUMBER}")
+        return Effects(self._task(after, TaskKind.WRONG_NUMBER, hold_ids), "", did)
+
+    def _taken_back(self, borrower: Borrower) -> Borrower:
+        """An opt-in takes a request to cease back, if it was made by text."""
+        for hold in borrower.holds:
+            asked = hold.kind is HoldKind.CEASE_REQUEST and hold.source == StopSource.BORROWER
+            if asked and hold.placed_at <= self._heard.received_at:
+                lift = Lift(hold.hold_id, self._heard.received_at, StopSource.BORROWER)
+                borrower = lifted(borrower, lift, self._stops)
+        return borrower
+
+    # ── money ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _balance(self, borrower: Borrower) -> Effects:
+        if self._policy is None or self._strategy is None or self._heard.is_shared:
+            return Effects(borrower, HELP, ())
+        known = balance_of(borrower, self._heard.party, self._policy, self._strategy, self._now)
+        return Effects(borrower, BALANCE if known is not None else HELP, ())
+
+    def _promise(self, borrower: Borrower) -> Effects:
+        heard, understood, rules = self._heard, self._understood, self._rules
+        if rules is None or self._promises is None or heard.is_shared:
+            return self._person(borrower, TaskKind.PROMISE)
+        made = promised(
+            borrower,
+            heard.party,
+            heard.text_id,
+            understood.amount,
+            understood.on,
+            heard.received_at,
+            self._promises,
+            rules,
+        )
+        match made:
+            case NotTaken.NO_DAY | NotTaken.PAST:
+                return Effects(self._asking(borrower, Awaited.DAY), WHICH_DAY, ("asked.day",))
+            case NotTaken.NOTHING_DUE:
+                return Effects(borrower, HELP, ("promise.nothing_due",))
+            case NotTaken.TOO_FAR | NotTaken.TOO_MANY | NotTaken.AMOUNT:
+                return self._person(borrower, TaskKind.PROMISE)
+            case _:
+                row, stop = self._stops[HoldKind.PROMISE], stop_of(made)
+                if row.longest_for is not None and made.until + STOP_OUTLIVES - made.made_at > row.longest_for:
+                    return self._person(borrower, TaskKind.PROMISE)  # no stop may last until then
+                hold = admitted(stop, row)
+                after = placed(with_promise(borrower, made), hold, self._stops)
+                return Effects(after, CONFIRMED, ("promise", f"hold.{HoldKind.PROMISE}"))

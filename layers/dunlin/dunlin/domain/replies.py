@@ -1,0 +1,77 @@
+"""What a reply states, taken from the very read it is reserved on: a balance, a promise, by when a person answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dunlin.domain.agreements import PromiseStatus, TaskKind
+from dunlin.domain.borrower import Borrower, ContactPoint, Party
+from dunlin.domain.hours import local_date
+from dunlin.domain.message import Figure, Message
+from dunlin.domain.parties import addressee, loans_told
+from dunlin.domain.permit import holding, is_stale, unverified_at
+from dunlin.domain.policy import Policy, Strategy
+from dunlin.domain.promising import CONFIRMED, promise_facts
+from dunlin.domain.statement import Statement, days_past_due, statement_of
+from dunlin.domain.tasks import open_task
+from dunlin.domain.words import LoanStatus, Purpose
+
+BALANCE = "balance"
+HARDSHIP, DISPUTE, COMPLAINT = "hardship_received", "dispute_received", "complaint_received"
+_TASKS_BEHIND = {
+    HARDSHIP: (TaskKind.HARDSHIP,),
+    DISPUTE: (TaskKind.DISPUTE, TaskKind.IDENTITY_THEFT),
+    COMPLAINT: (TaskKind.COMPLAINT,),
+}
+#: Replies that state facts of ours.
+STATES_FACTS = frozenset({CONFIRMED, *_TASKS_BEHIND})
+#: Replies with details of a debt: only to whom they may be told, at a number that is known to be theirs.
+TOLD_DETAIL = frozenset({BALANCE, CONFIRMED})
+
+
+def may_hear_detail(borrower: Borrower, party: Party, point: ContactPoint, policy: Policy, now: datetime) -> bool:
+    """Whether a reply may go into the debt: to the one who is told about it, whose number is verified as the place
+    wants it, and while no stop keeps us from telling even what only informs."""
+    for purpose in (Purpose.SERVICING, Purpose.COLLECTION):
+        if addressee(borrower, purpose) != party:
+            return False
+        if unverified_at(policy.pack, party, point, purpose, point.channel, now) is not None:
+            return False
+    return holding(borrower, Purpose.SERVICE, policy, now, party=party, points=(point,)) is None
+
+
+def balance_of(borrower: Borrower, party: Party, policy: Policy, strategy: Strategy, now: datetime) -> Statement | None:
+    """What they owe: all that is overdue, or what falls due next. None where there is nothing to state, or nothing
+    that is certain: figures too old, or money on its way."""
+    today = local_date(now, borrower.zone)
+    opened = tuple(loan for loan in borrower.loans if loan.status is LoanStatus.OPEN and loan.instalments)
+    loans = loans_told(borrower, party, None, opened)
+    days = {loan.loan_id: days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) for loan in loans}
+    late = tuple(loan for loan in loans if days[loan.loan_id] >= 1)
+    if not late:
+        next_on = min((loan.instalments[0].due_on for loan in loans), default=None)
+        loans = tuple(loan for loan in loans if loan.instalments[0].due_on == next_on)
+    stated = late or loans
+    if not stated or len({loan.currency for loan in stated}) > 1:
+        return None
+    if any(loan.pending or is_stale(borrower, loan, policy, now) for loan in stated):
+        return None
+    most = max(days[loan.loan_id] for loan in stated)
+    return statement_of(stated, overdue=bool(late), days=most, itemise_fees=strategy.states_late_fees)
+
+
+def facts_of(borrower: Borrower, message: Message) -> tuple[Figure, ...] | None:
+    """The facts a reply states; None where they are not so any more."""
+    if message.template == CONFIRMED:
+        promise = next((each for each in borrower.promises if each.promise_id == message.in_reply_to), None)
+        if promise is None or promise.status is not PromiseStatus.OPEN:
+            return None
+        return promise_facts(borrower, promise)
+    tasks = (open_task(borrower, kind, message.party_id) for kind in _TASKS_BEHIND[message.template])
+    task = next((task for task in tasks if task is not None), None)
+    if task is None:
+        return None
+    expected_by = Figure("expected_by", local_date(task.answer_by, borrower.zone).isoformat())
+    if message.template == HARDSHIP:
+        return (expected_by,)
+    return (Figure("reference", task.reference), expected_by)

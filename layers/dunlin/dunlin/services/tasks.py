@@ -1,0 +1,58 @@
+"""What a person did about a task: taken on, or answered, which lifts what it stopped and tells the borrower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dunlin.domain.agreements import Task, TaskKind
+from dunlin.domain.borrower import Borrower, Lift, Notice
+from dunlin.domain.facts import TaskMoved
+from dunlin.domain.message import Figure
+from dunlin.domain.parties import occasion_of
+from dunlin.domain.policy import HoldRule
+from dunlin.domain.stops import lifted
+from dunlin.domain.tasks import acknowledged, closed
+from dunlin.domain.words import HoldKind, StopSource
+from dunlin.errors import InvalidInput, NotFound
+from dunlin.services.notices import Words
+
+_RESOLVED, _ANSWERED = "dispute_resolved", "complaint_answered"
+
+
+def task_moved(borrower: Borrower, event: TaskMoved, rules: Mapping[HoldKind, HoldRule], words: Words) -> Borrower:
+    """The borrower one of whose tasks was taken on or answered; answered before, nothing changes.
+
+    An answer lifts the stops that the task placed, where the table lets staff lift them. The end of a dispute with an
+    outcome, and that of a complaint, is told to whoever wrote.
+
+    Raises:
+        NotFound: no such task (yet). InvalidInput: an outcome nobody approved words for.
+    """
+    task = next((task for task in borrower.tasks if task.task_id == event.task_id), None)
+    if task is None:
+        raise NotFound("task.task_id")
+    if event.outcome and not words.has_phrase(event.outcome):
+        raise InvalidInput("task.outcome", "is a code nobody approved words for")
+    if not event.closed:
+        return acknowledged(borrower, task, event.occurred_at)
+    if task.closed_at is not None:
+        return borrower
+    after = closed(borrower, task, event.by, event.outcome, event.occurred_at)
+    for hold in borrower.holds:
+        ours = hold.hold_id in task.hold_ids and hold.placed_at <= event.occurred_at
+        if ours and StopSource.STAFF in rules[hold.kind].lifted_by:
+            after = lifted(after, Lift(hold.hold_id, event.occurred_at, StopSource.STAFF), rules)
+    notice = _told(borrower, task, event)
+    return replace(after, notices=(*after.notices, notice)) if notice is not None else after
+
+
+def _told(borrower: Borrower, task: Task, event: TaskMoved) -> Notice | None:
+    reference = Figure("reference", task.reference)
+    to = occasion_of(borrower, task.party_id)
+    if task.kind is TaskKind.DISPUTE and event.outcome:
+        facts = (reference, Figure("outcome", event.outcome))
+        return Notice(f"{_RESOLVED}-{task.task_id}", _RESOLVED, event.occurred_at, to, facts=facts)
+    if task.kind is TaskKind.COMPLAINT:
+        return Notice(f"{_ANSWERED}-{task.task_id}", _ANSWERED, event.occurred_at, to, facts=(reference,))
+    return None
