@@ -52,7 +52,7 @@ WORDS = "李明：账单120.50元，3月12日到期。"
 
 
 def order(kind: str, **changes: Any) -> HandOver:
-    plain = HandOver(REF, NOW, LINE, Purpose.SERVICING, PHONE, "", "Marram: 120.50 USD is due.", 3600, "en-US")
+    plain = HandOver(REF, NOW, LINE, Purpose.SERVICING, PHONE, "", "Marram: 120.50 USD is due.", 3600, "en-US", "p-1")
     if kind != "twilio":
         line = replace(LINE, provider=kind, signature="【滨禾】", templates=FILED[kind])
         plain = replace(plain, line=line, address=MAINLAND, body=WORDS, locale="zh-CN")

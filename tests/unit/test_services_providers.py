@@ -11,10 +11,11 @@ import pytest
 from dunlin.adapters.providers import WebhookSecrets
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.webhooks import receive
+from dunlin.domain.agreements import TaskKind
+from dunlin.domain.intents import Intent, Topic, Understood
 from dunlin.domain.message import Message
-from dunlin.domain.words import Channel, MessageState, Reason
+from dunlin.domain.words import Channel, HoldKind, MessageState, Reason
 from dunlin.errors import InvalidInput, TransientError
-from dunlin.services.inbound import Meaning
 from dunlin.services.ports import Accepted, DeliveryReport, Unsettled
 
 from tests.builders import NOW, PHONE, TODAY, House, loan_document
@@ -133,19 +134,41 @@ def test_an_unproven_text_can_opt_out_and_nobody_is_written_to(known: House) -> 
     assert known.messages() == []
 
 
-@pytest.mark.parametrize("words", ["START", "HELP", "YES", "I have paid"])
-def test_an_unproven_text_can_do_nothing_else(known: House, words: str) -> None:
+@pytest.mark.parametrize("words", ["START", "HELP", "YES", "I will pay on Friday"])
+def test_an_unproven_text_opens_nothing_and_a_person_reads_it(known: House, words: str) -> None:
+    known.meant["I will pay on Friday"] = Understood(Intent.PROMISE, 0.9, "en", on=NOW.date() + timedelta(days=3))
     known.text("STOP")
     written = len(known.messages())
     known.clock.now += timedelta(minutes=5)
-    assert known.text(words, inbound_id="in-2", is_signed=False).meaning is Meaning.OTHER
+    received = known.text(words, inbound_id="in-2", is_signed=False)
+    assert (received.intent, received.topic) == (Intent.SERVICE, Topic.PERSON)
     assert known.store.suppression(known.keys.point(Channel.SMS, PHONE)).blocked
     assert len(known.messages()) == written
+    assert not known.borrower().promises
+    assert [task.kind for task in known.borrower().tasks] == [TaskKind.SERVICE]
+
+
+@pytest.mark.parametrize(
+    ("intent", "hold"),
+    [
+        (Intent.CRISIS, HoldKind.CRISIS),
+        (Intent.HARDSHIP, HoldKind.HARDSHIP),
+        (Intent.DISPUTE, HoldKind.DISPUTE),
+        (Intent.PAID, HoldKind.PAID_CLAIMED),
+    ],
+)
+def test_an_unproven_text_stops_what_a_proven_one_stops(known: House, intent: Intent, hold: HoldKind) -> None:
+    """Who writes through a provider that signs nothing is not dunned on because of it."""
+    known.meant["words"] = Understood(intent, 0.9, "zh-Hans")
+    known.text("words", is_signed=False)
+    assert hold in {each.kind for each in known.borrower().holds}
+    assert known.borrower().tasks
+    assert known.messages() == []
 
 
 def test_the_provider_s_stop_counts_whatever_the_words_and_is_not_confirmed_twice(known: House) -> None:
     received = known.text("please stop texting me", provider_opted_out=True)
-    assert received.meaning is Meaning.OPT_OUT
+    assert received.intent is Intent.OPT_OUT
     assert known.store.suppression(known.keys.point(Channel.SMS, PHONE)).blocked
     assert known.messages() == []
     assert not known.text("please stop texting me", provider_opted_out=True).changed
