@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
@@ -35,6 +35,8 @@ from dunlin.content.schema import (
     PolicyModel,
     StopsModel,
     StrategyModel,
+    UnderstandingModel,
+    WeightsModel,
     WordListModel,
     WordsModel,
     ZonesModel,
@@ -60,6 +62,7 @@ CONTENT_KINDS: Mapping[str, str] = {
     "templates": "*/*.txt",
     "phrases": "*.yaml",
     "words": "*.yaml",
+    "understanding": "rules.yaml",
     "zones": "*.yaml",
     "models": "*.json",
 }
@@ -82,6 +85,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "messages": MessagesModel,
         "phrases": PhrasesModel,
         "words": WordsModel,
+        "understanding": UnderstandingModel,
+        "weights": WeightsModel,
         "zones": ZonesModel,
         "release": ActsModel,
         "filings": FiledTextsModel,
@@ -125,7 +130,9 @@ def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
 
 #: What a function may leave unread until it says or hears something.
 _SAID = ("messages", "templates", "phrases")
-_HEARD = ("words",)
+_HEARD = ("words", "understanding", "models")
+#: The one model that is read here; any other is part of the version, and read by whoever scores with it.
+WEIGHTS_FILE = "models/intents.json"
 
 
 def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
@@ -177,6 +184,8 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
         templates=Awaited(lambda: said().templates()),
         phrases=Awaited(lambda: said().phrases),
         keyword_words=Awaited(lambda: {name: _keyword_words(words) for name, words in heard().words.items()}),
+        understanding=Awaited(lambda: heard().understanding),
+        weights=Awaited(lambda: heard().weights),
         forbidden=Awaited(
             lambda: {
                 locale: (frozenset(words.forbidden), frozenset(words.forbidden_in_subjects))
@@ -302,6 +311,8 @@ class Reading:
     texts: dict[tuple[str, str], tuple[str, TextFile]] = field(default_factory=dict)
     phrases: dict[str, dict[str, str]] = field(default_factory=dict)
     words: dict[str, WordsModel] = field(default_factory=dict)
+    understanding: dict[str, UnderstandingModel] = field(default_factory=dict)
+    weights: dict[str, WeightsModel] = field(default_factory=dict)
     zones: dict[str, ZonesModel] = field(default_factory=dict)
 
     def read_all(self, files: Mapping[str, bytes], kinds: Iterable[str]) -> None:
@@ -369,8 +380,13 @@ class Reading:
                     }
             case "templates":
                 self._read_text(name, text)
+            case "understanding":
+                _, rules = self._parse(name, text, UnderstandingModel)
+                if rules is not None:
+                    self.understanding[stem] = rules
             case _:
-                return  # models: part of the version, read by whoever scores with them
+                if name == WEIGHTS_FILE:
+                    self._read_weights(name, text)
 
     def _parse(self, name: str, text: str, model: type[M], first_line: int = 1) -> tuple[Document, M | None]:
         document = parse_document(name, text, first_line)
@@ -378,6 +394,14 @@ class Reading:
         self.errors.extend(document.errors)
         document.errors = []
         return document, value
+
+    def _read_weights(self, name: str, text: str) -> None:
+        try:
+            self.weights[name] = WeightsModel.model_validate_json(text)
+        except ValidationError as mistakes:
+            for mistake in mistakes.errors(include_url=False, include_input=False):
+                path = ".".join(map(str, mistake["loc"])) or "."
+                self.errors.append(ContentError(f"{name}:1", path, mistake["msg"].removeprefix("Value error, ")))
 
     def _is_named(self, document: Document, key: str, expected: str, stem: str) -> bool:
         if expected == stem:

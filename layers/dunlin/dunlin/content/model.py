@@ -9,11 +9,23 @@ from functools import cached_property
 
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
-from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
+from dunlin.content.reading import lexicon_of
+from dunlin.content.schema import (
+    STRICTEST,
+    Capacity,
+    MessageModel,
+    PackModel,
+    PolicyModel,
+    StopModel,
+    UnderstandingModel,
+    VariableType,
+    WeightsModel,
+)
 from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
 from dunlin.domain.retention import RetentionRules
+from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, HoldKind, Product, Purpose
 from dunlin.errors import ContentError
 
@@ -99,6 +111,8 @@ class Content:
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
+    understanding: Mapping[str, UnderstandingModel] = field(default_factory=dict)
+    weights: Mapping[str, WeightsModel] = field(default_factory=dict)
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
         default_factory=dict, repr=False, compare=False
@@ -282,6 +296,13 @@ class Content:
             return self.lender.texts[locale]
         except KeyError:
             raise ContentError(f"lenders/{self.lender.lender_id}.yaml", f"texts.{locale}", "does not exist") from None
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """What texts are read with (`dunlin.domain.understanding`)."""
+        rules = next(iter(self.understanding.values()), None)
+        weights = next(iter(self.weights.values()), None)
+        return lexicon_of(rules, weights, self.words)
 
     def words(self, locale: str | None = None) -> KeywordWords:
         """The words to read an inbound text with: of `locale` and, since people answer as they like, of every other.
