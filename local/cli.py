@@ -304,7 +304,7 @@ def train_intents(
     from dunlin.errors import ContentError
 
     from local.commands import understanding
-    from local.world import CONTENT
+    from local.commands.asking import CONTENT
 
     try:
         count, right = understanding.retrain(corpus, directory or CONTENT)

@@ -8,14 +8,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from dunlin.content import load_content
+from dunlin.content import load_lexicon
 from dunlin.domain.intents import Topic, Understood
 from dunlin.domain.understanding import understand
 from dunlin.errors import ContentError, InvalidInput
 
 from local.understanding.corpus import asked_of, read_corpus
 from local.understanding.training import train, write
-from local.world import CONTENT
+from local.commands.asking import CONTENT
 
 WEIGHTS = Path("models") / "intents.json"
 
@@ -27,7 +27,7 @@ def run(source: BinaryIO, sink: TextIO, *, locale: str | None, at: str | None, d
     """
     try:
         asked, today = asked_of(dialogue), _day_of(at)
-        lexicon = load_content(CONTENT).lexicon
+        lexicon = load_lexicon(CONTENT)
     except InvalidInput as mistake:
         sys.stderr.write(f"--{mistake.field}: {mistake}\n")
         return 2
@@ -70,9 +70,9 @@ def retrain(corpus: Path, directory: Path) -> tuple[int, float]:
         ContentError: the content cannot be read. OSError: a file cannot.
     """
     texts = tuple(read_corpus(corpus))
-    lexicon = load_content(directory).lexicon
+    lexicon = load_lexicon(directory)
     write(train(texts, lexicon), lexicon.traditional, directory / WEIGHTS)
-    after = load_content(directory).lexicon
+    after = load_lexicon(directory)
     right = sum(
         understand(each.text, after, locale=each.locale, today=each.today, asked=each.asked).intent is each.intent
         for each in texts

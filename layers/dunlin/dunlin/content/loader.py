@@ -17,6 +17,7 @@ from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
 from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Served, Template, Zones, serving, template_of
+from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
@@ -46,6 +47,7 @@ from dunlin.content.texts import TextFile, parse_text_file
 from dunlin.domain.environments import EMBEDDED
 from dunlin.domain.keywords import KeywordWords, WordList
 from dunlin.domain.policy import Pack
+from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, Product
 from dunlin.errors import ContentError
 
@@ -291,6 +293,19 @@ def load_rules(root: Path, *, strategies: bool = False) -> Rules:
     raise_all(reading.errors)
     found = tuple(model for _, model in reading.strategy_files)
     return Rules(dict(reading.packs), dict(reading.policies), reading.holidays(), found)
+
+
+def load_lexicon(root: Path) -> Lexicon:
+    """What texts are read with, and nothing else of the content read.
+
+    Raises:
+        ContentErrors: (a ContentError) all mistakes, each with file, line and field.
+    """
+    heard = _later({name: path.read_bytes() for name, path in sorted(_content_files(root))}, _HEARD)
+    words = {name: _keyword_words(model) for name, model in heard.words.items()}
+    rules = next(iter(heard.understanding.values()), None)
+    weights = next(iter(heard.weights.values()), None)
+    return lexicon_of(rules, weights, cache(lambda locale: words_for(locale, words)))
 
 
 @dataclass

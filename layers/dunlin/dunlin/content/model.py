@@ -9,7 +9,7 @@ from functools import cached_property
 
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
-from dunlin.content.reading import lexicon_of
+from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.schema import (
     STRICTEST,
     Capacity,
@@ -311,14 +311,7 @@ class Content:
         """
         key = locale or ""
         if key not in self._words:
-            words = self.keyword_words.get(key)
-            for other, theirs in sorted(self.keyword_words.items()):
-                if other == key:
-                    continue
-                shared = without_whole(theirs)
-                words = shared if words is None else words | shared
-            if words is None:
-                raise ContentError("words", ".", "no locale has any")
+            words = words_for(locale, self.keyword_words)
             if len(self._words) >= 64:
                 return words
             self._words[key] = words
@@ -372,17 +365,6 @@ def _capacity(capacity: str) -> Capacity | None:
             return capacity
         case _:
             return None
-
-
-def without_whole(words: KeywordWords) -> KeywordWords:
-    """The words that also mean something to people of another language."""
-    return replace(
-        words,
-        opt_out=replace(words.opt_out, whole=frozenset()),
-        opt_in=replace(words.opt_in, whole=frozenset()),
-        help=replace(words.help, whole=frozenset()),
-        opt_out_all=replace(words.opt_out_all, whole=frozenset()),
-    )
 
 
 def template_of(

@@ -251,15 +251,15 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             now.today, _ORDINALS.get(m[1]) or int(re.sub(r"\D", "", m[1]))) if m[1][0].isdigit() or m[0].startswith("the ") else None),
         (
             r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
-            r"|now|eod|end of day|straight away|asap|in an? (?:hour|minute|sec|bit|few)|in \d+ (?:min|minutes|hours?))\b"
-            r"|今[天日晚早]|今儿|马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)",
+            r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away|in an? (?:hour|minute|sec|bit|few)|in \d+ (?:min|minutes|hours?))\b"
+            r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)",
             _after(0),
         ),
         (r"初[一二三四五六七八九十]|正月|年三十|除夕", lambda m, now: None),
     )
 )
 _REFUSED_AFTER = re.compile(
-    r"^[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont|\bis ?nt|\bno good|\bnot |\bwas "
+    r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont|\bis ?nt|\bno good|\bnot |\bwas "
     r"|不行|不可以|不方便|不得|没|唔得|好忙|太忙|很忙|唔啱)"
 )
 _REFUSED_BEFORE = re.compile(r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$")

@@ -18,7 +18,7 @@ _LATIN = re.compile(r"[a-z]")
 _BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 _LETTERS_APART = re.compile(r"\b(?:[a-z][ .\-_*]){2,}[a-z]\b")
 _SPACE = re.compile(r"\s+")
-_NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?]+")
+_NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
 
 
 def normal(text: str, traditional: Mapping[str, str]) -> str:

@@ -22,8 +22,11 @@ from dunlin.domain.understanding.scoring import features_of, probabilities
 LIKELY_ENOUGH = 0.30
 #: A cue of an opt-out is one when the weights find it at least as likely as this.
 CUED_OPT_OUT = 0.30
+CUED_AGAINST_A_RULE = 0.60
 #: Nobody waits for certainty when words of life and death are there.
 LIKELY_CRISIS = 0.35
+#: An opt-out also where yes or no is expected.
+_STOP_WORDS = frozenset({"stop", "退订", "td", "t", "停止"})
 _BY_LAW, _BY_RULE, _ALL_OF_IT = 0.99, 0.95, 0.97
 _WITH_AMOUNT = frozenset({Intent.PROMISE, Intent.PAID, Intent.PLAN})
 _MONTH_FIRST = frozenset({"US", "PH", "CN", "TW", "HK", "MO", "JP", "KR"})
@@ -65,16 +68,16 @@ def _read(
     if Intent.CRISIS in ruled:
         return Intent.CRISIS, _BY_RULE, Topic.NONE, None
     keyword = read_keyword(text, lexicon.words(locale))
-    is_no = words == "n" and asked.confirms
     if keyword is Keyword.OPT_OUT_ALL:
         return Intent.OPT_OUT, _BY_LAW, Topic.EVERYTHING, None
     # What the legal words say can be turned round by what they are said of: stop *the debit*.
-    is_turned = any(rule.cue and rule.intent is Intent.OTHER for rule in rules)
+    is_turned = Intent.OPT_IN in ruled or any(rule.cue and rule.intent is Intent.OTHER for rule in rules)
+    choice = strict_choice(words, asked, lexicon) if asked.is_open else None
+    is_no = choice == 0 and words in lexicon.no and words not in _STOP_WORDS
     if keyword is Keyword.OPT_OUT and not is_turned and not is_no:
         return Intent.OPT_OUT, _BY_LAW, Topic.NONE, None
-    if Intent.OPT_OUT in ruled:
+    if Intent.OPT_OUT in ruled and not is_no:
         return Intent.OPT_OUT, _BY_RULE, ruled[Intent.OPT_OUT].topic, None
-    choice = strict_choice(words, asked, lexicon) if asked.is_open else None
     if choice is not None:
         return Intent.CHOICE, _ALL_OF_IT, Topic.NONE, choice
     if keyword is Keyword.OPT_IN:
@@ -83,7 +86,8 @@ def _read(
     cues = {rule.intent for rule in rules if rule.cue}
     if Intent.CRISIS in cues and found.get(Intent.CRISIS, 0.0) >= LIKELY_CRISIS:
         return Intent.CRISIS, found[Intent.CRISIS], Topic.NONE, None
-    if Intent.OPT_OUT in cues and not is_turned and found.get(Intent.OPT_OUT, 0.0) >= CUED_OPT_OUT:
+    enough = CUED_AGAINST_A_RULE if ruled else CUED_OPT_OUT
+    if Intent.OPT_OUT in cues and not is_turned and found.get(Intent.OPT_OUT, 0.0) >= enough:
         return Intent.OPT_OUT, found[Intent.OPT_OUT], Topic.NONE, None
     for rule in rules:
         if not rule.cue:
