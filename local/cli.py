@@ -290,14 +290,14 @@ def understand(
     """
     from local.commands import understanding
 
-    raise typer.Exit(
-        understanding.run(sys.stdin.buffer, sys.stdout, locale=locale, at=at, dialogue=dialogue)
-    )
+    raise typer.Exit(understanding.run(sys.stdin.buffer, sys.stdout, locale=locale, at=at, dialogue=dialogue))
 
 
 @app.command("train-intents")
 def train_intents(
-    corpus: Annotated[Path, typer.Argument(help="A folder of labelled texts, JSON lines.", exists=True, file_okay=False)],
+    corpus: Annotated[
+        Path, typer.Argument(help="A folder of labelled texts, JSON lines.", exists=True, file_okay=False)
+    ],
     directory: ContentOption = None,
 ) -> None:
     """Make the weights of `dunlin understand` anew from labelled texts. What changed has to be signed again."""

@@ -13,9 +13,9 @@ from dunlin.domain.intents import Topic, Understood
 from dunlin.domain.understanding import understand
 from dunlin.errors import ContentError, InvalidInput
 
+from local.commands.asking import CONTENT
 from local.understanding.corpus import asked_of, read_corpus
 from local.understanding.training import train, write
-from local.commands.asking import CONTENT
 
 WEIGHTS = Path("models") / "intents.json"
 
@@ -92,5 +92,3 @@ def _day_of(at: str | None) -> date:
         return datetime.fromisoformat(at).date()
     except ValueError:
         raise InvalidInput("at", "must be a day or a moment, as 2026-03-15 or 2026-03-15T09:30+08:00") from None
-
-

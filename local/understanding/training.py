@@ -16,7 +16,7 @@ from pathlib import Path
 from dunlin.domain.intents import Intent
 from dunlin.domain.understanding.dates import days_in
 from dunlin.domain.understanding.lexicon import IntentWeights, Lexicon
-from dunlin.domain.understanding.normal import normal, words_of
+from dunlin.domain.understanding.normal import normal, spaced, words_of
 from dunlin.domain.understanding.reading import hints_of, is_month_first
 from dunlin.domain.understanding.scoring import features_of
 
@@ -32,7 +32,7 @@ LEAST_WEIGHT = 4
 def features(labelled: Labelled, lexicon: Lexicon) -> list[str]:
     """The features of a labelled text, in a fixed order."""
     plain = normal(labelled.text, lexicon.traditional)
-    days = days_in(plain, labelled.today, month_first=is_month_first(labelled.locale))
+    days = days_in(spaced(plain), labelled.today, month_first=is_month_first(labelled.locale))
     words = words_of(plain)
     return sorted(features_of(words, labelled.asked, hints_of(words, days, lexicon)))
 
@@ -46,7 +46,7 @@ def train(texts: Sequence[Labelled], lexicon: Lexicon, seed: int = 1) -> IntentW
     rows = [([feature for feature in row if seen[feature] > 1], label) for row, label in rows]
     weights = {feature: [0.0] * len(intents) for feature, count in seen.items() if count > 1}
     order = list(range(len(rows)))
-    shuffler = random.Random(seed)  # noqa: S311  (the same weights from the same texts)
+    shuffler = random.Random(seed)
     for epoch in range(EPOCHS):
         shuffler.shuffle(order)
         rate = RATE / (1 + epoch / 6)

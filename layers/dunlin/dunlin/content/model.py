@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
+from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
-from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.schema import (
     STRICTEST,
     Capacity,

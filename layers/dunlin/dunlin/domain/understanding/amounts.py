@@ -12,7 +12,16 @@ _PLAIN = r"\d{1,3}(?:,\d{2,3})+(?:\.\d{1,2})?|\d+(?:\.\d{1,2})?"
 _SCALE = r"(k|grand|thousand|lakhs?|lacs?|万|千|百)?"
 _BEFORE = r"(?:nt\$|hk\$|us\$|a\$|s\$|[$£€¥₹￥]|\brs\.?|\binr|\brmb|\busd|\bgbp|\baud|\bsgd)"
 _AFTER = r"(?:\$|£|€|¥|₹|bucks?|dollars?|dlls?|quid|pounds?|squid|rs\b|rupees?|usd|gbp|块|元|蚊|圆|刀|rmb)"
-_SCALES = {"k": 1000, "grand": 1000, "thousand": 1000, "lakh": 100000, "lac": 100000, "万": 10000, "千": 1000, "百": 100}
+_SCALES = {
+    "k": 1000,
+    "grand": 1000,
+    "thousand": 1000,
+    "lakh": 100000,
+    "lac": 100000,
+    "万": 10000,
+    "千": 1000,
+    "百": 100,
+}
 
 _MARKED = re.compile(
     rf"{_BEFORE} ?({_PLAIN}) ?{_SCALE}(?![\d])|(?<![\d.,a-z])({_PLAIN}) ?{_SCALE} ?{_AFTER}|(?<![\d.,a-z])({_PLAIN}) ?(k|grand|lakhs?|lacs?|万|千)(?![a-z\d])"
@@ -23,7 +32,9 @@ _BARE = re.compile(
     rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?|x\b|st\b|nd\b"
     r"|rd\b|th\b|o ?clock|percent|years?|yrs?|kids?|star)|[点时天日号月年周期个次分%码倍岁星])"
 )
-_OWED_BEFORE = re.compile(r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是|末五码|后四位|尾号|ending(?: in)?|ref|code)\s*$")
+_OWED_BEFORE = re.compile(
+    r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是|末五码|后四位|尾号|ending(?: in)?|ref|code)\s*$"
+)
 
 
 def amount_in(plain: str, days: list[Named]) -> Decimal | None:

@@ -20,10 +20,15 @@ _NAMED = re.compile(
     rf"|\b(?:the )?(first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th) (?:one|option|offer|plan|choice)\b"
     rf"|第([一二三四五1-5])(?:个|种|项|款|方案|号|档|条)?|(?:选择?|揀|拣|要|方案|选项)第?([一二三四五1-5])(?![\d百千万十月号天期]))"
 )
-_NEGATED = re.compile(rf"(?:\b(?:not|dont want|no to|except)(?: the| number| option)? ?|(?:不选|不要|不是|唔要)第?)({_NUMBER})(?:个|种|号)?(?: one| option)?")
+_NEGATED = re.compile(
+    rf"(?:\b(?:not|dont want|no to|except)(?: the| number| option)? ?|(?:不选|不要|不是|唔要)第?)({_NUMBER})(?:个|种|号)?(?: one| option)?"
+)
 _ALL_REFUSED = re.compile(
     r"^(?:none|neither|nope)$|\bnone of (?:these|those|them|the above)\b|\bnone\b|^都不(?:要|选|行|合适|可以|好|考虑|满意|用)?$"
     r"|^(?:三|几|两|哪)个都不|^一个都不|^都唔(?:要|啱|得)|^全都?不"
+)
+_WANTS_ELSE = re.compile(
+    r"\b(?:call|phone|ring|agent|person|instead|can i|could i)\b|\?|可唔可以|能不能|可不可以|能否|人工|电话"
 )
 _LAST = re.compile(r"\blast (?:one|option)?\b|最后(?:那|一)?(?:个|种|方案)?")
 _MIDDLE = re.compile(r"\bmiddle\b|中间")
@@ -46,7 +51,7 @@ def strict_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
         if number is not None and number <= asked.offers:
             return number
         if words in lexicon.no or rest in lexicon.no or _ALL_REFUSED.search(rest):
-            return 0 if len(words) < 30 else None
+            return 0 if len(words) < 30 and not _WANTS_ELSE.search(words) else None
     return None
 
 
@@ -68,7 +73,7 @@ def loose_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
         numbers = {number for number in numbers if number <= asked.offers}
         if len(numbers) == 1:
             return numbers.pop()
-        if not numbers and (_ALL_REFUSED.search(words) or words.split(" ")[0] in lexicon.no):
+        if not numbers and (_ALL_REFUSED.search(words) or words.split(" ", maxsplit=1)[0] in lexicon.no):
             return 0
     if asked.confirms:
         first = re.split(r"\s", words)[0]

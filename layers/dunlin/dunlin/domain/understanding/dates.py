@@ -21,8 +21,7 @@ _CHINESE_WEEKDAYS = {character: number for number, character in enumerate("一�
 _CHINESE_WEEKDAYS |= {str(number): number - 1 for number in range(1, 8)}
 _WEEK = "(?:周|星期|礼拜|拜)"
 _MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
+    name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1)
 }
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -36,8 +35,7 @@ _COUNT = r"(\d{1,3}|a couple(?: of)?|an?|one|two|three|four|five|six|seven|eight
 _ORDINALS = {
     word: number
     for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-        "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(),
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"],
         start=1,
     )
 }
@@ -56,7 +54,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class _Now:
-    today: date
+    written_on: date
     month_first: bool
 
 
@@ -119,30 +117,30 @@ def _day_month(match: re.Match[str], now: _Now) -> date | None:
         month, day = day, month
     if match[3]:
         return _valid(_year(match[3]), month, day)
-    return _to_come(now.today, month, day)
+    return _to_come(now.written_on, month, day)
 
 
 def _english_weekday(match: re.Match[str], now: _Now) -> date:
     weekday = _WEEKDAYS[match["day"][:3]]
     before, after = match["before"] or "", match["after"] or ""
     if before.strip() in ("next wk", "next week") or after.strip() in ("next week", "of next week", "next wk"):
-        return _weekday_of(now.today, weekday, 1)
+        return _weekday_of(now.written_on, weekday, 1)
     if after.strip() == "week":
-        return _weekday_to_come(now.today, weekday) + timedelta(days=7)
+        return _weekday_to_come(now.written_on, weekday) + timedelta(days=7)
     if before.strip() == "next":
-        return _weekday_of(now.today, weekday, 1)
-    return _weekday_to_come(now.today, weekday)
+        return _weekday_of(now.written_on, weekday, 1)
+    return _weekday_to_come(now.written_on, weekday)
 
 
 def _chinese_weekday(match: re.Match[str], now: _Now) -> date | None:
     weekday = _CHINESE_WEEKDAYS[match[2]]
     before = match[1] or ""
     if "下" in before:
-        return _weekday_of(now.today, weekday, before.count("下"))
+        return _weekday_of(now.written_on, weekday, before.count("下"))
     if before:
-        found = _weekday_of(now.today, weekday, 0)
-        return found if found >= now.today else found + timedelta(days=7)
-    return _weekday_to_come(now.today, weekday)
+        found = _weekday_of(now.written_on, weekday, 0)
+        return found if found >= now.written_on else found + timedelta(days=7)
+    return _weekday_to_come(now.written_on, weekday)
 
 
 def _chinese_month_day(match: re.Match[str], now: _Now) -> date | None:
@@ -150,7 +148,7 @@ def _chinese_month_day(match: re.Match[str], now: _Now) -> date | None:
     if match[1]:
         year = int(match[1])
         return _valid(year + 1911 if year < 1000 and year > 99 else _year(match[1]), month, day)
-    return _to_come(now.today, month, day) if 1 <= month <= 12 else None
+    return _to_come(now.written_on, month, day) if 1 <= month <= 12 else None
 
 
 def _english_month_day(match: re.Match[str], now: _Now) -> date | None:
@@ -159,7 +157,7 @@ def _english_month_day(match: re.Match[str], now: _Now) -> date | None:
     day = int(re.sub(r"\D", "", text)) if text[0].isdigit() else _ORDINALS[text]
     month = _MONTHS[(found["m1"] or found["m2"])[:3]]
     year = found["y1"] or found["y2"]
-    return _valid(int(year), month, day) if year else _to_come(now.today, month, day)
+    return _valid(int(year), month, day) if year else _to_come(now.written_on, month, day)
 
 
 def _ordinal(match: re.Match[str]) -> int:
@@ -167,16 +165,16 @@ def _ordinal(match: re.Match[str]) -> int:
 
 
 def _after(days: int) -> Callable[[re.Match[str], _Now], date]:
-    return lambda match, now: now.today + timedelta(days=days)
+    return lambda match, now: now.written_on + timedelta(days=days)
 
 
 def _count_of(days: int) -> Callable[[re.Match[str], _Now], date]:
-    return lambda match, now: now.today + timedelta(days=days * _number(match[1]))
+    return lambda match, now: now.written_on + timedelta(days=days * _number(match[1]))
 
 
 def _months_on(match: re.Match[str], now: _Now) -> date:
-    year, month = _shift(now.today, _number(match[1]))
-    return _valid(year, month, now.today.day) or _end_of_month(year, month)
+    year, month = _shift(now.written_on, _number(match[1]))
+    return _valid(year, month, now.written_on.day) or _end_of_month(year, month)
 
 
 #: In this order: what an earlier one took, a later one does not see.
@@ -200,19 +198,19 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (
             rf"{_ORDINAL} (?:day )?of (?:the )?next month|next month(?: on)? (?:the )?{_ORDINAL}",
             lambda m, now: _valid(
-                *_shift(now.today, 1), _ORDINALS.get(m[1] or m[2]) or int(re.sub(r"\D", "", m[1] or m[2]))
+                *_shift(now.written_on, 1), _ORDINALS.get(m[1] or m[2]) or int(re.sub(r"\D", "", m[1] or m[2]))
             ),
         ),
         (
             rf"(?:下个?月)的?{_DAY}(?:日|号)?(?![\d元块])",
-            lambda m, now: _valid(*_shift(now.today, 1), _number(m[1])),
+            lambda m, now: _valid(*_shift(now.written_on, 1), _number(m[1])),
         ),
-        (r"下个?月(?:底|尾|末|最后一天)", lambda m, now: _end_of_month(*_shift(now.today, 1))),
-        (r"(?:end of|last day of) (?:the )?next month", lambda m, now: _end_of_month(*_shift(now.today, 1))),
+        (r"下个?月(?:底|尾|末|最后一天)", lambda m, now: _end_of_month(*_shift(now.written_on, 1))),
+        (r"(?:end of|last day of) (?:the )?next month", lambda m, now: _end_of_month(*_shift(now.written_on, 1))),
         (
             r"\b(?:the )?(?:end of (?:the |this )?month|month ?end|eom|last day of (?:the |this )?month)\b"
             r"|(?:这个?月|本月|月)(?:底|尾|末|的?最后一天)",
-            lambda m, now: _end_of_month(now.today.year, now.today.month),
+            lambda m, now: _end_of_month(now.written_on.year, now.written_on.month),
         ),
         (r"\bday after (?:tomorrow|tmrw|tmr|tomoro)\b|\bovermorrow\b", _after(2)),
         (r"大后[天日]", _after(3)),
@@ -225,13 +223,13 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (
             rf"\b(?:with)?in (?:about |like |another )?{_COUNT} days?(?: time)?\b|\b{_COUNT} days? from (?:now|today)\b"
             rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:more )?days?\b",
-            lambda m, now: now.today + timedelta(days=_number(m[1] or m[2] or m[3])),
+            lambda m, now: now.written_on + timedelta(days=_number(m[1] or m[2] or m[3])),
         ),
         (
             rf"\b(?:with)?in (?:about |like |another )?{_COUNT} (?:weeks?|wks?)(?: time)?\b"
             rf"|\b{_COUNT} (?:weeks?|wks?) from (?:now|today)\b"
             rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:weeks?|wks?)\b",
-            lambda m, now: now.today + timedelta(days=7 * _number(m[1] or m[2] or m[3])),
+            lambda m, now: now.written_on + timedelta(days=7 * _number(m[1] or m[2] or m[3])),
         ),
         (r"\bin (?:a|one) fortnight\b", _after(14)),
         (rf"\bin {_COUNT} months?\b", _months_on),
@@ -246,12 +244,21 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             _english_weekday,
         ),
         (rf"(下{{1,2}}个?|[这本今]个?|呢个)?{_WEEK}([一二三四五六日天1-7])", _chinese_weekday),
-        (rf"(?<![\d一-九十月年第]){_DAY}(?:号|日)(?![\d码])", lambda m, now: _day_to_come(now.today, _number(m[1]))),
-        (rf"\b(?:the )?{_ORDINAL}\b(?! (?:one|option|time|payment|week|of the|half|thing))", lambda m, now: _day_to_come(
-            now.today, _ORDINALS.get(m[1]) or int(re.sub(r"\D", "", m[1]))) if m[1][0].isdigit() or m[0].startswith("the ") else None),
+        (
+            rf"(?<![\d一二三四五六七八九十月年第过这几]){_DAY}(?:号|日)(?![\d码内])",
+            lambda m, now: _day_to_come(now.written_on, _number(m[1])),
+        ),
+        (
+            rf"\b(?:the )?{_ORDINAL}\b(?! (?:one|option|time|payment|week|of the|half|thing))",
+            lambda m, now: (
+                _day_to_come(now.written_on, _ORDINALS.get(m[1]) or int(re.sub(r"\D", "", m[1])))
+                if m[1][0].isdigit() or m[0].startswith("the ")
+                else None
+            ),
+        ),
         (
             r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
-            r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away|in an? (?:hour|minute|sec|bit|few)|in \d+ (?:min|minutes|hours?))\b"
+            r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away|in an? (?:hour|minute|sec|bit)|in \d+ (?:min|minutes|hours?))\b"
             r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)",
             _after(0),
         ),
@@ -262,7 +269,9 @@ _REFUSED_AFTER = re.compile(
     r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont|\bis ?nt|\bno good|\bnot |\bwas "
     r"|不行|不可以|不方便|不得|没|唔得|好忙|太忙|很忙|唔啱)"
 )
-_REFUSED_BEFORE = re.compile(r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$")
+_REFUSED_BEFORE = re.compile(
+    r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$"
+)
 
 
 def days_in(plain: str, today: date, *, month_first: bool) -> list[Named]:
@@ -278,9 +287,7 @@ def days_in(plain: str, today: date, *, month_first: bool) -> list[Named]:
     return sorted(found, key=lambda named: named.start)
 
 
-def _computed(
-    match: re.Match[str], read: Callable[[re.Match[str], _Now], date | None], now: _Now
-) -> date | None:
+def _computed(match: re.Match[str], read: Callable[[re.Match[str], _Now], date | None], now: _Now) -> date | None:
     try:
         return read(match, now)
     except (OverflowError, ValueError):

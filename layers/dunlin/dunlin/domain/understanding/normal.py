@@ -16,6 +16,7 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\u1100-\u11ff\uac00-\ud7af\u3130-\u318f]")
 _LATIN = re.compile(r"[a-z]")
 _BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
+_LATIN_BESIDE_CJK = re.compile(r"(?<=[a-z])(?=[\u3400-\u9fff])|(?<=[\u3400-\u9fff])(?=[a-z])")
 _LETTERS_APART = re.compile(r"\b(?:[a-z][ .\-_*]){2,}[a-z]\b")
 _SPACE = re.compile(r"\s+")
 _NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
@@ -25,9 +26,7 @@ def normal(text: str, traditional: Mapping[str, str]) -> str:
     """NFKC, case folded, without apostrophes and invisible characters, traditional characters as simplified ones."""
     folded = unicodedata.normalize("NFKC", text[:LONGEST_READ].replace("\u20e3", "")).casefold()
     folded = _APOSTROPHES.sub("", folded).replace("—", " - ")
-    kept = "".join(
-        traditional.get(character, character) for character in folded if not _is_invisible(character)
-    )
+    kept = "".join(traditional.get(character, character) for character in folded if not _is_invisible(character))
     kept = _BETWEEN_CJK.sub("", _SPACE.sub(" ", kept))
     return _LETTERS_APART.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), kept).strip()
 
@@ -35,6 +34,11 @@ def normal(text: str, traditional: Mapping[str, str]) -> str:
 @lru_cache(maxsize=4096)
 def _is_invisible(character: str) -> bool:
     return unicodedata.category(character) in ("Cf", "Mn", "Me") and not _LATIN.match(character)
+
+
+def spaced(plain: str) -> str:
+    """With a space between Latin letters and Chinese characters: the form in which days and amounts are looked for."""
+    return _LATIN_BESIDE_CJK.sub(" ", plain)
 
 
 def words_of(plain: str) -> str:

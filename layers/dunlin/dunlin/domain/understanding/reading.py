@@ -15,7 +15,7 @@ from dunlin.domain.understanding.amounts import amount_in
 from dunlin.domain.understanding.choices import loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
 from dunlin.domain.understanding.lexicon import Lexicon
-from dunlin.domain.understanding.normal import language_of, normal, words_of
+from dunlin.domain.understanding.normal import language_of, normal, spaced, words_of
 from dunlin.domain.understanding.scoring import features_of, probabilities
 
 #: By the weights, less than this is a guess, and a person reads the text.
@@ -28,13 +28,13 @@ LIKELY_CRISIS = 0.35
 #: An opt-out also where yes or no is expected.
 _STOP_WORDS = frozenset({"stop", "退订", "td", "t", "停止"})
 _BY_LAW, _BY_RULE, _ALL_OF_IT = 0.99, 0.95, 0.97
+#: "Help" may be the first word of it, or what it is called: "I need help, I was laid off", "customer service please".
+_MORE_THAN_HELP = (Intent.SERVICE, Intent.HARDSHIP)
 _WITH_AMOUNT = frozenset({Intent.PROMISE, Intent.PAID, Intent.PLAN})
 _MONTH_FIRST = frozenset({"US", "PH", "CN", "TW", "HK", "MO", "JP", "KR"})
 
 
-def understand(
-    text: str, lexicon: Lexicon, *, locale: str | None, today: date, asked: Asked = Asked()
-) -> Understood:
+def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, asked: Asked = Asked()) -> Understood:
     """What `text` asks for. Pure and total: any text has an answer.
 
     `locale` is the borrower's (None: nobody knows whose text it is), `today` the date on their own calendar.
@@ -42,15 +42,16 @@ def understand(
     plain = normal(text, lexicon.traditional)
     words = words_of(plain)
     language = language_of(text, locale, lexicon.traditional)
-    days = days_in(plain, today, month_first=is_month_first(locale))
+    figures = spaced(plain)
+    days = days_in(figures, today, month_first=is_month_first(locale))
     intent, confidence, topic, choice = _read(text, words, days, lexicon, locale, asked)
     return Understood(
         intent,
         confidence,
         language,
         topic if topic is not Topic.NONE else _topic(intent, words, lexicon),
-        amount_in(plain, days) if intent in _WITH_AMOUNT else None,
-        promised_on(plain, days) if intent is Intent.PROMISE else None,
+        amount_in(figures, days) if intent in _WITH_AMOUNT else None,
+        promised_on(figures, days) if intent is Intent.PROMISE else None,
         choice if intent is Intent.CHOICE else None,
     )
 
@@ -92,7 +93,7 @@ def _read(
     for rule in rules:
         if not rule.cue:
             return rule.intent, _BY_RULE, rule.topic, None
-    if keyword is Keyword.HELP:
+    if keyword is Keyword.HELP and max(found.get(intent, 0.0) for intent in _MORE_THAN_HELP) < 0.5:
         return Intent.HELP, _BY_LAW, Topic.NONE, None
     return _likeliest(found, words, lexicon, asked)
 
