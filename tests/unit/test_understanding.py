@@ -20,11 +20,12 @@ from local.understanding.corpus import read_corpus
 
 ROOT = Path(__file__).parents[2]
 LEXICON = load_lexicon(ROOT / "layers" / "content")
+NOTHING = Asked()
 #: A Monday.
 TODAY = date(2026, 3, 2)
 
 
-def read(text: str, locale: str | None = "en-US", asked: Asked = Asked(), today: date = TODAY) -> Understood:
+def read(text: str, locale: str | None = "en-US", asked: Asked = NOTHING, today: date = TODAY) -> Understood:
     return understand(text, LEXICON, locale=locale, today=today, asked=asked)
 
 

@@ -24,13 +24,14 @@ _SCALES = {
 }
 
 _MARKED = re.compile(
-    rf"{_BEFORE} ?({_PLAIN}) ?{_SCALE}(?![\d])|(?<![\d.,a-z])({_PLAIN}) ?{_SCALE} ?{_AFTER}|(?<![\d.,a-z])({_PLAIN}) ?(k|grand|lakhs?|lacs?|万|千)(?![a-z\d])"
+    rf"{_BEFORE} ?({_PLAIN}) ?{_SCALE}(?![\d])|(?<![\d.,a-z])({_PLAIN}) ?{_SCALE} ?{_AFTER}"
+    rf"|(?<![\d.,a-z])({_PLAIN}) ?(k|grand|lakhs?|lacs?|万|千)(?![a-z\d])"
 )
 _CHINESE = re.compile(rf"(?<![第一-九])({CHINESE}+)(?=(块|元|蚊|圆|多)?)")
 _ENGLISH = re.compile(rf"({ENGLISH})( bucks?| dollars?| quid| pounds?| rupees?)?")
 _BARE = re.compile(
-    rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?|x\b|st\b|nd\b"
-    r"|rd\b|th\b|o ?clock|percent|years?|yrs?|kids?|star)|[点时天日号月年周期个次分%码倍岁星])"
+    rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?"
+    r"|x\b|st\b|nd\b|rd\b|th\b|o ?clock|percent|years?|yrs?|kids?|star)|[点时天日号月年周期个次分%码倍岁星])"
 )
 _OWED_BEFORE = re.compile(
     r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是|末五码|后四位|尾号|ending(?: in)?|ref|code)\s*$"

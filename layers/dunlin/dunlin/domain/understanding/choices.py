@@ -21,10 +21,12 @@ _NAMED = re.compile(
     rf"|第([一二三四五1-5])(?:个|种|项|款|方案|号|档|条)?|(?:选择?|揀|拣|要|方案|选项)第?([一二三四五1-5])(?![\d百千万十月号天期]))"
 )
 _NEGATED = re.compile(
-    rf"(?:\b(?:not|dont want|no to|except)(?: the| number| option)? ?|(?:不选|不要|不是|唔要)第?)({_NUMBER})(?:个|种|号)?(?: one| option)?"
+    rf"(?:\b(?:not|dont want|no to|except)(?: the| number| option)? ?"
+    rf"|(?:不选|不要|不是|唔要)第?)({_NUMBER})(?:个|种|号)?(?: one| option)?"
 )
 _ALL_REFUSED = re.compile(
-    r"^(?:none|neither|nope)$|\bnone of (?:these|those|them|the above)\b|\bnone\b|^都不(?:要|选|行|合适|可以|好|考虑|满意|用)?$"
+    r"^(?:none|neither|nope)$|\bnone of (?:these|those|them|the above)\b|\bnone\b"
+    r"|^都不(?:要|选|行|合适|可以|好|考虑|满意|用)?$"
     r"|^(?:三|几|两|哪)个都不|^一个都不|^都唔(?:要|啱|得)|^全都?不"
 )
 _WANTS_ELSE = re.compile(

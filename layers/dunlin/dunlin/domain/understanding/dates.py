@@ -15,13 +15,18 @@ from datetime import date, timedelta
 
 from dunlin.domain.understanding.numerals import CHINESE, chinese
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 _WEEKDAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
 _WEEKDAY = r"mon|tues?|wed(?:s|nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun"
 _CHINESE_WEEKDAYS = {character: number for number, character in enumerate("一二三四五六")} | {"日": 6, "天": 6, "末": 5}
 _CHINESE_WEEKDAYS |= {str(number): number - 1 for number in range(1, 8)}
 _WEEK = "(?:周|星期|礼拜|拜)"
 _MONTHS = {
-    name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1)
+    name: number for number, name in enumerate(_words("jan feb mar apr may jun jul aug sep oct nov dec"), start=1)
 }
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -35,7 +40,10 @@ _COUNT = r"(\d{1,3}|a couple(?: of)?|an?|one|two|three|four|five|six|seven|eight
 _ORDINALS = {
     word: number
     for number, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth"],
+        _words(
+            "first second third fourth fifth sixth seventh eighth ninth tenth eleventh "
+            "twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+        ),
         start=1,
     )
 }
@@ -165,7 +173,7 @@ def _ordinal(match: re.Match[str]) -> int:
 
 
 def _after(days: int) -> Callable[[re.Match[str], _Now], date]:
-    return lambda match, now: now.written_on + timedelta(days=days)
+    return lambda _match, now: now.written_on + timedelta(days=days)
 
 
 def _count_of(days: int) -> Callable[[re.Match[str], _Now], date]:
@@ -181,16 +189,18 @@ def _months_on(match: re.Match[str], now: _Now) -> date:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None]], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (
-        (r"\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\b", lambda m, now: _valid(int(m[1]), int(m[2]), int(m[3]))),
+        (r"\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\b", lambda m, _now: _valid(int(m[1]), int(m[2]), int(m[3]))),
         (
             rf"(?:民国)?(?:(\d{{2,4}})年)?(?<!\d)(\d{{1,2}}|{CHINESE}{{1,2}})月(?:份)?{_DAY}(?:日|号)?(?!\d)",
             _chinese_month_day,
         ),
         (
-            rf"\b(?P<d1>\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL[1:-1]})(?: of)?[ -]?(?P<m1>{_MONTH[1:-1]})\b"
-            rf"(?:[ ,]+(?P<y1>20\d\d))?"
-            rf"|\b(?P<m2>{_MONTH[1:-1]})\.?[ -]?(?:the )?(?P<d2>\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL[1:-1]})\b"
-            rf"(?:[ ,]+(?P<y2>20\d\d))?",
+            (
+                rf"\b(?P<d1>\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL[1:-1]})(?: of)?[ -]?(?P<m1>{_MONTH[1:-1]})\b"
+                rf"(?:[ ,]+(?P<y1>20\d\d))?"
+                rf"|\b(?P<m2>{_MONTH[1:-1]})\.?[ -]?(?:the )?(?P<d2>\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL[1:-1]})\b"
+                rf"(?:[ ,]+(?P<y2>20\d\d))?"
+            ),
             _english_month_day,
         ),
         (r"(?<![\d.$£€¥₹])(\d{1,2})[/-](\d{1,2})(?:[/-](\d{4}|\d{2}))?(?![\d/%])", _day_month),
@@ -205,30 +215,39 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             rf"(?:下个?月)的?{_DAY}(?:日|号)?(?![\d元块])",
             lambda m, now: _valid(*_shift(now.written_on, 1), _number(m[1])),
         ),
-        (r"下个?月(?:底|尾|末|最后一天)", lambda m, now: _end_of_month(*_shift(now.written_on, 1))),
-        (r"(?:end of|last day of) (?:the )?next month", lambda m, now: _end_of_month(*_shift(now.written_on, 1))),
+        (r"下个?月(?:底|尾|末|最后一天)", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
+        (r"(?:end of|last day of) (?:the )?next month", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (
-            r"\b(?:the )?(?:end of (?:the |this )?month|month ?end|eom|last day of (?:the |this )?month)\b"
-            r"|(?:这个?月|本月|月)(?:底|尾|末|的?最后一天)",
-            lambda m, now: _end_of_month(now.written_on.year, now.written_on.month),
+            (
+                r"\b(?:the )?(?:end of (?:the |this )?month|month ?end|eom|last day of (?:the |this )?month)\b"
+                r"|(?:这个?月|本月|月)(?:底|尾|末|的?最后一天)"
+            ),
+            lambda _m, now: _end_of_month(now.written_on.year, now.written_on.month),
         ),
         (r"\bday after (?:tomorrow|tmrw|tmr|tomoro)\b|\bovermorrow\b", _after(2)),
         (r"大后[天日]", _after(3)),
         (r"后[天日]", _after(2)),
         (
-            r"\b(?:tomm?orr?ow|tmrw?w?|tmw|tmoro|tomoro|tmro|2moro|2morrow|2mrw|tomo|kal)\b"
-            r"|明(?:天|日|早|晚|儿个?|朝)|听(?:日|朝|晚)",
+            (
+                r"\b(?:tomm?orr?ow|tmrw?w?|tmw|tmoro|tomoro|tmro|2moro|2morrow|2mrw|tomo|kal)\b"
+                r"|明(?:天|日|早|晚|儿个?|朝)|听(?:日|朝|晚)"
+            ),
             _after(1),
         ),
         (
-            rf"\b(?:with)?in (?:about |like |another )?{_COUNT} days?(?: time)?\b|\b{_COUNT} days? from (?:now|today)\b"
-            rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:more )?days?\b",
+            (
+                rf"\b(?:with)?in (?:about |like |another )?{_COUNT} days?(?: time)?\b"
+                rf"|\b{_COUNT} days? from (?:now|today)\b"
+                rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:more )?days?\b"
+            ),
             lambda m, now: now.written_on + timedelta(days=_number(m[1] or m[2] or m[3])),
         ),
         (
-            rf"\b(?:with)?in (?:about |like |another )?{_COUNT} (?:weeks?|wks?)(?: time)?\b"
-            rf"|\b{_COUNT} (?:weeks?|wks?) from (?:now|today)\b"
-            rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:weeks?|wks?)\b",
+            (
+                rf"\b(?:with)?in (?:about |like |another )?{_COUNT} (?:weeks?|wks?)(?: time)?\b"
+                rf"|\b{_COUNT} (?:weeks?|wks?) from (?:now|today)\b"
+                rf"|\b(?:give me|need|gimme) (?:about |another )?{_COUNT}(?: more)? (?:weeks?|wks?)\b"
+            ),
             lambda m, now: now.written_on + timedelta(days=7 * _number(m[1] or m[2] or m[3])),
         ),
         (r"\bin (?:a|one) fortnight\b", _after(14)),
@@ -239,8 +258,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (rf"{_DAY}个?(?:周|星期|礼拜)(?:之?后|以?后|之?内)", _count_of(7)),
         (rf"{_DAY}个月(?:之?后|以?后|之?内)", _months_on),
         (
-            rf"\b(?P<before>next wk |next week |next |this coming |this |coming )?(?P<day>{_WEEKDAY})(?:days?)?\b"
-            r"(?P<after> next week| of next week| next wk| week)?",
+            (
+                rf"\b(?P<before>next wk |next week |next |this coming |this |coming )?(?P<day>{_WEEKDAY})(?:days?)?\b"
+                r"(?P<after> next week| of next week| next wk| week)?"
+            ),
             _english_weekday,
         ),
         (rf"(下{{1,2}}个?|[这本今]个?|呢个)?{_WEEK}([一二三四五六日天1-7])", _chinese_weekday),
@@ -257,16 +278,20 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
         ),
         (
-            r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
-            r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away|in an? (?:hour|minute|sec|bit)|in \d+ (?:min|minutes|hours?))\b"
-            r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)",
+            (
+                r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
+                r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away"
+                r"|in an? (?:hour|minute|sec|bit)|in \d+ (?:min|minutes|hours?))\b"
+                r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)"
+            ),
             _after(0),
         ),
-        (r"初[一二三四五六七八九十]|正月|年三十|除夕", lambda m, now: None),
+        (r"初[一二三四五六七八九十]|正月|年三十|除夕", lambda _m, _now: None),
     )
 )
 _REFUSED_AFTER = re.compile(
-    r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont|\bis ?nt|\bno good|\bnot |\bwas "
+    r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont"
+    r"|\bis ?nt|\bno good|\bnot |\bwas "
     r"|不行|不可以|不方便|不得|没|唔得|好忙|太忙|很忙|唔啱)"
 )
 _REFUSED_BEFORE = re.compile(

@@ -27,6 +27,7 @@ CUED_AGAINST_A_RULE = 0.60
 LIKELY_CRISIS = 0.35
 #: An opt-out also where yes or no is expected.
 _STOP_WORDS = frozenset({"stop", "退订", "td", "t", "停止"})
+_NOTHING = Asked()
 _BY_LAW, _BY_RULE, _ALL_OF_IT = 0.99, 0.95, 0.97
 #: "Help" may be the first word of it, or what it is called: "I need help, I was laid off", "customer service please".
 _MORE_THAN_HELP = (Intent.SERVICE, Intent.HARDSHIP)
@@ -34,7 +35,7 @@ _WITH_AMOUNT = frozenset({Intent.PROMISE, Intent.PAID, Intent.PLAN})
 _MONTH_FIRST = frozenset({"US", "PH", "CN", "TW", "HK", "MO", "JP", "KR"})
 
 
-def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, asked: Asked = Asked()) -> Understood:
+def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, asked: Asked = _NOTHING) -> Understood:
     """What `text` asks for. Pure and total: any text has an answer.
 
     `locale` is the borrower's (None: nobody knows whose text it is), `today` the date on their own calendar.

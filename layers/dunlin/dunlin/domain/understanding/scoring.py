@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Set
@@ -26,7 +27,7 @@ def _features(words: str, asked: Asked) -> Iterator[str]:
     if dialogue and len(tokens) < 4:
         yield f"@{dialogue}:short"
     padded = ["<", *tokens, ">"]
-    for first, second in zip(padded, padded[1:], strict=False):
+    for first, second in itertools.pairwise(padded):
         yield f"{first} {second}"
     for first, second, third in zip(padded, padded[1:], padded[2:], strict=False):
         if _CJK.match(second):
