@@ -271,6 +271,51 @@ def segments(
 
 
 @app.command()
+def understand(
+    locale: Annotated[
+        str | None, typer.Option(metavar="LOCALE", help="The borrower's, such as en-GB or zh-TW. [default: unknown]")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="ISO-8601", help="The borrower's local date. [default: today, here]")
+    ] = None,
+    dialogue: Annotated[
+        str | None, typer.Option(help="What was asked before: offers=3, confirm or rating. [default: nothing]")
+    ] = None,
+) -> None:
+    """Say what texts ask for: one text a line on standard input, one JSON object a line out.
+
+    The answer is {"intent", "confidence", "language"}, with "amount" and "on" where a promise names them (the amount
+    also of a payment and of a plan), "topic" where there is one, and "choice" in an open dialogue: the number chosen,
+    0 for no.
+    """
+    from local.commands import understanding
+
+    raise typer.Exit(understanding.run(sys.stdin.buffer, sys.stdout, locale=locale, at=at, dialogue=dialogue))
+
+
+@app.command("train-intents")
+def train_intents(
+    corpus: Annotated[
+        Path, typer.Argument(help="A folder of labelled texts, JSON lines.", exists=True, file_okay=False)
+    ],
+    directory: ContentOption = None,
+) -> None:
+    """Make the weights of `dunlin understand` anew from labelled texts. What changed has to be signed again."""
+    from dunlin.errors import ContentError
+
+    from local.commands import understanding
+    from local.commands.asking import CONTENT
+
+    try:
+        count, right = understanding.retrain(corpus, directory or CONTENT)
+    except OSError as error:
+        _cannot(_about_file(error))
+    except ContentError as error:
+        _cannot(str(error))
+    typer.echo(f"{count} texts, {right:.1%} of them read right. Sign the content.")
+
+
+@app.command()
 def allowed(
     jurisdiction: Annotated[
         str | None, typer.Option(metavar="CODE", help="The place: CN, US, US-MA, GB, AU, KR, IN, ID, PH, …")

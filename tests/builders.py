@@ -62,7 +62,7 @@ from dunlin.services.dispatch import Dispatch
 from dunlin.services.escalate import Assessed, Escalate
 from dunlin.services.evaluate import Evaluate
 from dunlin.services.feed import Feed
-from dunlin.services.inbound import ByKeyword, Received, ReceiveInbound
+from dunlin.services.inbound import Received, ReceiveInbound, read_with
 from dunlin.services.ingest import Ingest, Ingested
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace, Paced
@@ -493,7 +493,7 @@ class House:
     def _understand(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
         if text in self.meant:
             return self.meant[text]
-        return ByKeyword(self.content.words)(text, locale=locale, today=today, asked=asked)
+        return read_with(self.content.lexicon)(text, locale=locale, today=today, asked=asked)
 
     @property
     def now(self) -> datetime:

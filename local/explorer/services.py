@@ -17,7 +17,7 @@ from dunlin.domain.words import Channel, HoldKind, Product, Purpose, SendingMode
 from dunlin.services.contacts import Contacts
 from dunlin.services.escalate import Escalate
 from dunlin.services.evaluate import Evaluate
-from dunlin.services.inbound import ByKeyword, ReceiveInbound
+from dunlin.services.inbound import ReceiveInbound, read_with
 from dunlin.services.ingest import Ingest
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace
@@ -110,8 +110,8 @@ class SmallContent:
         return STRATEGY
 
     @cached_property
-    def understand(self) -> ByKeyword:
-        return ByKeyword(_shipped().words)
+    def understand(self) -> Understand:
+        return read_with(_shipped().lexicon)
 
 
 class PlainRenderer:

@@ -38,7 +38,7 @@ from dunlin.services.dispatch import Dispatch
 from dunlin.services.escalate import Escalate
 from dunlin.services.evaluate import Evaluate
 from dunlin.services.feed import Feed
-from dunlin.services.inbound import ByKeyword, ReceiveInbound
+from dunlin.services.inbound import ReceiveInbound, read_with
 from dunlin.services.ingest import Ingest
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace
@@ -193,7 +193,7 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
         mode=SendingMode.LIVE,
     )
 
-    understand = ByKeyword(content.words)
+    understand = read_with(content.lexicon)
 
     return Services(
         policies=policies,

@@ -2,6 +2,7 @@
 
     load_content(root)   the files, validated, as `Content`; raises ContentError with file, line and field
     load_rules(root)     only the rules of places and the lender's own, to be asked
+    load_lexicon(root)   only what a borrower's text is read with
     check(root)          what is wrong with the content beyond its shape, as a list for people
     sign(root, ...)      a release of exactly these bytes, by three people, for the embedded environment
     json_schemas()       the files' shapes, published for editors
@@ -16,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dunlin.content.errors import ContentErrors
-from dunlin.content.loader import Rules, content_version, json_schemas, load_content, load_rules
+from dunlin.content.loader import Rules, content_version, json_schemas, load_content, load_lexicon, load_rules
 from dunlin.content.model import Content, LenderTexts, Template
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "content_version",
     "json_schemas",
     "load_content",
+    "load_lexicon",
     "load_rules",
     "sign",
 ]

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
@@ -19,6 +19,7 @@ from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Served, Template, Zones, serving, template_of
 from dunlin.content.plan_problems import plan_problems
 from dunlin.content.plans import AgreementsModel, agreements_of
+from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
@@ -37,6 +38,8 @@ from dunlin.content.schema import (
     PolicyModel,
     StopsModel,
     StrategyModel,
+    UnderstandingModel,
+    WeightsModel,
     WordListModel,
     WordsModel,
     ZonesModel,
@@ -46,6 +49,7 @@ from dunlin.content.texts import TextFile, parse_text_file
 from dunlin.domain.environments import EMBEDDED
 from dunlin.domain.keywords import KeywordWords, WordList
 from dunlin.domain.policy import Pack
+from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, Product
 from dunlin.errors import ContentError
 
@@ -63,6 +67,7 @@ CONTENT_KINDS: Mapping[str, str] = {
     "templates": "*/*.txt",
     "phrases": "*.yaml",
     "words": "*.yaml",
+    "understanding": "rules.yaml",
     "zones": "*.yaml",
     "models": "*.json",
 }
@@ -86,6 +91,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "messages": MessagesModel,
         "phrases": PhrasesModel,
         "words": WordsModel,
+        "understanding": UnderstandingModel,
+        "weights": WeightsModel,
         "zones": ZonesModel,
         "release": ActsModel,
         "filings": FiledTextsModel,
@@ -129,8 +136,10 @@ def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
 
 #: What a function may leave unread until it says, hears or agrees something.
 _SAID = ("messages", "templates", "phrases")
-_HEARD = ("words",)
+_HEARD = ("words", "understanding", "models")
 _AGREED = ("plans",)
+#: The one model that is read here; any other is part of the version, and read by whoever scores with it.
+WEIGHTS_FILE = "models/intents.json"
 
 
 def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDED) -> Content:
@@ -186,6 +195,8 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
         templates=Awaited(lambda: said().templates()),
         phrases=Awaited(lambda: said().phrases),
         keyword_words=Awaited(lambda: {name: _keyword_words(words) for name, words in heard().words.items()}),
+        understanding=Awaited(lambda: heard().understanding),
+        weights=Awaited(lambda: heard().weights),
         forbidden=Awaited(
             lambda: {
                 locale: (frozenset(words.forbidden), frozenset(words.forbidden_in_subjects))
@@ -296,6 +307,19 @@ def load_rules(root: Path, *, strategies: bool = False) -> Rules:
     return Rules(dict(reading.packs), dict(reading.policies), reading.holidays(), found)
 
 
+def load_lexicon(root: Path) -> Lexicon:
+    """What texts are read with, and nothing else of the content read.
+
+    Raises:
+        ContentErrors: (a ContentError) all mistakes, each with file, line and field.
+    """
+    heard = _later({name: path.read_bytes() for name, path in sorted(_content_files(root))}, _HEARD)
+    words = {name: _keyword_words(model) for name, model in heard.words.items()}
+    rules = next(iter(heard.understanding.values()), None)
+    weights = next(iter(heard.weights.values()), None)
+    return lexicon_of(rules, weights, cache(lambda locale: words_for(locale, words)))
+
+
 @dataclass
 class Reading:
     """Files as they are read. Mistakes collect in `errors`, so that all of them can be reported."""
@@ -315,6 +339,8 @@ class Reading:
     texts: dict[tuple[str, str], tuple[str, TextFile]] = field(default_factory=dict)
     phrases: dict[str, dict[str, str]] = field(default_factory=dict)
     words: dict[str, WordsModel] = field(default_factory=dict)
+    understanding: dict[str, UnderstandingModel] = field(default_factory=dict)
+    weights: dict[str, WeightsModel] = field(default_factory=dict)
     zones: dict[str, ZonesModel] = field(default_factory=dict)
 
     def read_all(self, files: Mapping[str, bytes], kinds: Iterable[str]) -> None:
@@ -386,8 +412,13 @@ class Reading:
                     }
             case "templates":
                 self._read_text(name, text)
+            case "understanding":
+                _, rules = self._parse(name, text, UnderstandingModel)
+                if rules is not None:
+                    self.understanding[stem] = rules
             case _:
-                return  # models: part of the version, read by whoever scores with them
+                if name == WEIGHTS_FILE:
+                    self._read_weights(name, text)
 
     def _parse(self, name: str, text: str, model: type[M], first_line: int = 1) -> tuple[Document, M | None]:
         document = parse_document(name, text, first_line)
@@ -395,6 +426,14 @@ class Reading:
         self.errors.extend(document.errors)
         document.errors = []
         return document, value
+
+    def _read_weights(self, name: str, text: str) -> None:
+        try:
+            self.weights[name] = WeightsModel.model_validate_json(text)
+        except ValidationError as mistakes:
+            for mistake in mistakes.errors(include_url=False, include_input=False):
+                path = ".".join(map(str, mistake["loc"])) or "."
+                self.errors.append(ContentError(f"{name}:1", path, mistake["msg"].removeprefix("Value error, ")))
 
     def _is_named(self, document: Document, key: str, expected: str, stem: str) -> bool:
         if expected == stem:

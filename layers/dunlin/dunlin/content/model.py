@@ -8,15 +8,27 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from dunlin.content.plans import Agreements, plan_policy, promise_policy
+from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
-from dunlin.content.schema import STRICTEST, Capacity, MessageModel, PackModel, PolicyModel, StopModel, VariableType
+from dunlin.content.schema import (
+    STRICTEST,
+    Capacity,
+    MessageModel,
+    PackModel,
+    PolicyModel,
+    StopModel,
+    UnderstandingModel,
+    VariableType,
+    WeightsModel,
+)
 from dunlin.content.texts import Section
 from dunlin.domain.keywords import KeywordWords
 from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.retention import RetentionRules
+from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, HoldKind, Product, Purpose
 from dunlin.errors import ContentError
 
@@ -103,6 +115,8 @@ class Content:
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
     agreements: Mapping[str, Agreements]  # by the file's id
+    understanding: Mapping[str, UnderstandingModel] = field(default_factory=dict)
+    weights: Mapping[str, WeightsModel] = field(default_factory=dict)
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
         default_factory=dict, repr=False, compare=False
@@ -297,6 +311,13 @@ class Content:
         except KeyError:
             raise ContentError(f"lenders/{self.lender.lender_id}.yaml", f"texts.{locale}", "does not exist") from None
 
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """What texts are read with (`dunlin.domain.understanding`)."""
+        rules = next(iter(self.understanding.values()), None)
+        weights = next(iter(self.weights.values()), None)
+        return lexicon_of(rules, weights, self.words)
+
     def words(self, locale: str | None = None) -> KeywordWords:
         """The words to read an inbound text with: of `locale` and, since people answer as they like, of every other.
 
@@ -304,14 +325,7 @@ class Content:
         """
         key = locale or ""
         if key not in self._words:
-            words = self.keyword_words.get(key)
-            for other, theirs in sorted(self.keyword_words.items()):
-                if other == key:
-                    continue
-                shared = without_whole(theirs)
-                words = shared if words is None else words | shared
-            if words is None:
-                raise ContentError("words", ".", "no locale has any")
+            words = words_for(locale, self.keyword_words)
             if len(self._words) >= 64:
                 return words
             self._words[key] = words
@@ -365,17 +379,6 @@ def _capacity(capacity: str) -> Capacity | None:
             return capacity
         case _:
             return None
-
-
-def without_whole(words: KeywordWords) -> KeywordWords:
-    """The words that also mean something to people of another language."""
-    return replace(
-        words,
-        opt_out=replace(words.opt_out, whole=frozenset()),
-        opt_in=replace(words.opt_in, whole=frozenset()),
-        help=replace(words.help, whole=frozenset()),
-        opt_out_all=replace(words.opt_out_all, whole=frozenset()),
-    )
 
 
 def template_of(

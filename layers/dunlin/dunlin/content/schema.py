@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from dunlin.domain.intents import Intent, Topic
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource, UnderStop
 
 Capacity = Literal["creditor", "servicer", "collector"]
@@ -819,6 +820,69 @@ class WordsModel(Strict):
     forbidden: tuple[Text, ...]
     #: Never in an e-mail's subject, which others can read.
     forbidden_in_subjects: tuple[Text, ...]
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as mistake:
+        raise ValueError(f"is no regular expression: {mistake.msg}") from None
+    return text
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_is_pattern)]
+
+
+class IntentRuleModel(Strict):
+    """A text in which any of these patterns is found asks for the intent, unless the other one is found too."""
+
+    intent: Intent
+    topic: Topic = Topic.NONE
+    #: Decides nothing alone: see `dunlin.domain.understanding.lexicon.IntentRule`.
+    cue: StrictBool = False
+    any: Annotated[tuple[Pattern, ...], Field(min_length=1)]
+    unless: Pattern | None = None
+
+
+class UnderstandingModel(Strict):
+    """How a borrower's text is read, beyond the legal words."""
+
+    source: SourceModel
+    #: A piece of pattern by name, written `<name>` in the patterns.
+    macros: dict[Identifier, Pattern] = Field(default_factory=dict)
+    rules: tuple[IntentRuleModel, ...]
+    topics: tuple[IntentRuleModel, ...] = ()
+    #: What a text may speak of; each is a feature of the weights.
+    hints: dict[Identifier, Pattern] = Field(default_factory=dict)
+    #: All of an answer in an open dialogue, and the words that add nothing around one.
+    yes: tuple[Text, ...]
+    no: tuple[Text, ...]
+    around: tuple[Text, ...]
+
+    def pattern(self, *patterns: str) -> re.Pattern[str]:
+        """The patterns as one, with what the macros stand for."""
+        whole = "|".join(f"(?:{pattern})" for pattern in patterns)
+        for name, piece in reversed(self.macros.items()):
+            whole = whole.replace(f"<{name}>", piece)
+        return re.compile(whole)
+
+
+class WeightsModel(Strict):
+    """The weights of `models/intents.json`, trained by `dunlin train-intents`."""
+
+    intents: tuple[Intent, ...]
+    scale: Annotated[StrictInt, Field(ge=1)]
+    #: Traditional characters, and in the same order the simplified ones.
+    traditional: Text
+    simplified: Text
+    #: Of a feature, the weight of each intent by its number above.
+    weights: dict[str, dict[str, StrictInt]]
+
+    @model_validator(mode="after")
+    def _agree_with_itself(self) -> Self:
+        if len(self.traditional) != len(self.simplified):
+            raise ValueError("traditional, simplified: one has more characters")
+        return self
 
 
 class AreaModel(Strict):

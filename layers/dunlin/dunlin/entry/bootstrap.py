@@ -400,9 +400,9 @@ class Runtime:
 
     @cached_property
     def inbound(self) -> ReceiveInbound:
-        from dunlin.services.inbound import ByKeyword, ReceiveInbound
+        from dunlin.services.inbound import ReceiveInbound, read_with
 
-        understand = ByKeyword(self.content.words)
+        understand = read_with(self.content.lexicon)
         return ReceiveInbound(self.store, self.policies, self.opt_outs, self.keys, understand, self.clock)
 
     @cached_property

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import assert_never
 
 from dunlin.domain.answers import HELP, Heard, answer, asked_of
 from dunlin.domain.apply import pruned, woken
 from dunlin.domain.borrower import Borrower, ContactPoint, Party
 from dunlin.domain.hours import local_date
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
-from dunlin.domain.keywords import Keyword, KeywordWords, read_keyword
 from dunlin.domain.message import Message, Move
 from dunlin.domain.occasion import reply_key
 from dunlin.domain.permit import line_for
 from dunlin.domain.policy import Policy
 from dunlin.domain.reach import Finding, PointState
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.understanding import understand
+from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
@@ -215,23 +215,13 @@ def _believed(understood: Understood, text: InboundText) -> Understood:
     return understood
 
 
-class ByKeyword:
-    """`Understand` where nothing but keywords is read: `words` are those of a locale, or of every language (None)."""
+def read_with(lexicon: Lexicon) -> Understand:
+    """The reading of texts by the rules and weights of one release of the content."""
 
-    def __init__(self, words: Callable[[str | None], KeywordWords]) -> None:
-        self._words = words
+    def read(text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
+        return understand(text, lexicon, locale=locale, today=today, asked=asked)
 
-    def __call__(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
-        del today, asked  # a keyword means the same on every day, whatever was asked
-        keyword = read_keyword(text, self._words(locale))
-        language = (locale or "en").partition("-")[0]
-        match keyword:
-            case Keyword.OPT_OUT_ALL:
-                return Understood(Intent.OPT_OUT, 1.0, language, Topic.EVERYTHING)
-            case Keyword.OPT_OUT | Keyword.OPT_IN | Keyword.HELP | Keyword.OTHER:
-                return Understood(Intent(str(keyword)), 1.0, language)
-            case _:
-                assert_never(keyword)
+    return read
 
 
 def _person(borrower: Borrower, point: str) -> tuple[Party, ContactPoint] | None:

@@ -1,0 +1,88 @@
+"""The amount that a text names, exact as written."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from dunlin.domain.understanding.dates import Named
+from dunlin.domain.understanding.numerals import CHINESE, ENGLISH, chinese, english
+
+_PLAIN = r"\d{1,3}(?:,\d{2,3})+(?:\.\d{1,2})?|\d+(?:\.\d{1,2})?"
+_SCALE = r"(k|grand|thousand|lakhs?|lacs?|万|千|百)?"
+_BEFORE = r"(?:nt\$|hk\$|us\$|a\$|s\$|[$£€¥₹￥]|\brs\.?|\binr|\brmb|\busd|\bgbp|\baud|\bsgd)"
+_AFTER = r"(?:\$|£|€|¥|₹|bucks?|dollars?|dlls?|quid|pounds?|squid|rs\b|rupees?|usd|gbp|块|元|蚊|圆|刀|rmb)"
+_SCALES = {
+    "k": 1000,
+    "grand": 1000,
+    "thousand": 1000,
+    "lakh": 100000,
+    "lac": 100000,
+    "万": 10000,
+    "千": 1000,
+    "百": 100,
+}
+
+_MARKED = re.compile(
+    rf"{_BEFORE} ?({_PLAIN}) ?{_SCALE}(?![\d])|(?<![\d.,a-z])({_PLAIN}) ?{_SCALE} ?{_AFTER}"
+    rf"|(?<![\d.,a-z])({_PLAIN}) ?(k|grand|lakhs?|lacs?|万|千)(?![a-z\d])"
+)
+_CHINESE = re.compile(rf"(?<![第一-九])({CHINESE}+)(?=(块|元|蚊|圆|多)?)")
+_ENGLISH = re.compile(rf"({ENGLISH})( bucks?| dollars?| quid| pounds?| rupees?)?")
+_BARE = re.compile(
+    rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?"
+    r"|x\b|st\b|nd\b|rd\b|th\b|o ?clock|percent|years?|yrs?|kids?|star)|[点时天日号月年周期个次分%码倍岁星])"
+)
+_OWED_BEFORE = re.compile(
+    r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是|末五码|后四位|尾号|ending(?: in)?|ref|code)\s*$"
+)
+
+
+def amount_in(plain: str, days: list[Named]) -> Decimal | None:
+    """The amount that is paid or to be paid: one with its currency before one without, the first of each.
+
+    `days` are where the text names days, whose figures are no amounts. None: no amount, or only a share ("half").
+    """
+    blanked = list(plain)
+    for named in days:
+        blanked[named.start : named.end] = " " * (named.end - named.start)
+    text = "".join(blanked)
+    for found in (_marked(text), _in_words(text), _bare(text)):
+        kept = [(start, value) for start, value in found if value > 0 and not _OWED_BEFORE.search(text[:start])]
+        if kept:
+            return min(kept, key=lambda each: each[0])[1]
+    return None
+
+
+def _marked(text: str) -> list[tuple[int, Decimal]]:
+    found = []
+    for match in _MARKED.finditer(text):
+        number, scale = next((match[i], match[i + 1]) for i in (1, 3, 5) if match[i])
+        tail = re.match(rf"{CHINESE}(?![十百千万])", text[match.end() :]) if scale in ("万", "千") else None
+        value = Decimal(number.replace(",", "")) * _SCALES.get((scale or "").rstrip("s"), 1)
+        if tail and scale:
+            value += (chinese(tail[0]) or 0) * _SCALES[scale] // 10
+        found.append((match.start(), value))
+    return found
+
+
+def _in_words(text: str) -> list[tuple[int, Decimal]]:
+    found: list[tuple[int, Decimal]] = []
+    for match in _CHINESE.finditer(text):
+        value = chinese(match[1])
+        is_money = match[2] in ("块", "元", "蚊", "圆") or (len(match[1]) > 1 and re.search("[百千万]", match[1]))
+        if value and is_money and not re.match("多|一半|分之", text[match.end(1) :]):
+            found.append((match.start(), Decimal(value)))
+    for match in _ENGLISH.finditer(text):
+        number = english(match[1])
+        if number is not None and (match[2] or number >= 100 or "hundred" in match[1]):
+            found.append((match.start(), number))
+    return found
+
+
+def _bare(text: str) -> list[tuple[int, Decimal]]:
+    return [
+        (match.start(), Decimal(match[1].replace(",", "")))
+        for match in _BARE.finditer(text)
+        if 2 <= len(match[1].partition(".")[0].replace(",", "")) <= 7 or "." in match[1]
+    ]

@@ -1,0 +1,48 @@
+"""`dunlin understand`: lines in, lines out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from local import cli
+
+
+def said(lines: str | bytes, *options: str) -> Result:
+    return CliRunner().invoke(cli.app, ["understand", *options], input=lines)
+
+
+def answers(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_line_has_its_answer() -> None:
+    found = answers(said("STOP\n\nI'll pay $200 on Friday\n", "--locale", "en-US", "--at", "2026-03-02T23:00-05:00"))
+    assert [each["intent"] for each in found] == ["opt_out", "other", "promise"]
+    assert found[2]["on"] == "2026-03-06"
+    assert found[2]["amount"] == "200"
+    assert {"intent", "confidence", "language"} <= found[0].keys()
+
+
+def test_a_dialogue_makes_a_number_an_answer() -> None:
+    assert answers(said("2\n", "--dialogue", "offers=3"))[0]["choice"] == 2
+    assert answers(said("yes\n", "--dialogue", "confirm"))[0]["choice"] == 1
+    assert answers(said("5\n", "--dialogue", "rating"))[0]["intent"] == "feedback"
+    assert answers(said("2\n"))[0]["intent"] == "other"
+
+
+@pytest.mark.parametrize("options", [("--at", "soon"), ("--dialogue", "offers=0"), ("--dialogue", "chat")])
+def test_an_option_that_says_nothing_is_refused(options: tuple[str, str]) -> None:
+    result = said("STOP\n", *options)
+    assert result.exit_code == 2
+    assert not result.stdout
+
+
+def test_what_is_no_text_is_said_and_the_rest_is_read() -> None:
+    result = said(b"\xff\nSTOP\n")
+    assert result.exit_code == 2
+    assert [json.loads(line).get("intent") for line in result.stdout.splitlines()] == [None, "opt_out"]
