@@ -22,7 +22,7 @@ from dunlin.services.ingest import Ingest
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace
 from dunlin.services.policies import Policies
-from dunlin.services.ports import Rendered, RenderRequest
+from dunlin.services.ports import Rendered, RenderRequest, Understand
 from dunlin.services.render import Compose, Render
 from dunlin.services.reports import ReceiveReport
 from dunlin.services.send import Send
