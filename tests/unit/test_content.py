@@ -1169,7 +1169,7 @@ def test_schemas_are_published_and_closed() -> None:
     schemas = json_schemas()
     assert schemas.keys() == {
         *("pack", "policy", "calendar", "stops", "strategy", "plans", "lender"),
-        *("messages", "phrases", "words", "zones", "release", "filings"),
+        *("messages", "phrases", "words", "understanding", "weights", "zones", "release", "filings"),
     }
     for schema in schemas.values():
         assert schema["additionalProperties"] is False

@@ -466,7 +466,7 @@ class TestWords:
         assert verify(house.messages(), house.borrower().chain_head) is None
         assert any(message.figures for message in house.messages()), "figures are proof, and stay"
         (text,) = (kept for (_, item), kept in house.store.point_records.items() if item == "IN#in-b-1")
-        assert (text["meaning"], len(str(text["text_digest"]))) == ("other", 64)
+        assert (text["meaning"], len(str(text["text_digest"]))) == ("deceased", 64)
         house.later(3.2)
         assert house.found() - {"2125550123"} == set()
         assert house.tombstones()[0]["chain_was_whole"] is True

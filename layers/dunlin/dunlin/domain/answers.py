@@ -250,7 +250,8 @@ class _Answer:
                 return borrower, ()
         hold_id = f"{kind}-{self._heard.text_id}"
         # Placed when it was said; not before: what ends it must have been said later.
-        hold = Hold(hold_id, kind, self._heard.received_at, str(source), point=point)
+        party_id = self._heard.party.party_id if kind is HoldKind.CEASE_REQUEST else ""  # others may still be told
+        hold = Hold(hold_id, kind, self._heard.received_at, str(source), party_id=party_id, point=point)
         return placed(borrower, admitted(hold, self._stops[kind]), self._stops), (hold_id,)
 
     def _paid(self, borrower: Borrower) -> Effects:
