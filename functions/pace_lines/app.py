@@ -34,6 +34,7 @@ def second(record: SQSRecord) -> None:
     paced = runtime().pace.second(line, failed)
     if paced is not None:
         told(paced)
+    metrics.add_metric(name="MessagesLate", unit=MetricUnit.Count, value=paced.late if paced is not None else 0)
 
 
 @door

@@ -166,7 +166,7 @@ class Services:
 
 def wired(stage: stepping.Stage, content: SmallContent, classes: Mapping[str, type[Any]]) -> Services:
     """The services on the ports of `stage`. A parameter of a service is found by its name."""
-    machine = stage.port("machine")
+    machine, keys = stage.port("machine"), FakePointKeys()
     known: dict[str, Any] = {
         "store": stage.port("store"),
         "controls": stage.port("controls"),
@@ -180,7 +180,8 @@ def wired(stage: stepping.Stage, content: SmallContent, classes: Mapping[str, ty
         "clock": stage.clock,
         "content": content,
         "renderer": PlainRenderer(),
-        "keys": FakePointKeys(),
+        "keys": keys,
+        "point_of": lambda address: keys.point(Channel.SMS, address),
         "understand": content.understand,
         "recipients": EVERYONE,
         "mode": SendingMode.LIVE,

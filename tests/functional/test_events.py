@@ -326,7 +326,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_inbound", "stop_repeated"): Batch(before=STOP),
     ("receive_inbound", "start"): Batch(before=STOP, then=heard("opt-in recorded")),
     ("receive_inbound", "help"): Batch(then=heard("text received")),
-    ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "not_understood")),
+    ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "help")),
     **{("receive_inbound", case): Batch() for case in ("stranger", "empty_text", "finance", "probe")},
     ("receive_inbound", "missing_id"): Batch(refused=("inboundMessageId",)),
     ("receive_inbound", "no_time"): Batch(refused=("attributes.SentTimestamp",)),
