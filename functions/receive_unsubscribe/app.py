@@ -14,9 +14,10 @@ from dunlin.entry.pages import asking_page, done_page
 
 @door
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    if event.get("httpMethod") != "POST":
+    clicked = event.get("httpMethod") == "POST"
+    metrics.add_metric(name="Unsubscribes", unit=MetricUnit.Count, value=int(clicked))
+    if not clicked:
         return asking_page()
-    metrics.add_metric(name="Unsubscribes", unit=MetricUnit.Count, value=1)
     path = event.get("pathParameters") or {}
     meant = runtime().unsubscribe_links.read(str(path.get("token", "")))
     changed = False

@@ -27,7 +27,7 @@ PRICE_PER_PART_USD = 0.00581
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One request to send, whatever protocol it came by."""
+    """One request to send, whatever protocol it came by. `unsubscribe`: where its one click leads, of an e-mail."""
 
     provider: str
     from_address: str
@@ -38,6 +38,7 @@ class Order:
     context: tuple[tuple[str, str], ...]
     reserved_at: str
     ttl_seconds: int | None
+    unsubscribe: str = ""
 
 
 def aws_event(order: Order, message_id: str, requested_at: datetime, event: str, at: datetime, final: bool) -> Payload:

@@ -432,6 +432,13 @@ def _email_order(request: Mapping[str, Any]) -> Order:
         if isinstance(tag, dict)
     )
     known = dict(pairs)
+    headers = parts.get("Headers")
+    said = {
+        _text(header.get("Name")): _text(header.get("Value"))
+        for header in (headers if isinstance(headers, list) else [])
+        if isinstance(header, dict)
+    }
+    one_click = "List-Unsubscribe-Post" in said
     return Order(
         provider="aws_ses",
         from_address=_text(request.get("FromEmailAddress")),
@@ -442,6 +449,7 @@ def _email_order(request: Mapping[str, Any]) -> Order:
         context=pairs,
         reserved_at=_untagged(known.get("dunlin-reserved-at", "")),
         ttl_seconds=None,
+        unsubscribe=said.get("List-Unsubscribe", "").strip("<>") if one_click else "",
     )
 
 

@@ -74,7 +74,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A text or an e-mail that has reached a person at `at`."""
+    """A text or an e-mail that has reached a person at `at`. `unsubscribe`: where its one click leads, of an e-mail."""
 
     at: datetime
     provider: str
@@ -83,6 +83,7 @@ class Delivered:
     body: str
     ref: str
     provider_message_id: str
+    unsubscribe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +432,7 @@ class Simulator:
                 order.body,
                 order.ref,
                 message_id,
+                order.unsubscribe,
             )
             self._push(fate.delivered_at, f"0{tie}", delivered)
             self._stir(order, words, tie, now, fate.delivered_at)
