@@ -26,7 +26,6 @@ from tests.builders import CONTENT_DIR, NOW, ROOT, TODAY, loan_document, overdue
 EVENTS = ROOT / "events"
 REGION = "us-east-1"
 KEY = "2026-06-08#reminder_7#0#sms#0"
-#: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
 #: What the other providers' webhooks are checked with; `tests.webhook_requests` signs with the same.
 _TOKEN = {"webhook_token": "simulated-path-token-of-a-provider-that-signs-nothing"}
 PROVIDERS = {
@@ -37,6 +36,7 @@ PROVIDERS = {
     "vonage_messages": {**_TOKEN, "signature_secret": "secret-m"},
     "sinch": {**_TOKEN, "webhook_secret": "secret-s"},
 }
+#: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
 PLANTED = (
     "2125550123",
     "21255501",
