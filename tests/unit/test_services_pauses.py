@@ -117,8 +117,7 @@ def test_a_hand_over_that_was_to_be_tried_again_is_not(house: House) -> None:
     message = house.sent()
     assert (message.state, message.may_retry) == (MessageState.RESERVED, True)
     pauses_of(house).pause(PauseScope.EVERYTHING, by="s-1", why="stop")
-    house.clock.advance(MINUTE)
-    house.sweep_up()
+    house.a_minute_later()
     after = house.message(message)
     assert (after.state, after.reason) == (MessageState.FAILED, Reason.PAUSED)
     assert len(house.sender.orders) == 1

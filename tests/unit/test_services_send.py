@@ -153,8 +153,7 @@ class TestTryingAgain:
         known.answer(NotAccepted(Reason.THROTTLED))
         message = known.sent()
         assert (message.state, message.may_retry) == (MessageState.RESERVED, True)
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         sent = known.message(message)
         assert sent.state is MessageState.SENT
         assert [order.ref for order in known.orders] == [message.ref] * 2
@@ -165,12 +164,11 @@ class TestTryingAgain:
         known.answer(*[NotAccepted(Reason.THROTTLED)] * 9)
         message = known.sent()
         for _ in range(4):
-            known.clock.advance(MINUTE)
-            known.sweep_up()
+            known.a_minute_later()
         failed = known.message(message)
         assert (failed.state, failed.reason) == (MessageState.FAILED, Reason.THROTTLED)
         assert known.borrower().contacts == ()  # proof that nothing was accepted: the cap is free
-        assert len(known.orders) == 3
+        assert len(known.orders) == 2
         known.sender.answers.clear()
         again = known.sent()
         assert again.key == "2026-06-08#reminder_7#0#sms#1"
@@ -180,15 +178,46 @@ class TestTryingAgain:
         known.answer(NotAccepted(Reason.NOT_CONNECTED))
         message = known.sent()
         known.pay()
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         assert known.message(message).reason is Reason.FACTS_CHANGED
         assert len(known.orders) == 1
+
+    def test_never_before_its_line_lets_it_go(self, known: House) -> None:
+        """Neither by the sweep nor by a stream record that came twice: at the provider it would be one part too many."""
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        known.clock.advance(MINUTE)
+        known.sweep_up()
+        assert known.send.retry("b-1", message.key) is None
+        assert len(known.orders) == 1
+        assert known.message(message).may_retry
+
+    def test_the_stream_loses_that_it_was_let_go(self, known: House) -> None:
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        known.clock.advance(timedelta(seconds=30))
+        known.pace_lines()
+        known.clock.advance(MINUTE)
+        known.sweep_up()
+        assert known.message(message).state is MessageState.SENT
+        assert len(known.orders) == 2
+
+    def test_a_line_that_rests_takes_no_second_try(self, known: House) -> None:
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        state = known.controls.line(message.line)
+        known.controls.put_line(replace(state, stopped_until=NOW + timedelta(hours=1), stop_reason=Reason.FAILURES))
+        for _ in range(3):
+            known.a_minute_later()
+        assert known.message(message).reason is Reason.THROTTLED
+        assert len(known.orders) == 1
+        assert known.borrower().contacts == ()
 
     def test_two_sweeps_at_once_try_once(self, known: House) -> None:
         known.answer(NotAccepted(Reason.THROTTLED))
         message = known.sent()
         known.clock.advance(MINUTE)
+        known.pace_lines()
         known.store.before_commit.append(lambda: known.send.retry("b-1", message.key))
         assert known.send.retry("b-1", message.key) is None
         assert len(known.orders) == 2
@@ -207,8 +236,7 @@ class TestTryingAgain:
         message = known.sent()
         # Not by a fact (that would change the version): as if it had been erased.
         known.store.borrowers["b-1"] = replace(known.borrower(), parties=())
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         assert known.message(message).reason is Reason.NO_CONTACT_POINT
 
     def test_a_throttle_is_recorded_by_nobody_when_a_report_was_faster(self, known: House) -> None:

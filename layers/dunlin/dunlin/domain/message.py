@@ -79,6 +79,8 @@ class Message:
     occupies_until: datetime | None = None
     ttl_seconds: int = 0
     may_retry: bool = False
+    #: When its line let it be handed over once more, after a hand-over that was certainly not accepted.
+    again_at: datetime | None = None
     body_digest: str = ""
     previous_hash: str = ""
     entry_hash: str = ""
@@ -106,6 +108,27 @@ class Message:
     def said(self) -> str:
         """What it says, whomever and whenever: the stage, the reply or the message's name."""
         return self.stage.partition("~")[0]
+
+    @property
+    def is_let_go_again(self) -> bool:
+        return self.state is MessageState.RESERVED and self.may_retry and self.again_at is not None
+
+    @property
+    def waits_for_line(self) -> bool:
+        """Whether its line decides when it goes: before it was released, and before a second hand-over."""
+        if self.state is MessageState.RESERVED:
+            return self.may_retry and self.again_at is None
+        return self.state is MessageState.REQUESTED
+
+    @property
+    def may_go_from(self) -> datetime:
+        """The first moment at which its line may take it."""
+        return max(self.not_before, self.attend_at) if self.may_retry and self.attend_at else self.not_before
+
+    @property
+    def may_go_until(self) -> datetime:
+        """The end of what its line may take it for; not included."""
+        return min(self.not_after, self.hand_over_by) if self.may_retry and self.hand_over_by else self.not_after
 
     @property
     def is_terminal(self) -> bool:
