@@ -431,7 +431,7 @@ _ALL = (
     ),
     Scenario(
         name="retry",
-        about="The provider took nothing, so it may be tried again: by the stream and the sweep, beside a payment, and time.",
+        about="The provider took nothing, so it may be tried again: by stream and sweep, beside a payment, and time.",
         world=lambda: small_world(Provider((ACCEPTED, THROTTLED, ANSWER_LOST), odd=2)),
         prepare=throttled,
         actors=(

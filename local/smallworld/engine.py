@@ -2,7 +2,7 @@
 
 | what | as in AWS |
 |---|---|
-| streams | a record of each write of a message that is DUE, RENDERED or let go again: retried five times; late, doubled or lost |
+| streams | each write of a message that is DUE, RENDERED or let go again: retried five times; late, doubled or lost |
 | queues | delivered again after the visibility time-out; after `maxReceiveCount` put aside, until a person redrives |
 | wakes | a queue; one wake a shard and minute |
 | schedules | every minute at which something is due; minutes at which nothing could happen are left out |

@@ -183,7 +183,7 @@ class TestTryingAgain:
         assert len(known.orders) == 1
 
     def test_never_before_its_line_lets_it_go(self, known: House) -> None:
-        """Neither by the sweep nor by a stream record that came twice: at the provider it would be one part too many."""
+        """Neither by the sweep nor by a record that came twice: at the provider it would be one part too many."""
         known.answer(NotAccepted(Reason.THROTTLED))
         message = known.sent()
         known.clock.advance(MINUTE)

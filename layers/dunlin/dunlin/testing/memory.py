@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
 from dunlin.domain.shards import attention_shard_of, shard_of
-from dunlin.domain.words import Channel, MessageState
+from dunlin.domain.words import Channel
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
 from dunlin.services.ports import (
     EARS,

@@ -26,7 +26,7 @@ from dunlin.domain.message import Message
 from dunlin.domain.preferences import Word
 from dunlin.domain.reach import Finding
 from dunlin.domain.shards import attention_shard_of, shard_of
-from dunlin.domain.words import Channel, MessageState
+from dunlin.domain.words import Channel
 from dunlin.errors import (
     AlreadyRecorded,
     DunlinError,
@@ -161,8 +161,7 @@ def borrower_item(borrower: Borrower) -> BorrowerItem:
 
 
 def message_item(message: Message) -> MessageItem:
-    """A message as it is stored: only what waits for its line is in the queue, and only what is not terminal stands in the
-    attention."""
+    """A message as it is stored: in the queue while it waits for its line, in the attention while it is not terminal."""
     queued = message.waits_for_line
     attended = not message.is_terminal and message.attend_at is not None
     return MessageItem(
