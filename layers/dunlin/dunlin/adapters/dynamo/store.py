@@ -161,7 +161,7 @@ def borrower_item(borrower: Borrower) -> BorrowerItem:
 
 
 def message_item(message: Message) -> MessageItem:
-    """A message as it is stored: in the queue while it waits for its line, in the attention while it is not terminal."""
+    """A message as it is stored: queued while it waits for its line, attended while it is not terminal."""
     queued = message.waits_for_line
     attended = not message.is_terminal and message.attend_at is not None
     return MessageItem(
