@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from dunlin.domain.permit import HAND_OVER_WITHIN
+from dunlin.domain.message import HAND_OVER_WITHIN, WINDOW_MARGIN
 from dunlin.domain.policy import Line
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import TransientError
@@ -100,7 +100,7 @@ class Backlog:
             line=LINE,
             revision=1,
             not_before=opens,
-            not_after=closes,
+            not_after=closes + WINDOW_MARGIN,
             priority=priority,
             expected_parts=parts,
         )
@@ -196,7 +196,7 @@ def test_no_second_carries_more_and_nothing_leaves_its_window(
     assert world.busiest() <= max(1, -(-rate // 1)) + longest - 1
     for at, _, borrower in world.released():
         (message,) = (m for m in world.house.store.messages.values() if m.borrower_id == borrower)
-        assert message.not_before <= at < message.not_after
+        assert message.not_before <= at < message.not_after - WINDOW_MARGIN
         assert [move.state for move in message.moves].count(MessageState.DUE) == 1
 
 

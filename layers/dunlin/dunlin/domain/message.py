@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from dunlin.domain.consent import Basis
 from dunlin.domain.occasion import notice_of
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
+
+#: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
+HAND_OVER_WITHIN = timedelta(minutes=2)
+SHORTEST_DELIVERY = timedelta(minutes=10)
+#: A window with less left than this is as good as closed.
+WINDOW_MARGIN = HAND_OVER_WITHIN + SHORTEST_DELIVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +133,10 @@ class Message:
 
     @property
     def may_go_until(self) -> datetime:
-        """The end of what its line may take it for; not included."""
-        return min(self.not_after, self.hand_over_by) if self.may_retry and self.hand_over_by else self.not_after
+        """The end of what its line may take it for; not included. Released later, its reservation would stop it."""
+        if self.may_retry and self.hand_over_by:
+            return min(self.not_after, self.hand_over_by)
+        return self.not_after if self.purpose is Purpose.REPLY else self.not_after - WINDOW_MARGIN
 
     @property
     def is_terminal(self) -> bool:

@@ -32,7 +32,7 @@ AGAIN_STANDS = timedelta(minutes=1)
 _MARGIN = 50
 #: So much of a backlog is looked at for what cannot fit its window, and so many are ended by one run.
 _DEEP = 10_000
-_MOST_ENDED = 200
+_MOST_ENDED = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from dunlin.domain.apply import marked, pruned, with_contact, woken
 from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.ledger import body_digest, entry_hash
-from dunlin.domain.message import Message, Move
+from dunlin.domain.message import HAND_OVER_WITHIN, Message, Move
 from dunlin.domain.parties import felt_too, with_felt_elsewhere
-from dunlin.domain.permit import HAND_OVER_WITHIN, LONGEST_DELIVERY
+from dunlin.domain.permit import LONGEST_DELIVERY
 from dunlin.domain.recipients import Recipients
 from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
