@@ -12,6 +12,7 @@ from dunlin.domain.recipients import EVERYONE
 from dunlin.domain.words import MessageState, Purpose, Reason
 from dunlin.errors import ContentError, ContentOutdated, FiguresMismatch, InvalidInput, StateConflict, VersionConflict
 from dunlin.services.contacts import Reserved
+from dunlin.services.line_health import texts_left
 from dunlin.services.ports import (
     Accepted,
     HandOver,
@@ -279,12 +280,33 @@ class TestRefused:
         house.know("b-1", sequence=2, parties=[party_document(email=EMAIL, name="Jo Roe")])
         assert not house.borrower().parties[0].points[0].usable
 
-    def test_a_line_that_may_send_no_more_rests(self, known: House) -> None:
-        known.answer(Refused(Reason.SPEND_LIMIT, stops_line=True))
+    @pytest.mark.parametrize(
+        ("now", "until"),
+        [
+            (NOW, NOW + timedelta(hours=12)),
+            # The provider's month turns before that, in UTC.
+            (NOW.replace(month=12, day=31, hour=19), datetime(NOW.year + 1, 1, 1, tzinfo=UTC)),
+        ],
+    )
+    def test_a_spend_limit_is_not_tried_every_hour(self, now: datetime, until: datetime) -> None:
+        house = House(now)
+        house.know("b-1", loan_document(due_on=now.date() + timedelta(days=7), as_of=now))
+        house.answer(Refused(Reason.SPEND_LIMIT, stops_line=True))
+        message = house.sent()
+        state = house.controls.line(message.line)
+        assert (state.stopped_until, state.stop_reason) == (until, Reason.SPEND_LIMIT)
+        line = house.compose.line(message.line)
+        assert line is not None
+        # Then one text finds out.
+        assert texts_left(line, state) == 1
+        assert texts_left(line, replace(state, released=1)) == 0
+
+    def test_a_line_whose_provider_denies_us_rests(self, known: House) -> None:
+        known.answer(Refused(Reason.ACCESS_DENIED, stops_line=True))
         message = known.sent()
-        assert message.reason is Reason.SPEND_LIMIT
+        assert message.reason is Reason.ACCESS_DENIED
         stopped = known.controls.line(message.line)
-        assert (stopped.stopped_until, stopped.stop_reason) == (NOW + timedelta(hours=1), Reason.SPEND_LIMIT)
+        assert (stopped.stopped_until, stopped.stop_reason) == (NOW + timedelta(hours=1), Reason.ACCESS_DENIED)
         known.run_until(NOW + timedelta(minutes=59))
         assert len(known.orders) == 1
         known.run_until(NOW + timedelta(hours=3))

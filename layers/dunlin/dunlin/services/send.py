@@ -22,7 +22,7 @@ from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.line_health import count_failure, stopped
+from dunlin.services.line_health import count_failure, month_turns, stopped
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import (
     Accepted,
@@ -48,7 +48,7 @@ REPORT_GRACE = timedelta(hours=24)
 RETRY_AFTER = timedelta(minutes=1)
 #: After a hand-over that was certainly not accepted, the message may be let go again by its line.
 AGAIN_AFTER = timedelta(seconds=20)
-#: How long a line rests after its provider said that it will take nothing.
+#: How long a line rests after its provider said that it will take nothing, and did not say until when.
 LINE_RESTS = timedelta(hours=1)
 
 
@@ -340,7 +340,11 @@ class Send:
         for _ in range(ATTEMPTS):
             state = self._controls.line(line)
             try:
-                self._controls.put_line(stopped(state, now + LINE_RESTS, reason))
+                until = now + LINE_RESTS
+                known = self._compose.line(line) if reason is Reason.SPEND_LIMIT else None
+                if known is not None:
+                    until = min(month_turns(now), now + known.failures.spend_rest)
+                self._controls.put_line(stopped(state, until, reason))
             except StateConflict:
                 continue
             return
