@@ -1022,7 +1022,7 @@ def test_the_lint_finds(
             "    parts_per_second: 0.8\n",
             "    parts_per_second: 0.8\n    day_zone: America/Atlantis\n",
             "lenders/sample.yaml",
-            "lines.us-10dlc.day_zone: America/Atlantis is not a time zone",
+            "America/Atlantis is not a time zone",
         ),
         (
             "messages/service.yaml",
