@@ -128,7 +128,8 @@ def test_two_runs_at_once(house: House) -> None:
 def test_a_stopped_line_releases_nothing(house: House) -> None:
     waiting(house, 1)
     house.controls.lines[LINE] = LineState(LINE, 1, stopped_until=NOW + MINUTE, stop_reason=Reason.SPEND_LIMIT)
-    assert house.pace_lines() == []
+    (paced,) = house.pace_lines()
+    assert (paced.released, paced.stopped) == (0, True)
     house.clock.advance(MINUTE)
     assert house.pace_lines()[0].released == 1
 

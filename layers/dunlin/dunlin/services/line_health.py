@@ -19,6 +19,8 @@ from dunlin.services.ports import Controls, LineState
 LONGEST_REST = timedelta(hours=4)
 _ATTEMPTS = 3
 _FULL, _TRICKLE, _TENTH = 0, 1, 2
+#: The steps, in words.
+COMING_BACK = {_TRICKLE: "a few texts", _TENTH: "a tenth of its rate"}
 
 
 def count_failure(controls: Controls, line: str) -> None:

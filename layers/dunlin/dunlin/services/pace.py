@@ -37,12 +37,14 @@ _MOST_ENDED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """What one run did for one line. `late` is how many were ended, because the line cannot carry them in time."""
+    """What one run did for one line. `late` is how many were ended, because the line cannot carry them in time.
+    `stopped`: it rests, and nothing was looked at."""
 
     line: str
     released: int
     waiting: int
     late: int
+    stopped: bool = False
 
 
 class Pace:
@@ -121,7 +123,7 @@ class Pace:
         state = judged(before, line, now)
         if _stopped(state, now):
             self._stop(before, state)
-            return None
+            return Paced(line.line_id, 0, 0, 0, stopped=True)
         if state.leased_until is not None and state.leased_until > now:
             return None
         whole, line = line, slowed(line, state)
