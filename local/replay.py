@@ -25,8 +25,8 @@ from dunlin.domain.borrower import Borrower, Contact, Loan
 from dunlin.domain.decide import decide
 from dunlin.domain.facts import LoanChanged
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import Message
-from dunlin.domain.permit import HAND_OVER_WITHIN, LONGEST_DELIVERY
+from dunlin.domain.message import HAND_OVER_WITHIN, Message
+from dunlin.domain.permit import LONGEST_DELIVERY
 from dunlin.domain.policy import Conditions, Policy, Strategy
 from dunlin.domain.words import CaseOutcome, CaseStatus, MessageState
 from dunlin.services.ingest import imported

@@ -359,11 +359,12 @@ class HouseStore(MemoryStore):
 
     def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
         waiting = sorted(
-            (m for m in self.messages.values() if m.state is MessageState.REQUESTED and m.line == line),
+            (m for m in self.messages.values() if m.waits_for_line and m.line == line),
             key=lambda m: (m.priority, m.not_after, m.key, m.borrower_id),
         )
         return [
-            QueuedMessage(m.borrower_id, m.key, m.not_before, m.not_after, m.expected_parts) for m in waiting[:limit]
+            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts)
+            for m in waiting[:limit]
         ]
 
 
@@ -597,6 +598,16 @@ class House:
     def send_rendered(self) -> None:
         for message in self.in_state(MessageState.RENDERED):
             self.send.send(message.borrower_id, message.key)
+        for message in self.in_state(MessageState.RESERVED):
+            if message.is_let_go_again:
+                self.send.retry(message.borrower_id, message.key)
+
+    def a_minute_later(self) -> None:
+        """What the pacer, the stream and the sweep do for messages that are on their way already."""
+        self.clock.advance(timedelta(minutes=1))
+        self.pace_lines()
+        self.send_rendered()
+        self.sweep_up()
 
     def sweep_up(self) -> Swept:
         swept = self.sweep.run(raised)

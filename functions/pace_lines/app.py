@@ -43,6 +43,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
         return each_record(event, second, processor, context)
     paced = runtime().pace.lines(failed)
     for line in paced:
-        told(line)
+        if not line.stopped:
+            told(line)
+    metrics.add_metric(name="LinesStopped", unit=MetricUnit.Count, value=sum(line.stopped for line in paced))
     metrics.add_metric(name="MessagesLate", unit=MetricUnit.Count, value=sum(line.late for line in paced))
     return {"released": sum(line.released for line in paced)}

@@ -1,4 +1,4 @@
-"""A message is RENDERED: reserve it in one transaction, then hand it over once."""
+"""A message is RENDERED: reserve it in one transaction, then hand it over once. Or its line let it go again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ processor = BatchProcessor(event_type=EventType.DynamoDBStreams, raise_on_entire
 def receive(record: DynamoDBRecord) -> None:
     metrics.add_metric(name="SendRecords", unit=MetricUnit.Count, value=1)
     borrower_id, key = message_keys(record)
-    state = runtime().send.send(borrower_id, key)
+    send = runtime().send
+    again = record.dynamodb is not None and "again_at" in (record.dynamodb.new_image or {})
+    state = send.retry(borrower_id, key) if again else send.send(borrower_id, key)
     logger.info("send", extra={"borrower_id": borrower_id, "key": key, "state": state})
 
 

@@ -99,6 +99,11 @@ def sender(name: str = "send", key: str = _key(), borrower_id: str = B, starts: 
     return Actor(name, lambda s: s.send.send(borrower_id, key), ready, starts)
 
 
+def sender_again(name: str = "send again") -> Actor:
+    """A record of the stream: the line let the message go again."""
+    return Actor(name, lambda s: s.send.retry(B, _key()))
+
+
 def sweep(name: str = "sweep", borrower_id: str = B, starts: int = 1) -> Actor:
     """One run of the sweep over this borrower's shard, as `Sweep.run` makes it."""
 
@@ -238,10 +243,12 @@ def streams() -> Actor:
                 s.render.render(B, message.key)
             elif message.state is MessageState.RENDERED:
                 s.send.send(B, message.key)
+            elif message.is_let_go_again:
+                s.send.retry(B, message.key)
 
     def due(world: World) -> bool:
         moving = (MessageState.DUE, MessageState.RENDERED)
-        return any(message.state in moving for message in world.store.messages.values())
+        return any(m.state in moving or m.is_let_go_again for m in world.store.messages.values())
 
     return Actor("the streams", run, starts=0, due=due)
 
@@ -283,11 +290,14 @@ def sent(world: World, s: Services) -> None:
 
 
 def throttled(world: World, s: Services) -> None:
-    """Reserved, not accepted, and allowed to be tried again."""
+    """Reserved, not accepted, and let go again by its line."""
     rendered(world, s)
     world.provider.choice = THROTTLED
     s.send.send(B, _key())
     world.provider.odd = 1
+    message = s.store.message(B, _key())
+    assert message is not None
+    s.store.commit(Change(moved_messages=(replace(message, again_at=world.clock.now),)))
 
 
 def shared(world: World, s: Services) -> None:
@@ -421,12 +431,12 @@ _ALL = (
     ),
     Scenario(
         name="retry",
-        about="The provider took nothing, so it may be tried again: by two sweeps, beside a payment, and time.",
+        about="The provider took nothing, so it may be tried again: by stream and sweep, beside a payment, and time.",
         world=lambda: small_world(Provider((ACCEPTED, THROTTLED, ANSWER_LOST), odd=2)),
         prepare=throttled,
         actors=(
             sweep(),
-            sweep("sweep beside"),
+            sender_again(),
             event("payment", snapshot(2, paid=True)),
         ),
         hands=(SWEEP,),
@@ -434,10 +444,10 @@ _ALL = (
     ),
     Scenario(
         name="retry-stop",
-        about="The provider took nothing, so the sweep may try again; the person texts STOP.",
+        about="The provider took nothing, so it may be tried again; the person texts STOP.",
         world=lambda: small_world(Provider((ACCEPTED, THROTTLED, ANSWER_LOST), odd=2)),
         prepare=throttled,
-        actors=(sweep(), text("opt-out", "STOP")),
+        actors=(sender_again(), text("opt-out", "STOP")),
         hands=(SWEEP,),
         times=(MINUTE,),
     ),

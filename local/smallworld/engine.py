@@ -2,7 +2,7 @@
 
 | what | as in AWS |
 |---|---|
-| streams | a record of each write of a message that is DUE or RENDERED: retried five times; late, doubled or lost |
+| streams | each write of a message that is DUE, RENDERED or let go again: retried five times; late, doubled or lost |
 | queues | delivered again after the visibility time-out; after `maxReceiveCount` put aside, until a person redrives |
 | wakes | a queue; one wake a shard and minute |
 | schedules | every minute at which something is due; minutes at which nothing could happen are left out |
@@ -454,11 +454,11 @@ class World:
             self._effects += 1
             self.checker.committed(function, change)
             for message in (*change.new_messages, *change.moved_messages):
-                if message.state in _STREAMS:
+                if message.state in _STREAMS or message.is_let_go_again:
                     self._streamed(message)
 
     def _streamed(self, message: Message) -> None:
-        function = _STREAMS[message.state]
+        function = _STREAMS.get(message.state, "send_message")
         fate = "once"
         if self.streams_storm:
             weights = (("once", 6), ("lost", 2), ("doubled", 2), ("late", 2))
@@ -467,16 +467,18 @@ class World:
         delay = timedelta(minutes=25) if fate == "late" else timedelta(0)
         for copy in range({"lost": 0, "doubled": 2}.get(fate, 1)):
             at = delay + timedelta(seconds=2 * copy)
-            self.after(at, lambda: self._record(function, message.borrower_id, message.key, self.now, 0))
+            self.after(at, lambda: self._record(function, message, self.now, 0))
 
-    def _record(self, function: str, borrower_id: str, key: str, since: datetime, tries: int) -> None:
-        services = self.services(function)
+    def _record(self, function: str, message: Message, since: datetime, tries: int) -> None:
+        services, borrower_id, key = self.services(function), message.borrower_id, message.key
         step = services.render.render if function == "render_message" else services.send.send
+        if message.is_let_go_again:
+            step = services.send.retry
         if self.invoke(function, lambda: step(borrower_id, key)):
             return
         if tries < _STREAM_RETRIES and self.now - since < _STREAM_AGE:
             again = timedelta(seconds=10 * 2**tries)
-            self.after(again, lambda: self._record(function, borrower_id, key, since, tries + 1))
+            self.after(again, lambda: self._record(function, message, since, tries + 1))
         else:
             self.counted["stream record given up"] += 1
 

@@ -248,7 +248,7 @@ def _prepare(stack: Stack) -> None:
     }
     stack.call("ingest_events", queue_event(json.dumps(hold)))
     rendered = ["b-render", "b-render-2", "b-render-3", "b-render-4", "b-render-5"]
-    sending = ["b-send", "b-send-2"]
+    sending = ["b-send", "b-send-2", "b-send-4"]
     sent = ["b-sent", "b-sent-2"]
     for number, borrower_id in enumerate((*rendered, *sending, *sent)):
         # A telephone of their own: one that several share rings once a day for all of them together.

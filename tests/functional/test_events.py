@@ -368,6 +368,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("send_message", "repeated"): Batch(then=state_is("b-send-2", "SENT")),
     ("send_message", "opted_out"): Batch(before=STOP_IN_WORDS, then=reason_is("b-send-3", "opted_out")),
     ("send_message", "not_rendered"): Batch(then=state_is("b-render-5", "DUE")),
+    ("send_message", "let_go_again"): Batch(then=state_is("b-send-4", "RENDERED")),
     ("send_message", "unknown_message"): Batch(),
     ("send_message", "malformed_keys"): Batch(failed=(f"{LINE}000",)),
     # ── escalation ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -64,10 +64,12 @@ def test_triggers_are_those_of_the_architecture_page() -> None:
             assert names(kinds["SQS"]["Queue"]) == {queue}
         elif "stream" in trigger:
             state = re.findall(r"= (\w+)`", trigger)[0]
+            present = re.findall(r"`dynamodb.NewImage.(\w+)` present", trigger)
             assert names(kinds["DynamoDB"]["Stream"]) == {"MessagesTable"}
             filters = kinds["DynamoDB"]["FilterCriteria"]["Filters"]
             assert [json.loads(item["Pattern"]) for item in filters] == [
-                {"dynamodb": {"NewImage": {"state": {"S": [state]}}}}
+                {"dynamodb": {"NewImage": {"state": {"S": [state]}}}},
+                *({"dynamodb": {"NewImage": {each: {"S": [{"exists": True}]}}}} for each in present),
             ]
         elif trigger.startswith("schedule"):
             assert kinds["Schedule"]["Schedule"] == "rate(1 minute)"

@@ -58,7 +58,14 @@ class OneMorning:
 
 
 def carried(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, *, rate: float, borrowers: int, lasts: timedelta, **limits: Any
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    *,
+    rate: float,
+    borrowers: int,
+    lasts: timedelta,
+    faults: Faults | None = None,
+    **limits: Any,
 ) -> Counter[datetime]:
     """The parts that reached the provider, by the instant at which they did."""
 
@@ -76,7 +83,7 @@ def carried(
         NOW,
         NOW + lasts,
         3,
-        Faults(),
+        faults or Faults(),
         folder / "logs",
         lambda _: (),
         lambda _: "+12065550100",
@@ -110,3 +117,12 @@ def test_the_provider_gets_the_rate_and_all_of_it(
 def test_no_more_in_a_day_than_the_provider_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     at_provider = carried(monkeypatch, tmp_path, rate=3, borrowers=60, lasts=timedelta(minutes=5), parts_per_day=20)
     assert 19 <= sum(at_provider.values()) <= 20
+
+
+def test_what_is_handed_over_again_is_within_the_rate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A provider that throttles a third: the sweep's minute comes in between, and brings nothing beside the seconds."""
+    lasts = timedelta(minutes=2, seconds=30)
+    at_provider = carried(monkeypatch, tmp_path, rate=1, borrowers=150, lasts=lasts, faults=Faults(throttled=0.33))
+    for moment in at_provider:
+        assert sum(n for at, n in at_provider.items() if moment <= at < moment + timedelta(seconds=1)) <= 1
+    assert sum(at_provider.values()) >= 0.95 * 90

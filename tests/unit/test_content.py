@@ -1018,6 +1018,13 @@ def test_the_lint_finds(
         ),
         ("zones/cn.yaml", "Asia/Shanghai", "Asia/Peking", "zones", "Asia/Peking is not a time zone"),
         (
+            "lenders/sample.yaml",
+            "    parts_per_second: 0.8\n",
+            "    parts_per_second: 0.8\n    day_zone: America/Atlantis\n",
+            "lenders/sample.yaml",
+            "America/Atlantis is not a time zone",
+        ),
+        (
             "messages/service.yaml",
             "  help:",
             "  halp:",

@@ -150,6 +150,8 @@ class TestTwoSweepsAtOneMessage:
         message = owing.sent()
         assert message.may_retry
         owing.clock.advance(MINUTE)
+        owing.pace_lines()
+        owing.clock.advance(MINUTE)
         return owing
 
     def test_the_second_comes_between_the_read_and_the_taking(self, throttled: House) -> None:

@@ -57,7 +57,7 @@ def test_it_comes_back_as_a_trickle_then_a_tenth_then_whole(line: Line) -> None:
 
 
 def test_a_trickle_that_sent_nothing_proves_nothing(line: Line) -> None:
-    state = judged(stopped(LineState(LINE), NOW, Reason.SPEND_LIMIT), line, NOW)
+    state = judged(stopped(LineState(LINE), NOW, Reason.FAILURES), line, NOW)
     assert texts_left(line, judged(state, line, NOW + STEP)) == 5
 
 

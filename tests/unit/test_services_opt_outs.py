@@ -82,8 +82,7 @@ class TestBetweenTheSteps:
         message = known.sent()
         assert message.may_retry
         known.text("stop")
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         assert known.message(message).state is MessageState.FAILED
         assert known.message(message).reason is Reason.FACTS_CHANGED
         assert len(dunning(known)) == 1  # the one that was throttled: nothing was accepted

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from dunlin.domain.words import MessageState, Reason
+from dunlin.domain.message import WINDOW_MARGIN
+from dunlin.domain.words import MessageState, Purpose, Reason
 from dunlin.errors import StateConflict
 from dunlin.services.ports import LineState
 from dunlin.testing import MemoryStore
@@ -80,7 +81,7 @@ def test_parts_count_and_none_goes_before_a_more_urgent_one(house: House) -> Non
 
 
 def test_what_cannot_fit_is_known_early(house: House) -> None:
-    waiting(house, 98, not_after=NOW + timedelta(seconds=30))
+    waiting(house, 98, not_after=NOW + WINDOW_MARGIN + timedelta(seconds=30))
     (paced,) = house.pace_lines()
     assert paced.released == 48
     assert paced.late > 0
@@ -89,10 +90,17 @@ def test_what_cannot_fit_is_known_early(house: House) -> None:
 def test_not_before_and_not_after(house: House) -> None:
     waiting(house, 1, not_before=NOW + MINUTE)
     assert house.pace_lines()[0].released == 0
-    waiting(house, 1, not_after=NOW)
+    # Released now, its reservation would stop it: too little of its window is left.
+    waiting(house, 1, not_after=NOW + WINDOW_MARGIN)
     (paced,) = house.pace_lines()
-    # What is over already is the sweep's.
-    assert (paced.released, paced.late) == (0, 0)
+    assert (paced.released, paced.late) == (0, 1)
+    (message,) = (m for m in house.store.messages.values() if m.not_after == NOW + WINDOW_MARGIN)
+    assert (message.state, message.reason) == (MessageState.EXPIRED, Reason.LINE_FULL)
+
+
+def test_an_answer_has_no_hours(house: House) -> None:
+    waiting(house, 1, purpose=Purpose.REPLY, not_after=NOW + MINUTE)
+    assert house.pace_lines()[0].released == 1
 
 
 def test_another_run_holds_the_line(house: House) -> None:
@@ -120,7 +128,8 @@ def test_two_runs_at_once(house: House) -> None:
 def test_a_stopped_line_releases_nothing(house: House) -> None:
     waiting(house, 1)
     house.controls.lines[LINE] = LineState(LINE, 1, stopped_until=NOW + MINUTE, stop_reason=Reason.SPEND_LIMIT)
-    assert house.pace_lines() == []
+    (paced,) = house.pace_lines()
+    assert (paced.released, paced.stopped) == (0, True)
     house.clock.advance(MINUTE)
     assert house.pace_lines()[0].released == 1
 

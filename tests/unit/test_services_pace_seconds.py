@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from dunlin.domain.message import HAND_OVER_WITHIN, WINDOW_MARGIN
 from dunlin.domain.policy import Line
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import TransientError
 from dunlin.services.pace import Pace
 from dunlin.services.ports import LineState
+from dunlin.services.send import AGAIN_AFTER
 from dunlin.testing import FakeSlots
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +70,26 @@ class Backlog:
             self.slots,
         )
         self.number = 0
+        self.throttled: frozenset[int] = frozenset()
+        #: What reached the provider: when, parts, whose, and whether it took it.
+        self.handed: list[tuple[datetime, int, str, bool]] = []
+
+    def hand_over(self) -> None:
+        """The streams in no time, and a provider that throttles the hand-overs whose numbers are `throttled`."""
+        now = self.house.clock()
+        for at, message in list(self.house.store.messages.items()):
+            if message.state is MessageState.DUE or message.is_let_go_again:
+                takes = len(self.handed) not in self.throttled
+                self.handed.append((now, message.expected_parts, message.borrower_id, takes))
+                self.house.store.messages[at] = replace(
+                    message,
+                    revision=message.revision + 1,
+                    state=MessageState.SENT if takes else MessageState.RESERVED,
+                    may_retry=not takes,
+                    again_at=None,
+                    hand_over_by=message.hand_over_by or now + HAND_OVER_WITHIN,
+                    attend_at=now + AGAIN_AFTER,
+                )
 
     def wait(self, parts: int = 1, priority: int = 5, opens: datetime = NOW, closes: datetime = NOW + END) -> str:
         self.number += 1
@@ -77,7 +100,7 @@ class Backlog:
             line=LINE,
             revision=1,
             not_before=opens,
-            not_after=closes,
+            not_after=closes + WINDOW_MARGIN,
             priority=priority,
             expected_parts=parts,
         )
@@ -105,6 +128,7 @@ class Backlog:
                 self.slots.asked.clear()
             for _ in range(planned.pop(tenth, 0)):
                 self.house.pace.second(LINE, raised)
+            self.hand_over()
             self.house.clock.advance(SECOND / 10)
 
     def _plan(self, step: int | None) -> None:
@@ -139,12 +163,10 @@ class Backlog:
         )
 
     def busiest(self) -> int:
-        """The most parts of any half-open second."""
-        released = self.released()
-        return max(
-            (sum(parts for at, parts, _ in released if begin <= at < begin + SECOND) for begin, _, _ in released),
-            default=0,
-        )
+        """The most parts of any half-open second, counted where they are handed over."""
+        begins = {at for at, _, _, _ in self.handed}
+        within = (sum(parts for at, parts, _, _ in self.handed if begin <= at < begin + SECOND) for begin in begins)
+        return max(within, default=0)
 
 
 MESSAGES = st.builds(
@@ -174,7 +196,7 @@ def test_no_second_carries_more_and_nothing_leaves_its_window(
     assert world.busiest() <= max(1, -(-rate // 1)) + longest - 1
     for at, _, borrower in world.released():
         (message,) = (m for m in world.house.store.messages.values() if m.borrower_id == borrower)
-        assert message.not_before <= at < message.not_after
+        assert message.not_before <= at < message.not_after - WINDOW_MARGIN
         assert [move.state for move in message.moves].count(MessageState.DUE) == 1
 
 
@@ -187,6 +209,44 @@ def test_of_a_backlog_the_whole_rate_is_used(rate: float, lengths: list[int]) ->
     world.run(120)
     carried = sum(parts for _, parts, _ in world.released())
     assert 0.95 * rate * 120 <= carried <= rate * 120 + max(1, rate) + 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from((0.5, 1.0, 3.0, 7.0)),
+    st.lists(MESSAGES, min_size=1, max_size=60),
+    st.frozensets(st.integers(0, 90), max_size=60),
+    MISHAPS,
+)
+def test_a_second_hand_over_takes_its_parts_from_the_line(
+    rate: float, waits: list[Waits], throttled: frozenset[int], mishaps: Mishaps
+) -> None:
+    world = Backlog(rate)
+    world.throttled = throttled
+    world.run(180, waits, mishaps)
+    longest = max(each.parts for each in waits)
+    assert world.busiest() <= max(1, -(-rate // 1)) + longest - 1
+    tries: dict[str, list[tuple[datetime, bool]]] = {}
+    for at, _, borrower, takes in world.handed:
+        tries.setdefault(borrower, []).append((at, takes))
+    for each in tries.values():
+        assert [takes for _, takes in each[:-1]] == [False] * (len(each) - 1)
+        for (earlier, _), (later, _) in pairwise(each):
+            assert later - earlier >= AGAIN_AFTER
+            assert later - each[0][0] < HAND_OVER_WITHIN
+
+
+def test_of_a_provider_that_throttles_the_whole_rate_is_used_and_nobody_is_forgotten() -> None:
+    world = Backlog(1.0)
+    world.throttled = frozenset(range(0, 100, 5))
+    for _ in range(200):
+        world.wait()
+    world.run(180)
+    assert world.busiest() == 1
+    assert len(world.handed) >= 0.95 * 180
+    by_then = world.house.clock() - timedelta(seconds=60)
+    waiting = {m.borrower_id for m in world.house.store.messages.values() if m.may_retry}
+    assert not waiting & {borrower for at, _, borrower, takes in world.handed if not takes and at < by_then}
 
 
 @settings(max_examples=40, deadline=None)

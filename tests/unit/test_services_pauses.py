@@ -9,8 +9,9 @@ import pytest
 from dunlin.domain.policy import Pause
 from dunlin.domain.words import MessageState, PauseScope, Reason
 from dunlin.errors import InvalidInput, StateConflict
+from dunlin.services.line_health import stopped
 from dunlin.services.pauses import Pauses
-from dunlin.services.ports import EARS, NotAccepted, PauseBoard
+from dunlin.services.ports import EARS, LineState, NotAccepted, PauseBoard
 from dunlin.services.sweep import heard
 
 from tests.builders import MINUTE, NOW, House, loan_document, party_document
@@ -117,8 +118,7 @@ def test_a_hand_over_that_was_to_be_tried_again_is_not(house: House) -> None:
     message = house.sent()
     assert (message.state, message.may_retry) == (MessageState.RESERVED, True)
     pauses_of(house).pause(PauseScope.EVERYTHING, by="s-1", why="stop")
-    house.clock.advance(MINUTE)
-    house.sweep_up()
+    house.a_minute_later()
     after = house.message(message)
     assert (after.state, after.reason) == (MessageState.FAILED, Reason.PAUSED)
     assert len(house.sender.orders) == 1
@@ -310,3 +310,38 @@ def test_to_the_instant_the_core_is_not_silent_yet(house: House) -> None:
     house.clock.advance(timedelta(minutes=house.content.lender.core_heartbeat_max_minutes))
     house.send_rendered()
     assert house.message(message).state is MessageState.SENT
+
+
+def test_resume_ends_a_line_s_own_rest_with_a_few_texts_at_first(house: House) -> None:
+    line = "us-10dlc"
+    now = house.clock()
+    house.controls.put_line(stopped(house.controls.line(line), now + 400 * MINUTE, Reason.SPEND_LIMIT))
+    pauses = pauses_of(house)
+    assert pauses.resume(PauseScope.LINE, line, by="s-1")
+    state = house.controls.line(line)
+    assert (state.stopped_until, state.step) == (None, 1)
+    assert not pauses.resume(PauseScope.LINE, line, by="s-1")
+
+
+def test_resume_of_a_line_that_others_keep_writing_to(house: House) -> None:
+    line = "us-10dlc"
+    house.controls.put_line(stopped(house.controls.line(line), house.clock() + MINUTE, Reason.FAILURES))
+    put, tries = house.controls.put_line, []
+
+    def busy(state: LineState) -> None:
+        tries.append(state)
+        if len(tries) < 2:
+            raise StateConflict("line")
+        put(state)
+
+    house.controls.put_line = busy  # type: ignore[method-assign]
+    assert pauses_of(house).resume(PauseScope.LINE, line, by="s-1")
+    tries.clear()
+    house.controls.lines[line] = replace(house.controls.line(line), stopped_until=house.clock() + MINUTE)
+
+    def never(_: LineState) -> None:
+        raise StateConflict("line")
+
+    house.controls.put_line = never  # type: ignore[method-assign]
+    with pytest.raises(StateConflict):
+        pauses_of(house).resume(PauseScope.LINE, line, by="s-1")

@@ -12,6 +12,7 @@ from dunlin.domain.recipients import EVERYONE
 from dunlin.domain.words import MessageState, Purpose, Reason
 from dunlin.errors import ContentError, ContentOutdated, FiguresMismatch, InvalidInput, StateConflict, VersionConflict
 from dunlin.services.contacts import Reserved
+from dunlin.services.line_health import texts_left
 from dunlin.services.ports import (
     Accepted,
     HandOver,
@@ -153,8 +154,7 @@ class TestTryingAgain:
         known.answer(NotAccepted(Reason.THROTTLED))
         message = known.sent()
         assert (message.state, message.may_retry) == (MessageState.RESERVED, True)
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         sent = known.message(message)
         assert sent.state is MessageState.SENT
         assert [order.ref for order in known.orders] == [message.ref] * 2
@@ -165,12 +165,11 @@ class TestTryingAgain:
         known.answer(*[NotAccepted(Reason.THROTTLED)] * 9)
         message = known.sent()
         for _ in range(4):
-            known.clock.advance(MINUTE)
-            known.sweep_up()
+            known.a_minute_later()
         failed = known.message(message)
         assert (failed.state, failed.reason) == (MessageState.FAILED, Reason.THROTTLED)
         assert known.borrower().contacts == ()  # proof that nothing was accepted: the cap is free
-        assert len(known.orders) == 3
+        assert len(known.orders) == 2
         known.sender.answers.clear()
         again = known.sent()
         assert again.key == "2026-06-08#reminder_7#0#sms#1"
@@ -180,15 +179,46 @@ class TestTryingAgain:
         known.answer(NotAccepted(Reason.NOT_CONNECTED))
         message = known.sent()
         known.pay()
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         assert known.message(message).reason is Reason.FACTS_CHANGED
         assert len(known.orders) == 1
+
+    def test_never_before_its_line_lets_it_go(self, known: House) -> None:
+        """Neither by the sweep nor by a record that came twice: at the provider it would be one part too many."""
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        known.clock.advance(MINUTE)
+        known.sweep_up()
+        assert known.send.retry("b-1", message.key) is None
+        assert len(known.orders) == 1
+        assert known.message(message).may_retry
+
+    def test_the_stream_loses_that_it_was_let_go(self, known: House) -> None:
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        known.clock.advance(timedelta(seconds=30))
+        known.pace_lines()
+        known.clock.advance(MINUTE)
+        known.sweep_up()
+        assert known.message(message).state is MessageState.SENT
+        assert len(known.orders) == 2
+
+    def test_a_line_that_rests_takes_no_second_try(self, known: House) -> None:
+        known.answer(NotAccepted(Reason.THROTTLED))
+        message = known.sent()
+        state = known.controls.line(message.line)
+        known.controls.put_line(replace(state, stopped_until=NOW + timedelta(hours=1), stop_reason=Reason.FAILURES))
+        for _ in range(3):
+            known.a_minute_later()
+        assert known.message(message).reason is Reason.THROTTLED
+        assert len(known.orders) == 1
+        assert known.borrower().contacts == ()
 
     def test_two_sweeps_at_once_try_once(self, known: House) -> None:
         known.answer(NotAccepted(Reason.THROTTLED))
         message = known.sent()
         known.clock.advance(MINUTE)
+        known.pace_lines()
         known.store.before_commit.append(lambda: known.send.retry("b-1", message.key))
         assert known.send.retry("b-1", message.key) is None
         assert len(known.orders) == 2
@@ -207,8 +237,7 @@ class TestTryingAgain:
         message = known.sent()
         # Not by a fact (that would change the version): as if it had been erased.
         known.store.borrowers["b-1"] = replace(known.borrower(), parties=())
-        known.clock.advance(MINUTE)
-        known.sweep_up()
+        known.a_minute_later()
         assert known.message(message).reason is Reason.NO_CONTACT_POINT
 
     def test_a_throttle_is_recorded_by_nobody_when_a_report_was_faster(self, known: House) -> None:
@@ -251,12 +280,33 @@ class TestRefused:
         house.know("b-1", sequence=2, parties=[party_document(email=EMAIL, name="Jo Roe")])
         assert not house.borrower().parties[0].points[0].usable
 
-    def test_a_line_that_may_send_no_more_rests(self, known: House) -> None:
-        known.answer(Refused(Reason.SPEND_LIMIT, stops_line=True))
+    @pytest.mark.parametrize(
+        ("now", "until"),
+        [
+            (NOW, NOW + timedelta(hours=12)),
+            # The provider's month turns before that, in UTC.
+            (NOW.replace(month=12, day=31, hour=19), datetime(NOW.year + 1, 1, 1, tzinfo=UTC)),
+        ],
+    )
+    def test_a_spend_limit_is_not_tried_every_hour(self, now: datetime, until: datetime) -> None:
+        house = House(now)
+        house.know("b-1", loan_document(due_on=now.date() + timedelta(days=7), as_of=now))
+        house.answer(Refused(Reason.SPEND_LIMIT, stops_line=True))
+        message = house.sent()
+        state = house.controls.line(message.line)
+        assert (state.stopped_until, state.stop_reason) == (until, Reason.SPEND_LIMIT)
+        line = house.compose.line(message.line)
+        assert line is not None
+        # Then one text finds out.
+        assert texts_left(line, state) == 1
+        assert texts_left(line, replace(state, released=1)) == 0
+
+    def test_a_line_whose_provider_denies_us_rests(self, known: House) -> None:
+        known.answer(Refused(Reason.ACCESS_DENIED, stops_line=True))
         message = known.sent()
-        assert message.reason is Reason.SPEND_LIMIT
+        assert message.reason is Reason.ACCESS_DENIED
         stopped = known.controls.line(message.line)
-        assert (stopped.stopped_until, stopped.stop_reason) == (NOW + timedelta(hours=1), Reason.SPEND_LIMIT)
+        assert (stopped.stopped_until, stopped.stop_reason) == (NOW + timedelta(hours=1), Reason.ACCESS_DENIED)
         known.run_until(NOW + timedelta(minutes=59))
         assert len(known.orders) == 1
         known.run_until(NOW + timedelta(hours=3))

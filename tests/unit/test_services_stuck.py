@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from dunlin.domain.hours import local_date
 from dunlin.domain.message import Move
 from dunlin.domain.words import MessageState, PauseScope, Reason
 from dunlin.services.ports import FeedClaim, FeedState, Hearing, LineState, Released
@@ -177,6 +178,22 @@ class TestControls:
         assert f"{NOW + HOUR:%H:%M}Z" in finding.what
         well.clock.now = NOW + HOUR
         assert found(well, letters, "line") == []
+
+    def test_a_line_that_comes_back_and_its_day(self, well: House, letters: FakeDeadLetters) -> None:
+        line = replace(well.content.lender.lines[0], parts_per_day=10)
+        lender = replace(well.content.lender, lines=(line,))
+        day = local_date(NOW, line.day_zone)
+        state = LineState(line.line_id, stop_reason=Reason.FAILURES, step=1, day=day, day_parts=10)
+        well.controls.lines[line.line_id] = state
+        well.content = replace(well.content, lender=lender)
+        coming, parts = found(well, letters, "line")
+        assert coming.what == "comes back after failures: a few texts"
+        assert parts.what == "10 of 10 parts of the provider's day"
+        assert parts.advice == f"the rest waits for the next day in {line.day_zone}"
+        assert coming.deliberate and parts.deliberate
+        well.controls.lines[line.line_id] = replace(state, step=0, day_parts=1)
+        (parts,) = found(well, letters, "line")
+        assert parts.advice == "nothing to do"
 
     def test_a_ceiling(self, well: House, letters: FakeDeadLetters) -> None:
         lender = well.content.lender

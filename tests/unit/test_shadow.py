@@ -137,6 +137,8 @@ class TestOneMessage:
         message = house.sent()
         assert message.may_retry
         house.send._mode = SendingMode.SHADOW
+        house.clock.advance(timedelta(minutes=1))
+        house.pace_lines()
         assert house.send.retry("b-1", message.key) is MessageState.FAILED
         assert len(house.orders) == 1
         message = house.message(message)

@@ -117,6 +117,13 @@ def _check_zones(content: Content) -> Iterator[Problem]:
         for name in pack.zones:
             if not _is_zone(name):
                 yield Problem(_pack_file(code), "zones", f"{name} is not a time zone")
+    for line in content.lender.lines:
+        if not _is_zone(line.day_zone):
+            yield Problem(
+                f"lenders/{content.lender.lender_id}.yaml:1",
+                f"lines.{line.line_id}.day_zone",
+                f"{line.day_zone} is not a time zone",
+            )
 
 
 def _is_zone(name: str) -> bool:

@@ -352,6 +352,7 @@ def lender_of(model: LenderModel) -> Lender:
                     timedelta(minutes=line.failures.window_minutes),
                     timedelta(minutes=line.failures.rest_minutes),
                     line.failures.trickle,
+                    timedelta(hours=line.failures.spend_rest_hours),
                 ),
                 links=line.links,
                 opt_out_line=line.opt_out_line,

@@ -605,6 +605,7 @@ class FailuresModel(Strict):
     window_minutes: Annotated[StrictInt, Field(ge=1, le=1440)] = 10
     rest_minutes: Annotated[StrictInt, Field(ge=1, le=240)] = 15
     trickle: Annotated[StrictInt, Field(ge=1)] = 5
+    spend_rest_hours: Annotated[StrictInt, Field(ge=1, le=744)] = 12
 
 
 class LineTemplateModel(Strict):

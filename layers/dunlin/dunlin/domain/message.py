@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from dunlin.domain.consent import Basis
 from dunlin.domain.occasion import notice_of
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
+
+#: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
+HAND_OVER_WITHIN = timedelta(minutes=2)
+SHORTEST_DELIVERY = timedelta(minutes=10)
+#: A window with less left than this is as good as closed.
+WINDOW_MARGIN = HAND_OVER_WITHIN + SHORTEST_DELIVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Message:
     occupies_until: datetime | None = None
     ttl_seconds: int = 0
     may_retry: bool = False
+    #: When its line let it be handed over once more, after a hand-over that was certainly not accepted.
+    again_at: datetime | None = None
     body_digest: str = ""
     previous_hash: str = ""
     entry_hash: str = ""
@@ -106,6 +114,29 @@ class Message:
     def said(self) -> str:
         """What it says, whomever and whenever: the stage, the reply or the message's name."""
         return self.stage.partition("~")[0]
+
+    @property
+    def is_let_go_again(self) -> bool:
+        return self.state is MessageState.RESERVED and self.may_retry and self.again_at is not None
+
+    @property
+    def waits_for_line(self) -> bool:
+        """Whether its line decides when it goes: before it was released, and before a second hand-over."""
+        if self.state is MessageState.RESERVED:
+            return self.may_retry and self.again_at is None
+        return self.state is MessageState.REQUESTED
+
+    @property
+    def may_go_from(self) -> datetime:
+        """The first moment at which its line may take it."""
+        return max(self.not_before, self.attend_at) if self.may_retry and self.attend_at else self.not_before
+
+    @property
+    def may_go_until(self) -> datetime:
+        """The end of what its line may take it for; not included. Released later, its reservation would stop it."""
+        if self.may_retry and self.hand_over_by:
+            return min(self.not_after, self.hand_over_by)
+        return self.not_after if self.purpose is Purpose.REPLY else self.not_after - WINDOW_MARGIN
 
     @property
     def is_terminal(self) -> bool:

@@ -14,11 +14,11 @@ from typing import assert_never
 from dunlin.domain.actions import Action, Request, Skip, Wait
 from dunlin.domain.borrower import Borrower, Loan, Notice, StageMark
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import Figure
+from dunlin.domain.message import WINDOW_MARGIN, Figure
 from dunlin.domain.occasion import mark_id, notice_of, notice_stage
 from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, loans_told, principal_of
-from dunlin.domain.permit import LOOK_AGAIN, WINDOW_MARGIN, Later, Never, holding
+from dunlin.domain.permit import LOOK_AGAIN, Later, Never, holding
 from dunlin.domain.policy import NoticeRule, Policy, Stage, Strategy
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.words import Channel, LoanStatus, Purpose, Reason

@@ -13,19 +13,15 @@ from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Loan, Party
 from dunlin.domain.caps import Asked, binding_cap
 from dunlin.domain.consent import Basis, consented, standing
 from dunlin.domain.hours import Around, Opening, closing_rules, local_date, next_window, openings_for
+from dunlin.domain.message import WINDOW_MARGIN
 from dunlin.domain.parties import addressee, felt_by, stands_for
 from dunlin.domain.policy import HoursRule, Line, Pack, Pause, Policy, Proofs, Strategy
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.wishes import CHANNEL_RULE, QUIET_RULE, WISHED_ABOUT, open_spans
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PauseScope, Purpose, Reason, UnderStop
 
-#: From the reservation to the call: long enough for a cold start and a retry, short enough to mean "now".
-HAND_OVER_WITHIN = timedelta(minutes=2)
 #: A provider may deliver until then; never longer, and always inside the window.
 LONGEST_DELIVERY = timedelta(hours=1)
-SHORTEST_DELIVERY = timedelta(minutes=10)
-#: A window with less left than this is as good as closed.
-WINDOW_MARGIN = HAND_OVER_WITHIN + SHORTEST_DELIVERY
 #: When nothing says when a condition of ours ends, look again after this.
 LOOK_AGAIN = timedelta(hours=1)
 

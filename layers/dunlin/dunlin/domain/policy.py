@@ -302,7 +302,8 @@ class Strategy:
 class Failures:
     """When a line rests: at least `minimum` failures in a `window` that are at least `share` of what it was given.
 
-    It rests for `rest`, twice as long each time in a row, and comes back with `trickle` texts in a window.
+    It rests for `rest`, twice as long each time in a row, and comes back with `trickle` texts in a window. Once its
+    provider's spend limit is reached, one text in `spend_rest` finds out whether it still holds.
     """
 
     share: float = 0.5
@@ -310,6 +311,7 @@ class Failures:
     window: timedelta = timedelta(minutes=10)
     rest: timedelta = timedelta(minutes=15)
     trickle: int = 5
+    spend_rest: timedelta = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)

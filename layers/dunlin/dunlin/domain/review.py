@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
 from dunlin.domain.consent import Basis, standing
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import Figure, Message
+from dunlin.domain.message import WINDOW_MARGIN, Figure, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
-from dunlin.domain.permit import WINDOW_MARGIN, Allowed, Later, Never, holding, pausing, permit
+from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
 from dunlin.domain.statement import Statement, days_past_due, statement_of

@@ -15,6 +15,7 @@ from dunlin.domain.borrower import ALL_PURPOSES, Borrower, Contact, ContactPoint
 from dunlin.domain.caps import Asked, binding_cap
 from dunlin.domain.consent import consented
 from dunlin.domain.hours import Around, Opening, closing_rules, next_window, openings_for
+from dunlin.domain.message import WINDOW_MARGIN
 from dunlin.domain.parties import (
     addressee,
     felt_by,
@@ -25,7 +26,6 @@ from dunlin.domain.parties import (
 )
 from dunlin.domain.permit import (
     LOOK_AGAIN,
-    WINDOW_MARGIN,
     holding,
     is_stale,
     least_overdue,

@@ -7,7 +7,7 @@ lost to other writers is lost: it is a share that is judged, not a sum.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from dunlin.domain.policy import Line
@@ -19,6 +19,8 @@ from dunlin.services.ports import Controls, LineState
 LONGEST_REST = timedelta(hours=4)
 _ATTEMPTS = 3
 _FULL, _TRICKLE, _TENTH = 0, 1, 2
+#: The steps, in words.
+COMING_BACK = {_TRICKLE: "a few texts", _TENTH: "a tenth of its rate"}
 
 
 def count_failure(controls: Controls, line: str) -> None:
@@ -30,6 +32,12 @@ def count_failure(controls: Controls, line: str) -> None:
         except StateConflict:
             continue
         return
+
+
+def month_turns(now: datetime) -> datetime:
+    """When a provider's monthly spend is counted anew: the first of the next month, UTC."""
+    day = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (day + timedelta(days=32)).replace(day=1)
 
 
 def stopped(state: LineState, until: datetime, reason: Reason) -> LineState:
@@ -82,5 +90,11 @@ def slowed(line: Line, state: LineState) -> Line:
 
 
 def texts_left(line: Line, state: LineState) -> int | None:
-    """How many texts a line that comes back may still be given in this window; None: as many as it carries."""
-    return None if state.step != _TRICKLE else max(0, line.failures.trickle - state.released)
+    """How many texts a line that comes back may still be given in this window; None: as many as it carries.
+
+    After a spend limit one text finds out whether it still holds.
+    """
+    if state.step != _TRICKLE:
+        return None
+    most = 1 if state.stop_reason is Reason.SPEND_LIMIT else line.failures.trickle
+    return max(0, most - state.released)

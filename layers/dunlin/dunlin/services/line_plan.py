@@ -103,7 +103,8 @@ def hopeless(
     ahead = 0.0
     for queued in waiting:
         if queued.not_after <= now:
-            continue  # the sweep's
+            yield queued, "parts_per_second"  # it waited for its line until there was no more use
+            continue
         before = ahead * (1 - FALLS_AWAY)
         limit = ""
         if _day_has_room(line, before, queued.expected_parts, day_parts, now) >= queued.not_after:

@@ -26,21 +26,25 @@ from dunlin.services.settle import Settle
 LEASE = timedelta(seconds=50)
 #: A released message that nobody moved on is looked at by the sweep after this.
 STANDS = timedelta(minutes=10)
+#: The same for one that was let go again, whose time to be handed over is short.
+AGAIN_STANDS = timedelta(minutes=1)
 #: Read beyond what a second or a minute can carry: the index may still show what is gone already.
 _MARGIN = 50
 #: So much of a backlog is looked at for what cannot fit its window, and so many are ended by one run.
 _DEEP = 10_000
-_MOST_ENDED = 200
+_MOST_ENDED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """What one run did for one line. `late` is how many were ended, because the line cannot carry them in time."""
+    """What one run did for one line. `late` is how many were ended, because the line cannot carry them in time.
+    `stopped`: it rests, and nothing was looked at."""
 
     line: str
     released: int
     waiting: int
     late: int
+    stopped: bool = False
 
 
 class Pace:
@@ -119,7 +123,7 @@ class Pace:
         state = judged(before, line, now)
         if _stopped(state, now):
             self._stop(before, state)
-            return None
+            return Paced(line.line_id, 0, 0, 0, stopped=True)
         if state.leased_until is not None and state.leased_until > now:
             return None
         whole, line = line, slowed(line, state)
@@ -197,11 +201,14 @@ class Pace:
         )
         if messages or planned:
             self._controls.put_line(claimed)
-        granted = self._counted(messages, now) if messages else messages
+        fresh = [message for message in messages if not message.may_retry]
+        granted = self._counted(fresh, now) if fresh else fresh
         released = 0
         for message in messages:
             try:
-                if message in granted:
+                if message.may_retry:
+                    released += self._again(message, now)
+                elif message in granted:
                     released += self._due(message, now)
                 else:
                     self._settle.settle(
@@ -235,7 +242,7 @@ class Pace:
             except Exception as error:  # one message that cannot be read stays where it is
                 on_failure(f"{queued.borrower_id}/{queued.key}", error)
                 continue
-            if message is not None and message.state is MessageState.REQUESTED:
+            if message is not None and message.waits_for_line:
                 room.take(message.expected_parts)
                 messages.append(message)
         return messages
@@ -286,6 +293,16 @@ class Pace:
                 continue
             return granted
         raise StateConflict("released")
+
+    def _again(self, message: Message, now: datetime) -> bool:
+        """What a provider certainly did not accept goes once more: its parts are taken a second time, for it was the
+        line's time that it took."""
+        again = replace(message, again_at=now, attend_at=now + AGAIN_STANDS)
+        try:
+            self._store.commit(Change(moved_messages=(again,)))
+        except Conflict:
+            return False
+        return True
 
     def _due(self, message: Message, now: datetime) -> bool:
         due = replace(

@@ -46,12 +46,28 @@ class Pauses:
     def resume(self, scope: PauseScope, name: str = "", *, by: str, why: str = "") -> bool:
         """Lift it. False when it was not in force.
 
+        A line that rests by itself (a spend limit, failures) goes on, too: with a few texts at first.
+
         Raises:
             InvalidInput: naming the field. StateConflict: others were first each time.
         """
         self._check(scope, name)
         lifted = Pause(scope, name, _text("by", by), why[:_LONGEST_TEXT], self._clock())
-        return self._write("resumed", lifted, ())
+        rested = scope is PauseScope.LINE and self._wake(name)
+        return self._write("resumed", lifted, ()) or rested
+
+    def _wake(self, line: str) -> bool:
+        """End a line's own rest; whether it rested."""
+        for _ in range(ATTEMPTS):
+            state = self._controls.line(line)
+            if state.stopped_until is None or state.stopped_until <= self._clock():
+                return False
+            try:
+                self._controls.put_line(replace(state, stopped_until=None))
+            except StateConflict:
+                continue
+            return True
+        raise StateConflict(line)
 
     def in_force(self) -> tuple[Pause, ...]:
         now = self._clock()

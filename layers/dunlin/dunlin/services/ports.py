@@ -114,7 +114,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
-    """A REQUESTED message as the pacer sees it, most urgent first."""
+    """A message that waits for its line, as the pacer sees it: REQUESTED, or to be handed over again."""
 
     borrower_id: str
     key: str

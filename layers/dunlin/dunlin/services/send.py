@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 from dunlin.domain.apply import marked, pruned, with_contact, woken
 from dunlin.domain.borrower import Borrower, Contact
 from dunlin.domain.ledger import body_digest, entry_hash
-from dunlin.domain.message import Message, Move
+from dunlin.domain.message import HAND_OVER_WITHIN, Message, Move
 from dunlin.domain.parties import felt_too, with_felt_elsewhere
-from dunlin.domain.permit import HAND_OVER_WITHIN, LONGEST_DELIVERY
+from dunlin.domain.permit import LONGEST_DELIVERY
 from dunlin.domain.recipients import Recipients
 from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.line_health import count_failure, stopped
+from dunlin.services.line_health import count_failure, month_turns, stopped
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import (
     Accepted,
@@ -44,9 +44,11 @@ from dunlin.services.settle import Settle
 #: Providers report within this, or say that they do not know.
 REPORT_WITHIN = timedelta(hours=72)
 REPORT_GRACE = timedelta(hours=24)
-#: After a hand-over that was certainly not accepted.
+#: The sweep looks this long after a hand-over should have come to something.
 RETRY_AFTER = timedelta(minutes=1)
-#: How long a line rests after its provider said that it will take nothing.
+#: After a hand-over that was certainly not accepted, the message may be let go again by its line.
+AGAIN_AFTER = timedelta(seconds=20)
+#: How long a line rests after its provider said that it will take nothing, and did not say until when.
 LINE_RESTS = timedelta(hours=1)
 
 
@@ -87,16 +89,19 @@ class Send:
         return self._hand_over(reserved)
 
     def retry(self, borrower_id: str, key: str) -> MessageState | None:
-        """Hand over once more what a provider certainly did not accept, if it may still go and its time is not over."""
+        """Hand over once more what a provider certainly did not accept, once its line has let it go again.
+
+        If its time is over it is given up, whatever its line says. None when there was nothing to do.
+        """
         message = self._store.message(borrower_id, key)
         if message is None or message.state is not MessageState.RESERVED or not message.may_retry:
             return None
         now, hand_over_by = self._clock(), message.hand_over_by
-        if hand_over_by is None:
+        if hand_over_by is None or (now <= hand_over_by and message.again_at is None):
             return None
         try:
             # Whoever takes the permission to retry is the only one to use it, be it to give up.
-            taken = replace(message, may_retry=False, attend_at=max(now, hand_over_by) + RETRY_AFTER)
+            taken = replace(message, may_retry=False, again_at=None, attend_at=max(now, hand_over_by) + RETRY_AFTER)
             self._store.commit(Change(moved_messages=(taken,)))
         except Conflict:
             return None
@@ -267,6 +272,7 @@ class Send:
                     sent_at=now if state is MessageState.SENT else None,
                     attend_at=closes_at(message),
                     may_retry=False,
+                    again_at=None,
                     provider_message_id=provider_message_id or message.provider_message_id,
                     moves=(*message.moves, Move(state, now, reason, "provider")),
                 )
@@ -289,8 +295,9 @@ class Send:
         again = replace(
             message,
             may_retry=True,
+            again_at=None,
             reason=reason,
-            attend_at=now + RETRY_AFTER,
+            attend_at=now + AGAIN_AFTER,
             moves=(*message.moves, Move(MessageState.RESERVED, now, reason, "provider")),
         )
         try:
@@ -334,7 +341,11 @@ class Send:
         for _ in range(ATTEMPTS):
             state = self._controls.line(line)
             try:
-                self._controls.put_line(stopped(state, now + LINE_RESTS, reason))
+                until = now + LINE_RESTS
+                known = self._compose.line(line) if reason is Reason.SPEND_LIMIT else None
+                if known is not None:
+                    until = min(month_turns(now), now + known.failures.spend_rest)
+                self._controls.put_line(stopped(state, until, reason))
             except StateConflict:
                 continue
             return

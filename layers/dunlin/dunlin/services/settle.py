@@ -62,6 +62,7 @@ class Settle:
                 settled_at=now,
                 attend_at=None,
                 may_retry=False,
+                again_at=None,
                 moves=(*message.moves, Move(state, now, reason, rule)),
                 provider_message_id=provider_message_id or message.provider_message_id,
                 parts=parts or message.parts,

@@ -12,6 +12,8 @@ from dunlin.domain.message import Message
 from dunlin.domain.policy import Lender
 from dunlin.domain.shards import ATTENTION_SHARDS, WAKE_SHARDS
 from dunlin.domain.words import CaseStatus, MessageState
+from dunlin.services.line_health import COMING_BACK
+from dunlin.services.line_plan import day_of
 from dunlin.services.pace import STANDS
 from dunlin.services.ports import EARS, Clock, Controls, Escalations, Store
 from dunlin.services.redrive import DeadLetters, LetterKind
@@ -181,8 +183,19 @@ class Stuck:
             state = self._controls.line(line.line_id)
             if state.stopped_until is not None and state.stopped_until > now:
                 what = f"stopped until {state.stopped_until:%Y-%m-%d %H:%M}Z ({state.stop_reason or 'unknown'})"
-                advice = "it resumes by itself, carefully; a spend limit is raised at the provider"
+                advice = f"it resumes by itself, carefully; mended at the provider: dunlin resume line {line.line_id}"
                 yield Finding("line", what, 1, None, (line.line_id,), advice)
+            elif state.step:
+                what = f"comes back after {state.stop_reason or 'a stop'}: {COMING_BACK[state.step]}"
+                yield Finding(
+                    "line", what, 1, None, (line.line_id,), "a window that goes well is a step", deliberate=True
+                )
+            _, parts = day_of(state, line, now)
+            if line.parts_per_day is not None and parts:
+                what = f"{parts} of {line.parts_per_day} parts of the provider's day"
+                full = parts >= line.parts_per_day
+                advice = f"the rest waits for the next day in {line.day_zone}" if full else "nothing to do"
+                yield Finding("line", what, 1, None, (line.line_id,), advice, deliberate=True)
 
     def _ceilings(self, now: datetime) -> Iterator[Finding]:
         counts = self._controls.released(now.astimezone(UTC).date()).counts

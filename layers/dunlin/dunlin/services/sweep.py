@@ -97,6 +97,7 @@ class Sweep:
                 else:
                     self._send.send(borrower_id, key)
             case MessageState.RESERVED if message.may_retry:
+                # Only what its line let go, and the stream lost; and what its line never let go, to give it up.
                 self._send.retry(borrower_id, key)
             case MessageState.RESERVED:
                 self._lost(message, now)

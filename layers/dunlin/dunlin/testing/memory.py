@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
 from dunlin.domain.shards import attention_shard_of, shard_of
-from dunlin.domain.words import Channel, MessageState
+from dunlin.domain.words import Channel
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
 from dunlin.services.ports import (
     EARS,
@@ -85,10 +85,10 @@ class MemoryStore:
         waiting = sorted(
             (message.priority, message.not_after, message.key, message.borrower_id)
             for message in self.messages.values()
-            if message.state is MessageState.REQUESTED and message.line == line
+            if message.waits_for_line and message.line == line
         )
         return [
-            QueuedMessage(m.borrower_id, m.key, m.not_before, m.not_after, m.expected_parts)
+            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts)
             for m in (self.messages[borrower_id, key] for _, _, key, borrower_id in waiting[:limit])
         ]
 

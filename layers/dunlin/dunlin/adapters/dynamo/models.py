@@ -53,7 +53,7 @@ class BorrowerItem(Model):
 
 
 class QueueIndex(GlobalSecondaryIndex["MessageItem"]):  # type: ignore[no-untyped-call]
-    """REQUESTED messages of a line, most urgent first. Sparse: a released message leaves it."""
+    """Messages that wait for their line, most urgent first. Sparse: a released message leaves it."""
 
     class Meta(_Meta):
         index_name = "queue"
@@ -99,6 +99,7 @@ class MessageItem(Model):
     priority = NumberAttribute()
     attend_shard = UnicodeAttribute(null=True)
     attend_at = UnicodeAttribute(null=True)
+    again_at = UnicodeAttribute(null=True)
     document = UnicodeAttribute()
     expires_at = TTLAttribute(null=True)
     queue = QueueIndex()

@@ -26,7 +26,7 @@ from dunlin.domain.message import Message
 from dunlin.domain.preferences import Word
 from dunlin.domain.reach import Finding
 from dunlin.domain.shards import attention_shard_of, shard_of
-from dunlin.domain.words import Channel, MessageState
+from dunlin.domain.words import Channel
 from dunlin.errors import (
     AlreadyRecorded,
     DunlinError,
@@ -161,8 +161,8 @@ def borrower_item(borrower: Borrower) -> BorrowerItem:
 
 
 def message_item(message: Message) -> MessageItem:
-    """A message as it is stored: only REQUESTED is in the queue, only what is not terminal stands in the attention."""
-    queued = message.state is MessageState.REQUESTED
+    """A message as it is stored: queued while it waits for its line, attended while it is not terminal."""
+    queued = message.waits_for_line
     attended = not message.is_terminal and message.attend_at is not None
     return MessageItem(
         message.borrower_id,
@@ -171,12 +171,13 @@ def message_item(message: Message) -> MessageItem:
         state=message.state.value,
         queue_line=message.line if queued else None,
         queue_order=f"{message.priority:02d}#{instant(message.not_after)}#{message.key}" if queued else None,
-        not_before=instant(message.not_before),
-        not_after=instant(message.not_after),
+        not_before=instant(message.may_go_from),
+        not_after=instant(message.may_go_until),
         expected_parts=message.expected_parts,
         priority=message.priority,
         attend_shard=attention_shard_of(message.borrower_id) if attended else None,
         attend_at=instant(message.attend_at) if attended and message.attend_at is not None else None,
+        again_at=instant(message.again_at) if message.is_let_go_again and message.again_at is not None else None,
         document=_messages().dump_json(message).decode(),
     )
 
