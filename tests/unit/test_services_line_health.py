@@ -76,7 +76,7 @@ def test_a_stopped_line_is_left_as_it_is(line: Line) -> None:
 
 def test_the_pacer_writes_the_stop_down_once(house: House) -> None:
     house.controls.lines[LINE] = LineState(LINE, 1, window_from=NOW, released=30, failed=30)
-    assert house.pace_lines() == []
+    assert [paced.stopped for paced in house.pace_lines()] == [True]
     state = house.controls.line(LINE)
     assert (state.stop_reason, state.revision) == (Reason.FAILURES, 2)
     house.pace_lines()

@@ -342,6 +342,6 @@ def test_resume_of_a_line_that_others_keep_writing_to(house: House) -> None:
     def never(_: LineState) -> None:
         raise StateConflict("line")
 
-    house.controls.put_line = never  # type: ignore[method-assign]
+    house.controls.put_line = never  # type: ignore[method-assign, assignment]
     with pytest.raises(StateConflict):
         pauses_of(house).resume(PauseScope.LINE, line, by="s-1")

@@ -190,7 +190,8 @@ class TestControls:
         assert coming.what == "comes back after failures: a few texts"
         assert parts.what == "10 of 10 parts of the provider's day"
         assert parts.advice == f"the rest waits for the next day in {line.day_zone}"
-        assert coming.deliberate and parts.deliberate
+        assert coming.deliberate
+        assert parts.deliberate
         well.controls.lines[line.line_id] = replace(state, step=0, day_parts=1)
         (parts,) = found(well, letters, "line")
         assert parts.advice == "nothing to do"
