@@ -8,17 +8,27 @@ A borrower knows the texts that reach them and what they owe. Nothing here knows
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Protocol, assert_never
 from zoneinfo import ZoneInfo
 
 from local.core.accounts import Account, LoanTerms
-from local.core.core import AmountWord, Core, LoanEnd, PaymentKind
+from local.core.core import PART, AmountWord, Core, LoanEnd, PaymentKind
 from local.core.draws import choose, draw, minutes, whole
-from local.core.ledger import monthly
+from local.core.ledger import CENT, Arrears, monthly
+from local.dialogues import (
+    ANY_TIME,
+    PROMISES,
+    Meaning,
+    Story,
+    meaning_of,
+    promise_without_a_day,
+    promise_words,
+    story_of,
+    words_for,
+)
 from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, REST_FOLLOWS_DAYS, timing_of
 from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio
@@ -26,22 +36,13 @@ from local.portfolio.people import CN_PREFIX, phone_count, phone_of
 from local.simulator.simulator import Delivered
 
 HOUR = timedelta(hours=1)
+#: Promises that name a weekday: the next one to come.
+FRIDAY = ("I'll send it Friday", "周五还")
 DAY = timedelta(days=1)
 #: A text that comes this soon after the borrower's own is the answer to it, not another step of the escalation.
 ANSWER_WITHIN = timedelta(minutes=10)
 #: Days past due from which a delivered text may be the first, second, third tier, where the caller does not say.
 DEFAULT_TIER_DAYS = (4, 10, 20)
-
-
-class Meaning(StrEnum):
-    """What a borrower meant by a text: the truth, against which what Dunlin understood can be judged."""
-
-    OPT_OUT = "opt_out"
-    OPT_IN = "opt_in"
-    HELP = "help"
-    PROMISE = "promise"
-    SAYS_PAID = "says_paid"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,21 @@ class Pay:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text to the lender's number, and what was meant by it."""
+    """A text to the lender's number, and what was meant by it; of a promise, its day and the amount it names."""
 
     borrower_id: str
     from_address: str
     text: str
     meaning: Meaning
     at: datetime
+    promised_on: date | None = None
+    promised_amount: Decimal | None = None
+
+    @property
+    def meant(self) -> str:
+        """The meaning in one line, as the evidence takes it: `promise 2026-03-15 120.50`."""
+        said = (self.meaning, self.promised_on, self.promised_amount)
+        return " ".join(str(part) for part in said if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,8 @@ class Debts(Protocol):
     """What a borrower can see of what they owe; the simulated core has it."""
 
     def days_past_due(self, loan_id: str, at: datetime | None = None) -> int: ...
+
+    def overdue(self, loan_id: str, at: datetime | None = None) -> Arrears: ...
 
 
 def enact(actions: Iterable[Action], core: Core) -> list[Text]:
@@ -258,7 +269,7 @@ _DRAWN_REPLIES: tuple[tuple[float, Meaning, dict[str, str]], ...] = (
 )
 
 #: What a stranger answers to the first text, the second …: in English, in Chinese.
-_WRONG = (("Who is this? Wrong number", Meaning.OTHER), ("你是谁？打错了", Meaning.OTHER))
+_WRONG = (("Who is this? Wrong number", Meaning.WRONG_NUMBER), ("你是谁？打错了", Meaning.WRONG_NUMBER))
 _NO_MORE = (("STOP", Meaning.OPT_OUT), ("退订", Meaning.OPT_OUT))
 _STRANGERS = ((_NO_MORE,), (_WRONG, _NO_MORE), (_WRONG,), ())
 
@@ -275,6 +286,7 @@ class _Member:
     texts_received: int = 0
     last_text_at: datetime | None = None
     step_not_before: datetime | None = None
+    story: Story | None = None
 
 
 class Behaviour:
@@ -365,6 +377,9 @@ class Behaviour:
         member.texts_received += 1
         days = max(self._debts.days_past_due(terms.loan_id, at) for terms in member.account.loans)
         tier = self._tier(member, days, stage)
+        return [*self._tell(member, address, at, days), *self._follow(member, address, at, days, tier)]
+
+    def _follow(self, member: _Member, address: str, at: datetime, days: int, tier: int) -> list[Action]:
         if member.cohort is Cohort.DRAWN:
             return self._drawn_reply(member, address, at)
         if member.steps_done == len(member.steps):
@@ -375,6 +390,51 @@ class Behaviour:
             return []
         member.steps_done += 1
         return self._take(member, step, address, at)
+
+    # ── Stories ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell(self, member: _Member, address: str, at: datetime, days: int) -> list[Action]:
+        """The story of this borrower begins, where it fits; once."""
+        story, account = member.story, member.account
+        if story is None or address != account.parties[0].phone or (days == 0 and story not in ANY_TIME):
+            return []
+        member.story = None
+        borrower_id, locale = account.borrower_id, account.parties[0].locale
+        said_at = at + minutes(self._seed, 12, 50, "story", borrower_id)
+        if story in PROMISES:
+            return self._promise(member, address, said_at, story)
+        if story is Story.STOPS_MIDWAY:
+            stop = words_for(Meaning.OPT_OUT, locale, self._seed, borrower_id)
+            return [
+                self._text(member, address, (promise_without_a_day(locale), Meaning.PROMISE), said_at),
+                self._text(member, address, (stop, Meaning.OPT_OUT), said_at + timedelta(minutes=25)),
+            ]
+        meaning = meaning_of(story)
+        said = [words_for(meaning, locale, self._seed, borrower_id)]
+        if story is Story.UNCLEAR_TWICE:
+            said.append(words_for(meaning, locale, self._seed, borrower_id, "again"))
+        actions: list[Action] = [
+            self._text(member, address, (words, meaning), said_at + index * timedelta(minutes=30))
+            for index, words in enumerate(said)
+        ]
+        if story is Story.PAID_TRUE:
+            actions += [Pay(terms.loan_id, "due", said_at - timedelta(minutes=8)) for terms in self._late(member, at)]
+        return actions
+
+    def _promise(self, member: _Member, address: str, at: datetime, story: Story) -> list[Action]:
+        """What the loan that is late the longest owes, on a day of this week; some of it comes, or all, or nothing."""
+        account = member.account
+        loan = max(self._late(member, at), key=lambda terms: self._debts.days_past_due(terms.loan_id, at))
+        amount = self._debts.overdue(loan.loan_id, at).total
+        today = at.astimezone(member.zone).date()
+        on = today + whole(self._seed, 2, 5, "promised for", account.borrower_id) * DAY
+        words = promise_words(amount, loan.currency, on, account.parties[0].locale, self._seed, account.borrower_id)
+        promised = self._text(member, address, (words, Meaning.PROMISE), at)
+        actions: list[Action] = [replace(promised, promised_on=on, promised_amount=amount)]
+        if story is not Story.PROMISE_BROKEN:
+            paid = amount if story is Story.PROMISE_KEPT else (amount * PART).quantize(CENT)
+            actions.append(Pay(loan.loan_id, paid, self._local(member, on, time(12, 0))))
+        return actions
 
     def _tier(self, member: _Member, days: int, stage: str | None) -> int:
         if stage is not None:
@@ -413,7 +473,12 @@ class Behaviour:
 
     def _text(self, member: _Member, address: str, reply: tuple[str, Meaning], at: datetime) -> Text:
         member.last_text_at = at
-        return Text(member.account.borrower_id, address, reply[0], reply[1], at)
+        words, meaning = reply
+        day = None
+        if words in FRIDAY:
+            today = at.astimezone(member.zone).date()
+            day = today + ((4 - today.weekday() - 1) % 7 + 1) * DAY
+        return Text(member.account.borrower_id, address, words, meaning, at, promised_on=day)
 
     def _late(self, member: _Member, at: datetime) -> list[LoanTerms]:
         return [terms for terms in member.account.loans if self._debts.days_past_due(terms.loan_id, at) > 0]
@@ -521,7 +586,8 @@ class Behaviour:
         chance = draw(self._seed, "answers", borrower_id, member.texts_received)
         for share, meaning, texts in _DRAWN_REPLIES:
             if chance < share:
-                text = texts[member.account.parties[0].locale]
+                locale = member.account.parties[0].locale
+                text = texts.get(locale, texts["en-US"])
                 replied_at = at + minutes(self._seed, 1, 90, "answers after", borrower_id, member.texts_received)
                 return [self._text(member, address, (text, meaning), replied_at)]
             chance -= share
@@ -532,6 +598,7 @@ class Behaviour:
     def _admit(self, account: Account, cohort: Cohort) -> None:
         phones = frozenset(party.phone for party in account.parties if party.phone is not None)
         member = _Member(account, cohort, ZoneInfo(account.time_zone), phones, _SCRIPTS.get(cohort, ()))
+        member.story = story_of(self._seed, account.borrower_id, cohort)
         self._members[account.borrower_id] = member
         for party in account.parties:
             for address in (party.phone, party.email):

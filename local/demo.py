@@ -14,7 +14,7 @@ from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio, generate
 from local.simulator.faults import Faults
 from local.simulator.simulator import Delivered
-from local.world import Reply
+from local.world import Announced, Reply
 
 FAULTS: Mapping[str, Callable[[], Faults]] = {"none": Faults.none, "light": Faults.light, "heavy": Faults.heavy}
 
@@ -75,6 +75,10 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     def reached(delivered: Delivered) -> list[Reply]:
         return [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
 
+    def answered(announced: Announced) -> None:
+        if announced.kind == "person.needed":
+            core.take_on(announced.detail)
+
     plan = Plan(
         core=core,
         start=portfolio.start,
@@ -83,6 +87,7 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         faults=FAULTS[demo.faults](),
         on_delivered=reached,
         first_texts=[_reply(text) for text in enact(behaviour.at_start(), core)],
+        on_announced=answered,
         on_recycled=lambda stirred: [
             _reply(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
         ],
@@ -103,4 +108,4 @@ def interests(portfolio: Portfolio) -> list[Interest]:
 
 
 def _reply(text: Text) -> Reply:
-    return (text.from_address, text.text, text.at, str(text.meaning))
+    return (text.from_address, text.text, text.at, text.meant)

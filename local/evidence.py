@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Protocol
 
 from local.simulator.record import InboundSent, Record
-from local.world import SentText
+from local.world import Announced, SentText
 
 PROVIDER = "provider.jsonl"
 CORE = "core.jsonl"
 INBOUND = "inbound.jsonl"
+ANNOUNCED = "announced.jsonl"
 LOGS = "logs"
 PACKS = "packs"
-_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND)
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED)
 
 
 class Feeder(Protocol):
@@ -48,8 +49,11 @@ def open_folder(folder: Path, content: Path) -> Path:
     return logs
 
 
-def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[SentText]) -> None:
-    """What the providers took, what the core told, and what people texted with what they meant by it."""
+def write_evidence(
+    folder: Path, record: Record, core: Feeder, texts: Iterable[SentText], announced: Iterable[Announced]
+) -> None:
+    """What the providers took, what the core told, what people texted with what they meant by it, and what others
+    were told."""
     record.write_hand_overs(folder / PROVIDER)
     core.write(folder / CORE)
     meanings = {text.inbound_id: text.meaning for text in texts}
@@ -63,13 +67,21 @@ def write_evidence(folder: Path, record: Record, core: Feeder, texts: Iterable[S
             "from": sent.from_address,
             "to": sent.to_address,
             "text": sent.text,
-            "meaning": meanings[sent.inbound_id],
+            **_meant(meanings[sent.inbound_id]),
         }
         for sent in sorted(record.inbound, key=_arrival)
     ]
-    with (folder / INBOUND).open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    told = [{"at": each.at.isoformat(), "type": each.kind, "detail": each.detail} for each in announced]
+    for name, rows in ((INBOUND, lines), (ANNOUNCED, told)):
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _meant(meaning: str) -> dict[str, str | None]:
+    """A meaning as `local.behaviour` writes it: a promise with its day, and its amount where one was named."""
+    name, *promised = meaning.split(" ")
+    on, amount = (*promised, None, None)[:2]
+    return {"meaning": name, "promised_on": on, "promised_amount": amount}
 
 
 def _arrival(sent: InboundSent) -> tuple[datetime, str]:

@@ -22,6 +22,7 @@ from dunlin.entry import bootstrap
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.sqs.models import sqs_backends
 
 from local.core.feed import CoreEvent
 from local.embedded.aws import EmbeddedAws
@@ -42,6 +43,8 @@ PROBE_EVERY = timedelta(hours=6)
 LISTENS_EVERY = timedelta(minutes=12)
 SWEEP = "SweepMessagesFunction"
 EVENT_SOURCE = "lender.core"
+#: Those who act on what the application announces.
+HEARERS = "hearers"
 _HOT = DynamoType({"S": "HOT"})
 
 
@@ -70,6 +73,15 @@ class SentText:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What the application told others, as they had it from its bus."""
+
+    at: datetime
+    kind: str
+    detail: Mapping[str, Any]
+
+
 @dataclass
 class World:
     """See the module. Use as a context manager; `run` once.
@@ -82,6 +94,7 @@ class World:
         calm_from: from here on nothing goes wrong at the providers. interleave: see `EmbeddedAws`.
         recipients: the allow-list, since this is not production; every invented person unless it says otherwise.
         sending_mode: live, or shadow: then no provider hears anything.
+        on_announced: what others do about what the application tells them.
     """
 
     core: Core
@@ -101,11 +114,13 @@ class World:
     interleave: bool = False
     recipients: Sequence[str] = RECIPIENTS
     sending_mode: str = "live"
+    on_announced: Callable[[Announced], None] | None = None
 
     clock: VirtualClock = field(init=False)
     simulator: Simulator = field(init=False)
     aws: EmbeddedAws = field(init=False)
     texts: list[SentText] = field(init=False, default_factory=list)
+    announced: list[Announced] = field(init=False, default_factory=list)
     ticks: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -153,7 +168,19 @@ class World:
         self.aws.__enter__()
         self._put_provider_secret(url)
         self._put_recipients()
+        self._subscribe()
         return self
+
+    def _subscribe(self) -> None:
+        """Somebody hears what the application announces, as in the cloud: a rule of theirs, and a queue."""
+        import boto3
+
+        url = boto3.client("sqs", region_name=REGION).create_queue(QueueName=HEARERS)["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{url.split('/')[-2]}:{HEARERS}"
+        bus = self.aws.template.physical_name("AnnouncementBus")
+        client = boto3.client("events", region_name=REGION)
+        client.put_rule(Name=HEARERS, EventBusName=bus, EventPattern=json.dumps({"source": ["dunlin"]}))
+        client.put_targets(Rule=HEARERS, EventBusName=bus, Targets=[{"Id": HEARERS, "Arn": arn}])
 
     def _begin(self) -> None:
         """Virtual time for the functions; and their logger, should the process have had it before, writes here."""
@@ -216,6 +243,7 @@ class World:
                 self.aws.tick(due)
             else:
                 self.aws.drain()
+            self._hear()
             slots = self._slots()
             moments = [self.core.next_due(), self.simulator.next_due(), self.aws.next_due(), *slots.values()]
             moments += [planned_at for planned_at, _, _ in self._agenda[:1]]
@@ -308,6 +336,16 @@ class World:
             else:
                 topic = "ReportsTopic" if each.kind == "report" else "InboundTopic"
                 self.aws.publish(topic, json.dumps(each.payload, ensure_ascii=False))
+
+    def _hear(self) -> None:
+        waiting = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[HEARERS]._messages
+        bodies = [json.loads(message.body) for message in waiting]
+        waiting.clear()
+        for body in bodies:
+            announced = Announced(self.clock.now(), body["detail-type"], body["detail"])
+            self.announced.append(announced)
+            if self.on_announced is not None:
+                self.on_announced(announced)
 
     def _reached(self, delivered: Delivered) -> None:
         for reply in self.on_delivered(delivered):

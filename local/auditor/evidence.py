@@ -8,14 +8,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-#: What a borrower can have meant by a text; only the first three call for anything.
-MEANINGS = ("opt_out", "opt_in", "help", "promise", "says_paid", "other")
+#: What a borrower can have meant by a text.
+MEANINGS = (
+    "opt_out",
+    "opt_in",
+    "help",
+    "promise",
+    "says_paid",
+    "balance",
+    "hardship",
+    "dispute",
+    "complaint",
+    "wrong_number",
+    "question",
+    "really_you",
+    "unclear",
+    "other",
+)
 
 
 class EvidenceError(Exception):
@@ -73,6 +89,17 @@ class Inbound:
     sender: str = field(repr=False)
     text: str = field(repr=False)
     meaning: str
+    promised_on: date | None = None
+    promised_amount: Decimal | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Something the application told others on its bus; ids and moments only."""
+
+    at: datetime
+    kind: str
+    detail: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +119,7 @@ class Evidence:
     hand_overs: tuple[HandOver, ...]
     events: tuple[CoreEvent, ...]
     inbound: tuple[Inbound, ...]
+    announced: tuple[Announced, ...]
     logs: tuple[LogLine, ...]
     log_files: int
     packs: Mapping[str, Any]
@@ -111,6 +139,7 @@ def read_evidence(folder: Path) -> Evidence:
         hand_overs=tuple(_hand_over(row) for row in _rows(folder, "provider.jsonl")),
         events=tuple(_core_event(row) for row in _rows(folder, "core.jsonl")),
         inbound=tuple(_inbound(row) for row in _rows(folder, "inbound.jsonl")),
+        announced=tuple(_announced(row) for row in _rows(folder, "announced.jsonl")),
         logs=tuple(line for path in log_files for line in _log_lines(path)),
         log_files=len(log_files),
         packs=_packs(folder / "packs"),
@@ -226,7 +255,36 @@ def _inbound(row: _Row) -> Inbound:
         sender=row.text("from"),
         text=row.text("text"),
         meaning=meaning,
+        promised_on=_day(row, "promised_on"),
+        promised_amount=_amount(row, "promised_amount"),
     )
+
+
+def _day(row: _Row, name: str) -> date | None:
+    value = row.values.get(name)
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise EvidenceError(f"{row.where}: {name} is not a day") from None
+
+
+def _amount(row: _Row, name: str) -> Decimal | None:
+    value = row.values.get(name)
+    if value is None:
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise EvidenceError(f"{row.where}: {name} is not an amount") from None
+
+
+def _announced(row: _Row) -> Announced:
+    detail = row.get("detail")
+    if not isinstance(detail, dict):
+        raise EvidenceError(f"{row.where}: detail is not an object")
+    return Announced(row.instant("at"), row.text("type"), detail)
 
 
 def _log_lines(path: Path) -> Iterator[LogLine]:

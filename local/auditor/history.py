@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -166,6 +166,15 @@ class History:
         return timeline is not None and any(
             after < fed_at <= until and event.event["type"] in REOPENS for fed_at, event in timeline.items
         )
+
+    def events_until(self, borrower_id: str, at: datetime) -> Iterator[Mapping[str, Any]]:
+        """The borrower's events that had been handed over at `at`, in that order."""
+        timeline = self._fed.get(borrower_id)
+        if timeline is not None:
+            for fed_at, event in timeline.items:
+                if fed_at > at:
+                    return
+                yield event.event
 
     def all_events(self, borrower_id: str) -> Iterable[Mapping[str, Any]]:
         timeline = self._fed.get(borrower_id)

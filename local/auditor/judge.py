@@ -12,6 +12,7 @@ from itertools import chain, combinations, pairwise, product
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from local.auditor.dialogues import ANSWERED_WITHIN, Dialogues, Told
 from local.auditor.evidence import Evidence, EvidenceError, HandOver, Inbound, LogLine, instant, read_evidence
 from local.auditor.history import ZERO, History, Hold, Known, Loan, Party
 from local.auditor.law import (
@@ -175,6 +176,7 @@ class _Judge:
     observed: Counter[str] = field(default_factory=Counter)
     history: History = field(init=False)
     wishes: Wishes = field(init=False)
+    dialogues: Dialogues = field(init=False)
     inbound_by_id: dict[str, Inbound] = field(init=False)
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
@@ -190,6 +192,7 @@ class _Judge:
     def __post_init__(self) -> None:
         self.history = History(self.evidence.events)
         self.wishes = Wishes.of(self.evidence.events)
+        self.dialogues = Dialogues(self.evidence, self.history, self._stops(), _point, self.checked)
         self.plans = plans_in(self.evidence.packs)
         self.words = words_in(self.evidence.packs)
         self.inbound_by_id = {}
@@ -222,12 +225,14 @@ class _Judge:
             self._stale(case)
             self._content(case)
             self._plan(case)
+            self._dialogue(case)
         accepted = [case for case in cases if case.given.accepted]
         self.checked["accepted"] = len(accepted)
         self._caps(accepted)
         self._duplicates(accepted)
         self._notices_twice(accepted)
         self._cases_that_go_on(cases)
+        self._unanswered()
         self._logs()
         self.checked["core_events"] = self.history.events
         self.checked["borrowers"] = len(self.history.borrowers)
@@ -752,9 +757,45 @@ class _Judge:
                 yield "paid_already", "everything the text asks for was paid, or covered by a payment on its way"
                 return
             yield from self._total(case, scope)
+        promised = self.dialogues.confirmed(case.given.key)
+        if promised is not None:
+            if promised.promised_amount is None:
+                yield from self._each_amount(case, open_loans)
+            return  # its day, and the amount it names, are the promise's
         yield from self._each_amount(case, open_loans)
         if case.answers is None or case.reading.amounts:
             yield from self._dates_and_days(case, open_loans)
+
+    # ── What they wrote ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _dialogue(self, case: _Case) -> None:
+        """Right on either side of a fact that was handed over at the very instant of the reservation."""
+        given, told = case.given, _told(case)
+        wrong = list(self.dialogues.wrong(told, case.known))
+        if wrong:
+            before = self.history.fed_by(given.borrower_id, given.reserved_at - self.settle, inclusive=False)
+            earlier = replace(told, reserved_at=given.reserved_at - timedelta(microseconds=1))
+            if before is not case.known and not list(self.dialogues.wrong(earlier, before)):
+                self.observed["fact_ties"] += 1
+                return
+        for kind, why in wrong:
+            self._find(kind, case, why)
+
+    def _unanswered(self) -> None:
+        ends = self._ends_at()
+        if ends is not None:
+            keys = [(given.key, given.at) for given in self.evidence.hand_overs]
+            for text in self.dialogues.unanswered(keys, ends, self._is_out):
+                why = f"nobody answered it, and it brought nobody: {text.meaning}"
+                self.findings.append(Finding("unanswered", f"inbound/{text.inbound_id}", text.at, why))
+        self.checked["promises"] = self.checked["promises_confirmed"] + self.checked["promises_followed"]
+        self.checked["to_strangers"] = self.checked["to_wrong_numbers"] + self.checked["to_shared_numbers"]
+
+    def _is_out(self, point: str, at: datetime) -> bool:
+        """Whether an opt-out of this number was in force, so that nothing may be answered there."""
+        opted_in = max((moment for moment in self.opt_ins.get(point, ()) if moment <= at), default=None)
+        made = (one.inbound.at for one in self.opt_outs.get(point, ()) if one.inbound.at <= at + ANSWERED_WITHIN)
+        return any(opted_in is None or moment > opted_in for moment in made)
 
     # ── Notices ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -776,6 +817,8 @@ class _Judge:
         """Asked for, in time, in the core's facts; and what asks for money, or promotes, only while that is right."""
         said = case.said
         assert said is not None
+        if self.dialogues.is_own(_told(case)):
+            return  # judged by the promise itself
         asked = known.notices.get(said.notice_id)
         primary = next((party.party_id for party in known.parties if party.role == "primary"), "")
         wrong = list(wrong_asking(said, asked, primary, self.words))
@@ -1031,6 +1074,21 @@ def _said(given: HandOver, occasion: re.Match[str] | None, reading: Reading, tod
         today,
         f"{given.subject}\n{given.body}",
         reading,
+    )
+
+
+def _told(case: _Case) -> Told:
+    given, said = case.given, case.said
+    return Told(
+        given.borrower_id,
+        given.key,
+        given.to,
+        given.reserved_at,
+        case.purpose,
+        case.reading,
+        said.notice_id if said is not None else "",
+        said.message if said is not None else "",
+        case.rule.despite if case.rule is not None else frozenset(),
     )
 
 

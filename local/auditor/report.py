@@ -27,6 +27,11 @@ KINDS = (
     "not_asked",
     "too_late",
     "promotion",
+    "text_stop",
+    "promise",
+    "unanswered",
+    "stranger",
+    "balance",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -62,6 +67,15 @@ CHECKED = (
     "log_files",
     "log_lines",
     "planted_values",
+    "text_stops",
+    "promises_confirmed",
+    "promises_followed",
+    "promises",
+    "texts_to_answer",
+    "to_wrong_numbers",
+    "to_shared_numbers",
+    "to_strangers",
+    "balances",
 )
 
 #: Worth knowing, and no violation.

@@ -167,7 +167,13 @@ class _Round:
                 found.append(f"the run broke: {type(error).__name__}: {error}")
             run = collect(world, self._core.history)
             recorded = self._recorded(world)
-            write_evidence(self._folder, world.simulator.record, _AsRecorded(self._core.history, recorded), world.texts)
+            write_evidence(
+                self._folder,
+                world.simulator.record,
+                _AsRecorded(self._core.history, recorded),
+                world.texts,
+                world.announced,
+            )
             found += self._left(world, run)
             digest = self._digest(world, run, storm)
         report = audit(self._folder, sender_names=sender_names(self._content))
@@ -205,7 +211,7 @@ class _Round:
 
     @staticmethod
     def _replies(texts: Sequence[Text]) -> list[Reply]:
-        return [(text.from_address, text.text, text.at, str(text.meaning)) for text in texts]
+        return [(text.from_address, text.text, text.at, text.meant) for text in texts]
 
     # ── What people at the lender do ─────────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ from local.evidence import open_folder, write_evidence
 from local.simulator.faults import Faults
 from local.simulator.simulator import Delivered, Stirred
 from local.summary import Run, Summary, broken, collect, summarise, timed_decisions
-from local.world import CONTENT, Reply, World
+from local.world import CONTENT, Announced, Reply, World
 
 #: The lender's numbers that people text; see `layers/content/lenders`.
 AMERICAN_LINE = "+12065550100"
@@ -57,6 +57,7 @@ class Plan:
     on_delivered: Callable[[Delivered], Sequence[Reply]]
     first_texts: Sequence[Reply] = ()
     on_recycled: Callable[[Stirred], Sequence[Reply]] | None = None
+    on_announced: Callable[[Announced], None] | None = None
     unreachable: Mapping[str, str]
     interests: Sequence[Interest]
     evidence: Path | None
@@ -115,6 +116,7 @@ def run_and_judge(plan: Plan, progress: Progress | None = None) -> Judged:
             line_of,
             unreachable=plan.unreachable,
             on_recycled=plan.on_recycled,
+            on_announced=plan.on_announced,
             progress=passed,
             finance_numbers=(CHINESE_LINE,),
         ) as world:
@@ -122,7 +124,7 @@ def run_and_judge(plan: Plan, progress: Progress | None = None) -> Judged:
                 world.text(*text)
             world.run()
             run = collect(world, plan.core.history)
-            write_evidence(folder, world.simulator.record, plan.core, world.texts)
+            write_evidence(folder, world.simulator.record, plan.core, world.texts, world.announced)
         report = audit(folder, sender_names=sender_names(content))
         summary = summarise(run, report)
         found = broken(summary)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -98,6 +98,7 @@ class Core:
         self._zones: dict[str, ZoneInfo] = {}
         self._profiles: dict[str, tuple[int, Account]] = {}
         self._declined: set[str] = set()
+        self._taken_on: dict[str, set[str]] = {}
         for account in accounts:
             self._open(account)
         self._plan(self._now, self._start)
@@ -209,6 +210,33 @@ class Core:
     def schedule_consent(self, borrower_id: str, consent: Document, at: datetime) -> None:
         """The borrower gives a consent, or withdraws one."""
         self._plan(at, lambda moment: self._record("consent.changed", moment, borrower_id, {"consent": consent}))
+
+    def take_on(self, needed: Mapping[str, object]) -> None:
+        """A person at the lender takes on what `person.needed` asks for, and answers it: mostly within its clocks.
+
+        `needed`: the announcement's detail. Only the first one of a task brings anybody.
+        """
+        task_id, borrower_id = str(needed["task_id"]), str(needed["borrower_id"])
+        if needed["because"] != "opened" or task_id in self._taken_on.setdefault(borrower_id, set()):
+            return
+        self._taken_on[borrower_id].add(task_id)
+        by = f"staff-{whole(self._seed, 1, 9, 'staff', borrower_id)}"
+        kind = str(needed["kind"])
+        outcome = notices.outcome_of(kind, self._seed, borrower_id)
+        opened_at, matter = datetime.fromisoformat(str(needed["opened_at"])), (kind, borrower_id)
+        taken_at, answered_at = notices.answered(
+            self._seed,
+            opened_at,
+            datetime.fromisoformat(str(needed["acknowledge_by"])),
+            datetime.fromisoformat(str(needed["answer_by"])),
+            *matter,
+        )
+        for at, event_type, more in ((taken_at, "task.acknowledged", {}), (answered_at, "task.closed", outcome)):
+            body: Document = {"task": {"task_id": task_id, "by": by, **more}}
+            self._plan(max(at, self._now), self._telling(event_type, borrower_id, body))
+
+    def _telling(self, event_type: str, borrower_id: str, body: Document) -> Callable[[datetime], None]:
+        return lambda moment: self._record(event_type, moment, borrower_id, body)
 
     # ── What anybody may ask (behaviours, the auditor) ───────────────────────────────────────────────────────────
 

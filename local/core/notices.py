@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from local.core.accounts import ZERO, Account, LoanTerms, ScheduledInstalment
@@ -29,6 +29,8 @@ _LARGEST_DRAWING = {"CNY": 9_000, "USD": 1_200, "GBP": 1_000}
 _DECLINED = ("reason.income", "reason.existing_debt", "reason.policy")
 _OUTCOMES = ("outcome.not_changed", "outcome.letter_follows")
 
+#: The share of tasks that nobody answers in time.
+LATE = 1 / 6
 #: Matters of the portfolio that no payment brings about: for whom, as a share of the borrowers.
 APPLIES, RATE_CHANGES, LIMIT_RISES, UNUSUAL, OFFERED = 0.15, 0.1, 0.1, 0.15, 0.3
 
@@ -152,6 +154,25 @@ def hold_lifted(kind: str, reference: str, seed: int) -> Notice | None:
             return Notice("complaint_answered", {"reference": reference})
         case _:
             return None
+
+
+# ── What a person was asked to do ────────────────────────────────────────────────────────────────────────────────────
+
+
+def outcome_of(kind: str, seed: int, borrower_id: str) -> Mapping[str, str]:
+    """How a task ends, where it ends in words."""
+    return {"outcome": choose(seed, _OUTCOMES, "outcome", borrower_id)} if kind == "dispute" else {}
+
+
+def answered(
+    seed: int, opened_at: datetime, acknowledge_by: datetime, answer_by: datetime, *matter: object
+) -> tuple[datetime, datetime]:
+    """When a person takes it on, and when it is answered; one of six is late with both."""
+    late = timedelta(hours=whole(seed, 1, 30, "late by", *matter)) if draw(seed, "late", *matter) < LATE else None
+    share = draw(seed, "takes", *matter)
+    taken_at = acknowledge_by + late if late else opened_at + (acknowledge_by - opened_at) * share
+    answered_at = answer_by + late if late else opened_at + (answer_by - opened_at) * (0.2 + 0.7 * share)
+    return taken_at, max(taken_at, answered_at) + timedelta(minutes=1)
 
 
 # ── What happens to a few ────────────────────────────────────────────────────────────────────────────────────────────

@@ -135,6 +135,11 @@ PROMISES = (
     Promise("not_asked", "Only what was asked for", "notices without an event behind them", "notices", "notices"),
     Promise("too_late", "In time or not at all", "notices after their time", "notices", "notices"),
     Promise("promotion", "No unwanted offers", "offers without consent, or to who owes", "notices", "notices"),
+    Promise("text_stop", "Heard", "reminders against what they had written", "text_stops", "checks"),
+    Promise("promise", "A promise is a promise", "words about a promise that are not so", "promises", "texts"),
+    Promise("unanswered", "Nobody is ignored", "texts without an answer or a person", "texts_to_answer", "texts"),
+    Promise("stranger", "Discreet", "debts told to a wrong or shared number", "to_strangers", "texts"),
+    Promise("balance", "The balance is the core's", "balances that are not the core's", "balances", "balances"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )
 

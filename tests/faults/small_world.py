@@ -41,7 +41,9 @@ END = START + timedelta(days=8, hours=12)
 VERIFIED_AT = START - timedelta(days=200)
 SILENT_FROM = START + timedelta(days=3, hours=12)
 #: Enough of everything that goes wrong at providers to see each answer to it; what else may go wrong is the matter.
-PROVIDERS = Faults.none().but(throttled=0.3, time_out=0.06, error_after=0.06, lost_report=0.1, progress=0.3)
+PROVIDERS = Faults.none().but(
+    throttled=0.3, time_out=0.06, error_after=0.06, lost_report=0.1, progress=0.3, complaint=1.0
+)
 LISTENS_EVERY = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 ASKS_AGAIN = timedelta(minutes=1)
@@ -74,10 +76,16 @@ PEOPLE = (
     # Opted out at the provider: we learn of it when it refuses, at once or after it was busy.
     Who("b-carrier", US_NY, 1),
     Who("b-carrier-too", US_NY, 1),
+    # Not on the list of recipients: found out when the text is worded.
+    Who("b-unlisted", US_MA, 1, email=False),
 )
+#: Nobody's range of invented numbers.
+UNLISTED = "+12025550199"
 
 
 def _phone(who: Who) -> str | None:
+    if who.borrower_id == "b-unlisted":
+        return UNLISTED
     return phone_of(who.jurisdiction, 3 + PEOPLE.index(who)) if who.phone else None
 
 
@@ -212,6 +220,7 @@ class Drama:
             ("b-nobody", START + 2 * day),
             ("b-carrier", START + 2 * day),
             ("b-carrier-too", START + 2 * day),
+            ("b-unlisted", START + 2 * day),
         ):
             core.schedule_payment(_loan(borrower_id), "all", at)
         core.schedule_hold("b-tier-cn", "dispute", START + 2 * day, lift_at=START + 2 * day + timedelta(hours=12))
@@ -336,7 +345,7 @@ class Drama:
             self._plan(world)
             world.run()
             run = collect(world, self.core.history)
-            write_evidence(folder, world.simulator.record, self.core, world.texts)
+            write_evidence(folder, world.simulator.record, self.core, world.texts, world.announced)
             self._tell_when_it_bound(folder, world)
             wrong = tuple(self._left(world, run))
             dead = dict(world.aws.counters.dead_letters)

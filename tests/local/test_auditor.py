@@ -82,6 +82,7 @@ class Run:
         self.provider: list[dict[str, Any]] = []
         self.core: list[dict[str, Any]] = []
         self.inbound: list[dict[str, Any]] = []
+        self.announced: list[dict[str, Any]] = []
         self.logs: list[str] = []
         self.packs: dict[str, str] = {}
 
@@ -131,7 +132,7 @@ class Run:
         self.provider.append(row)
         return row
 
-    def heard(self, inbound_id: str, sender: str, text: str, meaning: str, moment: datetime) -> None:
+    def heard(self, inbound_id: str, sender: str, text: str, meaning: str, moment: datetime, **promised: str) -> None:
         self.inbound.append(
             {
                 "at": iso(moment),
@@ -141,8 +142,13 @@ class Run:
                 "to": NY_LINE,
                 "text": text,
                 "meaning": meaning,
+                **promised,
             }
         )
+
+    def needed(self, borrower_id: str, task_id: str, kind: str, moment: datetime, because: str = "opened") -> None:
+        detail = {"task_id": task_id, "borrower_id": borrower_id, "kind": kind, "because": because}
+        self.announced.append({"at": iso(moment), "type": "person.needed", "detail": detail})
 
     def log(self, **document: Any) -> None:
         self.logs.append(json.dumps({"level": "INFO", "service": "dunlin", **document}))
@@ -151,7 +157,8 @@ class Run:
         self.log(message="opt-out recorded", inbound_id=inbound_id, recorded_at=iso(recorded_at))
 
     def write(self, folder: Path) -> Path:
-        for name, rows in (("provider", self.provider), ("core", self.core), ("inbound", self.inbound)):
+        for name in ("provider", "core", "inbound", "announced"):
+            rows = getattr(self, name)
             text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
         (folder / "logs").mkdir(exist_ok=True)
@@ -486,6 +493,7 @@ def test_every_kind_is_planted_somewhere() -> None:
     elsewhere = {"pii_in_logs"}
     elsewhere |= {"consent", "preference", "contact_point"}  # tests/local/test_auditor_wishes.py
     elsewhere |= {"not_asked", "too_late", "promotion"}  # tests/local/test_auditor_notices.py
+    elsewhere |= {"text_stop", "promise", "unanswered", "stranger", "balance"}  # tests/local/test_auditor_dialogues.py
     assert {kind for _, kind in PLANTS} | elsewhere == set(KINDS)
 
 
@@ -541,6 +549,8 @@ def test_an_opt_in_ends_it_and_a_later_opt_out_begins_again(run: Run, judged: Ch
     run.heard("in-2", NY_PHONE, "STOP", "opt_out", at("2026-03-20 12:00"))
     run.opted_out("in-2", at("2026-03-20 12:00"))
     run.heard("in-3", NY_PHONE, "START", "opt_in", at("2026-03-21 12:00"))
+    back = "Larkspur Credit: you are back. Reply STOP to opt out."
+    run.sent(f"{NY}/reply#opt_in_confirmation#sms#in-3", NY_PHONE, back, at("2026-03-21 12:01"))
     run.sent(f"{NY}/2026-04-10#reminder_14#0#sms#0", NY_PHONE, reminder(due="April 10"), at("2026-03-27 15:00"))
     assert judged(run).findings == ()
 
