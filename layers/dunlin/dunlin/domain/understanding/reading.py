@@ -21,7 +21,7 @@ from dunlin.domain.understanding.scoring import features_of, probabilities
 #: By the weights, less than this is a guess, and a person reads the text.
 LIKELY_ENOUGH = 0.30
 #: A cue of an opt-out is one when the weights find it at least as likely as this.
-CUED_OPT_OUT = 0.30
+CUED_OPT_OUT = 0.40
 CUED_AGAINST_A_RULE = 0.60
 #: Nobody waits for certainty when words of life and death are there.
 LIKELY_CRISIS = 0.35
