@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dunlin.content import load_lexicon
+from dunlin.domain.intents import Intent
+from dunlin.domain.understanding import understand
 from typer.testing import CliRunner, Result
 
 from local import cli
+
+CONTENT = Path(__file__).parents[2] / "layers" / "content"
 
 
 def said(lines: str | bytes, *options: str) -> Result:
@@ -46,3 +54,46 @@ def test_what_is_no_text_is_said_and_the_rest_is_read() -> None:
     result = said(b"\xff\nSTOP\n")
     assert result.exit_code == 2
     assert [json.loads(line).get("intent") for line in result.stdout.splitlines()] == [None, "opt_out"]
+
+
+SAID = ("now", "today", "pls")
+TEXTS = [
+    *(
+        {"text": f"what is my balance {word}", "locale": "en-US", "intent": "balance"}
+        for word in ("now", "today", "pls")
+    ),
+    *(
+        {"text": f"the dragon sleeps {word}", "locale": "en-US", "intent": "feedback"}
+        for word in ("now", "today", "pls")
+    ),
+]
+
+
+def test_weights_are_made_of_labelled_texts_and_are_the_same_every_time(tmp_path: Path) -> None:
+    corpus, content = tmp_path / "corpus", tmp_path / "content"
+    corpus.mkdir()
+    (corpus / "few.jsonl").write_text("\n".join(map(json.dumps, TEXTS)), encoding="utf-8")
+    for kind in ("words", "understanding", "models"):
+        shutil.copytree(CONTENT / kind, content / kind)
+    weights = content / "models" / "intents.json"
+    shipped = weights.read_bytes()
+
+    def trained() -> bytes:
+        result = CliRunner().invoke(cli.app, ["train-intents", str(corpus), "--dir", str(content)])
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith("6 texts, 100.0% of them read right.")
+        return weights.read_bytes()
+
+    first = trained()
+    assert first != shipped
+    assert trained() == first
+    learnt = load_lexicon(content)
+    day = date(2026, 3, 2)
+    assert understand("the dragon sleeps here", learnt, locale="en-US", today=day).intent is Intent.FEEDBACK
+    assert understand("STOP", learnt, locale="en-US", today=day).intent is Intent.OPT_OUT
+
+
+def test_weights_are_not_made_where_there_is_no_content(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = CliRunner().invoke(cli.app, ["train-intents", str(tmp_path), "--dir", str(tmp_path / "empty")])
+    assert result.exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -433,7 +434,8 @@ class Reading:
         except ValidationError as mistakes:
             for mistake in mistakes.errors(include_url=False, include_input=False):
                 path = ".".join(map(str, mistake["loc"])) or "."
-                self.errors.append(ContentError(f"{name}:1", path, mistake["msg"].removeprefix("Value error, ")))
+                line = _line_of_feature(text, mistake["loc"])
+                self.errors.append(ContentError(f"{name}:{line}", path, mistake["msg"].removeprefix("Value error, ")))
 
     def _is_named(self, document: Document, key: str, expected: str, stem: str) -> bool:
         if expected == stem:
@@ -631,3 +633,11 @@ def _word_list(model: WordListModel) -> WordList:
         reversed_by=frozenset(model.reversed_by),
         whole=frozenset(model.whole),
     )
+
+
+def _line_of_feature(text: str, path: tuple[int | str, ...]) -> int:
+    """Where a weight stands, each feature on a line of its own; all else is in the first."""
+    if len(path) < 2 or path[0] != "weights":
+        return 1
+    start = json.dumps(path[1], ensure_ascii=False) + ":"
+    return next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith(start)), 1)

@@ -883,6 +883,9 @@ class WeightsModel(Strict):
     def _agree_with_itself(self) -> Self:
         if len(self.traditional) != len(self.simplified):
             raise ValueError("traditional, simplified: one has more characters")
+        numbers = {number for weights in self.weights.values() for number in weights}
+        if unknown := sorted(numbers - {str(number) for number in range(len(self.intents))}):
+            raise ValueError(f"weights: has no intent of that number: {', '.join(unknown)}")
         return self
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dunlin.domain.intents import Asked
 from dunlin.domain.understanding.lexicon import Lexicon
+from dunlin.domain.understanding.normal import spaced
 
 _NUMBERS = {
     "1": 1, "one": 1, "first": 1, "1st": 1, "a": 1, "一": 1, "头一": 1, "top": 1, "uno": 1, "甲": 1,
@@ -42,10 +44,12 @@ def strict_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
         return None
     rest = _without(words, lexicon)
     if asked.confirms or asked.offers == 1:
-        if words in lexicon.yes or rest in lexicon.yes:
+        if words in lexicon.yes or rest in lexicon.yes or _is_all(words, lexicon.yes, lexicon.no, lexicon):
             return 1
         if words in lexicon.no or rest in lexicon.no:
             return 0
+    if (asked.offers or asked.confirms) and _is_all(words, lexicon.no, lexicon.yes, lexicon):
+        return 0
     if asked.offers:
         rest = _NEGATED.sub(" ", words) if _NEGATED.search(words) else words
         rest = _without(rest, lexicon)
@@ -55,6 +59,22 @@ def strict_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
         if words in lexicon.no or rest in lexicon.no or _ALL_REFUSED.search(rest):
             return 0 if len(words) < 30 and not _WANTS_ELSE.search(words) else None
     return None
+
+
+def is_yes_to_several(words: str, asked: Asked, lexicon: Lexicon) -> bool:
+    """Whether a text is all yes where several offers stand: which one is not said, and is asked next."""
+    return asked.offers > 1 and _is_all(words, lexicon.yes, lexicon.no, lexicon)
+
+
+def _is_all(words: str, wanted: frozenset[str], other: frozenset[str], lexicon: Lexicon) -> bool:
+    """Whether words of `wanted` and such as add nothing are all there is, and none is one of `other`."""
+    if "?" in words or _WANTS_ELSE.search(words):
+        return False
+    adds_nothing = [word for word in lexicon.around if word not in other and word not in _NUMBERS]
+    kept = f" {spaced(words)} "
+    for word in sorted(wanted, key=lambda each: (-len(each), each)):
+        kept = _removed(kept, word, "\0")
+    return "\0" in kept and not _words_removed(kept, adds_nothing).replace("\0", "").strip()
 
 
 def loose_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
@@ -87,11 +107,19 @@ def loose_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
 
 
 def _without(words: str, lexicon: Lexicon) -> str:
-    kept = f" {words} "
-    for around in lexicon.around:
-        if around.isascii():
-            while f" {around} " in kept:
-                kept = kept.replace(f" {around} ", " ", 1)
-        else:
-            kept = kept.replace(around, "")
-    return re.sub(r"[#?]", " ", kept).strip()
+    return re.sub(r"[#?]", " ", _words_removed(f" {words} ", lexicon.around)).strip()
+
+
+def _words_removed(kept: str, adding_nothing: Iterable[str]) -> str:
+    for word in adding_nothing:
+        kept = _removed(kept, word, "")
+    return kept
+
+
+def _removed(kept: str, word: str, instead: str) -> str:
+    """Without `word`: a whole word in Latin letters, characters anywhere in Chinese."""
+    if not word.isascii():
+        return kept.replace(word, instead)
+    while f" {word} " in kept:
+        kept = kept.replace(f" {word} ", f" {instead} " if instead else " ", 1)
+    return kept

@@ -298,6 +298,13 @@ _REFUSED_BEFORE = re.compile(
     r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$"
 )
 
+_NOW = re.compile(r"now|right now|rn|现在|而家|依家")
+_PAID_BEFORE = re.compile(
+    r"\b(?:pay(?:ing)?|send(?:ing)?|transfer(?:ring)?|do(?:ing)?|sort(?:ing)?) (?:\S+ ){0,3}$|[还缴付转汇]$"
+)
+_PAID_AFTER = re.compile(r"^(?:就|马上|来|去|先|立刻){0,2}[还缴付转汇存打]")
+_BROKE_BEFORE = re.compile(r"\b(?:broke|no money|no cash|skint|short|nothing) $|(?:没钱|冇钱)$")
+
 
 def days_in(plain: str, today: date, *, month_first: bool) -> list[Named]:
     """Every day that `plain` (in normal form) names, in its order."""
@@ -320,8 +327,19 @@ def _computed(match: re.Match[str], read: Callable[[re.Match[str], _Now], date |
 
 
 def promised_on(plain: str, days: list[Named]) -> date | None:
-    """The day that is meant: the first that is not refused ("Thursday didn't work, it'll be Sunday")."""
-    return next((named.on for named in _meant(plain, days) if named.on is not None), None)
+    """The day that is meant: the first that is not refused ("Thursday didn't work, it'll be Sunday").
+
+    "Now", and a today on which there is no money, are of another clause where another day is named.
+    """
+    meant = [named for named in _meant(plain, days) if named.on is not None]
+    said = [named for named in meant if not _is_aside(plain, named)]
+    return (said or meant)[0].on if meant else None
+
+
+def _is_aside(plain: str, named: Named) -> bool:
+    if _NOW.fullmatch(plain[named.start : named.end]):
+        return not _PAID_BEFORE.search(plain[: named.start]) and not _PAID_AFTER.search(plain[named.end :])
+    return _BROKE_BEFORE.search(plain[: named.start]) is not None
 
 
 def _meant(plain: str, days: list[Named]) -> Iterator[Named]:

@@ -12,7 +12,7 @@ from datetime import date
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
 from dunlin.domain.keywords import Keyword, read_keyword
 from dunlin.domain.understanding.amounts import amount_in
-from dunlin.domain.understanding.choices import loose_choice, strict_choice
+from dunlin.domain.understanding.choices import is_yes_to_several, loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
 from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.understanding.normal import language_of, normal, spaced, words_of
@@ -21,7 +21,7 @@ from dunlin.domain.understanding.scoring import features_of, probabilities
 #: By the weights, less than this is a guess, and a person reads the text.
 LIKELY_ENOUGH = 0.30
 #: A cue of an opt-out is one when the weights find it at least as likely as this.
-CUED_OPT_OUT = 0.30
+CUED_OPT_OUT = 0.40
 CUED_AGAINST_A_RULE = 0.60
 #: Nobody waits for certainty when words of life and death are there.
 LIKELY_CRISIS = 0.35
@@ -82,6 +82,8 @@ def _read(
         return Intent.OPT_OUT, _BY_RULE, ruled[Intent.OPT_OUT].topic, None
     if choice is not None:
         return Intent.CHOICE, _ALL_OF_IT, Topic.NONE, choice
+    if is_yes_to_several(words, asked, lexicon):
+        return Intent.CHOICE, _ALL_OF_IT, Topic.NONE, None
     if keyword is Keyword.OPT_IN:
         return Intent.OPT_IN, _BY_LAW, Topic.NONE, None
     found = probabilities(features_of(words, asked, hints_of(words, days, lexicon)), lexicon.weights)
