@@ -85,7 +85,7 @@ _CHINESE = "zh-CN"
 #: By meaning: in English, in Chinese.
 WORDS: Mapping[Meaning, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Meaning.PROMISE: (
-        ("I will pay {amount} on {day}", "Can I pay {amount} on {day}?", "You will have {amount} from me by {day}"),
+        ("I will pay {amount} on {day}", "I can pay {amount} on {day}", "You will have {amount} from me by {day}"),
         ("我{day}还{amount}", "{day}我会还{amount}", "保证{day}之前还款{amount}"),
     ),
     Meaning.BALANCE: (

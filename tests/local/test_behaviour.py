@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from dunlin.entry.core_events import parse_core_event
 
-from local.behaviour import DAY, Action, Behaviour, Meaning, NewPhone, Pay, Text, enact
+from local.behaviour import DAY, Action, Behaviour, NewPhone, Pay, Text, enact
 from local.core import Account, Core, CoreEvent
+from local.dialogues import Meaning
 from local.portfolio import Cohort, Portfolio, generate
 from local.portfolio.cohorts import SCRIPTED
 
