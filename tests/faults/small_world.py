@@ -91,7 +91,7 @@ def _phone(who: Who) -> str | None:
 
 PHONES: Mapping[str, str] = {who.borrower_id: phone for who in PEOPLE if (phone := _phone(who)) is not None}
 
-#: Who has no telephone and, once the loan is closed, wants no more e-mail either.
+#: Who has no telephone, and wants no more e-mail either.
 MAILBOX = email_of(US_MA, "b-mail-primary")
 
 
@@ -298,7 +298,8 @@ class Drama:
                 (to, "START", at + timedelta(hours=1), "opt_in"),
                 (to, "HELP", at + timedelta(hours=2), "help"),
             ]
-        if to == MAILBOX and delivered.unsubscribe and "loan_closed" in delivered.ref:
+        if to == MAILBOX and delivered.unsubscribe and MAILBOX not in self._texted:
+            self._texted.add(MAILBOX)
             _, _, token = delivered.unsubscribe.rpartition("/")
             self._ask(at, f"/unsubscribe/{token}", {})
         if to == PHONES["b-stops-cn"] and "b-stops-cn" not in self._texted:
