@@ -203,6 +203,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "from_the_future"): Batch(refused=("occurred_at",)),
     ("ingest_events", "no_reviewed_pack"): Batch(refused=("borrower.jurisdiction",)),
     ("ingest_events", "task_closed_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "plan_decided_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "plan_refused_without_reason"): Batch(refused=("plan",)),
     ("ingest_events", "task_acknowledged_by_nobody"): Batch(refused=("task.by",)),
     ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),

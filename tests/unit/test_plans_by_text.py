@@ -17,6 +17,7 @@ from dunlin.domain.planning import offer_facts, offers_told
 from dunlin.domain.plans import Approval, Debt, Offer, offers
 from dunlin.domain.retention import without_person
 from dunlin.domain.words import HoldKind, MessageState, Product
+from dunlin.errors import InvalidInput, NotFound
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -314,6 +315,76 @@ class TestChosen:
         assert task.chosen in (first, second)
         assert len([hold for hold in house.borrower().holds if hold.kind is HoldKind.PLAN]) == 1
         assert replies(house).count("plan_chosen") == 1
+
+
+class TestDecided:
+    def house(self) -> House:
+        house = planned()
+        house.text("2", inbound_id="in-2")
+        house.minute()
+        house.clock.advance(timedelta(hours=1))
+        return house
+
+    def decide(self, house: House, decision: str, **more: Any) -> None:
+        house.tell("plan.decided", plan={"task_id": "in-2", "by": "staff-7", "decision": decision} | more)
+
+    def test_approved_it_is_told_with_its_figures_once_and_the_stop_stands(self) -> None:
+        house = self.house()
+        (task,) = house.borrower().tasks
+        for _ in range(2):
+            self.decide(house, "approved")
+        house.run_until(house.now + DAY)
+        assert task.chosen is not None
+        (notice,) = said(house, "plan_agreed")
+        assert {each.name: each.value for each in notice.figures} == {
+            "tail": "4821",
+            "instalments": str(len(task.chosen.instalments)),
+            "first_amount": str(task.chosen.instalments[0].amount),
+            "first_due_on": task.chosen.first_due_on.isoformat(),
+            "total": str(task.chosen.total),
+        }
+        assert stops(house) == {HoldKind.PLAN}
+        assert house.borrower().tasks[0].outcome == "approved"
+
+    def test_refused_it_is_told_with_the_reason_and_the_stop_is_lifted(self) -> None:
+        house = self.house()
+        self.decide(house, "refused", reason="reason.policy")
+        assert stops(house) == set()
+        self.decide(house, "approved")  # the first decision counts
+        house.run_until(house.now + DAY)
+        assert len(said(house, "plan_refused")) == 1
+        assert said(house, "plan_agreed") == []
+
+    def test_when_nothing_is_owed_any_more_nothing_is_said(self) -> None:
+        house = self.house()
+        house.pay()
+        self.decide(house, "approved")
+        house.run_until(house.now + DAY)
+        assert said(house, "plan_agreed") == []
+
+    @pytest.mark.parametrize(
+        ("decision", "more"),
+        [
+            ("approved", {"reason": "reason.policy"}),
+            ("refused", {}),
+            ("refused", {"reason": "reason.no_such"}),
+            ("maybe", {}),
+        ],
+    )
+    def test_a_decision_that_is_none_is_refused(self, decision: str, more: dict[str, str]) -> None:
+        house = self.house()
+        with pytest.raises(InvalidInput):
+            self.decide(house, decision, **more)
+
+    def test_only_a_plan_that_was_chosen_is_decided(self) -> None:
+        house = planned()
+        house.text("no", inbound_id="in-2")
+        with pytest.raises(InvalidInput):
+            self.decide(house, "approved")
+        with pytest.raises(NotFound):
+            house.tell("plan.decided", plan={"task_id": "in-9", "by": "staff-7", "decision": "approved"})
+        with pytest.raises(NotFound):
+            house.tell("plan.decided", "b-9", plan={"task_id": "in-2", "by": "staff-7", "decision": "approved"})
 
 
 def test_what_was_offered_and_chosen_is_forgotten_with_the_person() -> None:

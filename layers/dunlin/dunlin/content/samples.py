@@ -68,6 +68,7 @@ def samples(locale: str, days: int) -> tuple[Sample, ...]:
             "tail": "4821",
             "amount": str(money(amount)),
             "first_amount": str(money("310.00")),
+            "total": str(money(amount)),
             "remaining": str(money("295.75")),
             "limit": str(money(amount)),
             "rate": "12.5",

@@ -91,6 +91,16 @@ def offer_facts(offered: Sequence[Offer]) -> tuple[Figure, ...]:
     )
 
 
+def plan_facts(offer: Offer) -> tuple[Figure, ...]:
+    """What is said of a plan that was agreed; the payments need not be equal, so not "so many of this amount"."""
+    return (
+        Figure("instalments", str(len(offer.instalments))),
+        Figure("first_amount", str(offer.instalments[0].amount)),
+        Figure("first_due_on", offer.first_due_on.isoformat()),
+        Figure("total", str(offer.total)),
+    )
+
+
 def offers_told(value: str) -> tuple[ToldOffer, ...]:
     """The offers of that form, numbered in their order.
 
