@@ -436,6 +436,10 @@ def borrowers(draw: st.DrawFn, locale: str) -> tuple[str, date, Statement, dict[
         **{name: f"{draw(amount)} {currency}" for name in ("first_amount", "remaining")},
         **{name: draw(day) for name in ("first_due_on", "ends_on", "debit_on")},
         "old_rate": draw(rate),
+        "offers": ";".join(
+            f"{draw(st.integers(1, 99))}|{draw(amount)} {currency}|{draw(day)}|{draw(amount)} {currency}"
+            for _ in range(draw(st.integers(1, 3)))
+        ),
     }
     for kind in KINDS:
         codes = [code for code in CONTENT.phrases[locale] if code.startswith(f"{kind}.")]
