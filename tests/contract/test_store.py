@@ -10,8 +10,10 @@ from dunlin.domain.agreements import Awaited, Credit, Dialogue, Promise, Task, T
 from dunlin.domain.borrower import Borrower, Contact, LastWord
 from dunlin.domain.consent import Consent
 from dunlin.domain.message import Message
+from dunlin.domain.plans import Approval, Offer, PlanKind
 from dunlin.domain.preferences import Word
 from dunlin.domain.reach import Finding, PointState
+from dunlin.domain.schedules import Payment
 from dunlin.domain.shards import ATTENTION_SHARDS, attention_shard_of, shard_of
 from dunlin.domain.words import Channel, MessageState, Purpose
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
@@ -32,6 +34,16 @@ from tests.builders import (
     usd,
 )
 
+_OFFER = Offer(
+    2,
+    PlanKind.LONGER_TERM,
+    usd("50.00"),
+    TODAY,
+    TODAY,
+    (Payment(TODAY, usd("50.00"), usd("0.00"), usd("1.00")),),
+    Approval.LENDER,
+    "o-1",
+)
 _CREDIT = Credit("pay-1", usd("20.00"), NOW, returned=True)
 SMS_ALL = frozenset({"sms#*"})
 
@@ -169,8 +181,8 @@ class TestRecords:
     def test_what_follows_from_a_text_follows_once(self, stored: Store) -> None:
         """The borrower, the reply and the record are one: whoever comes second, with a fresh read, changes nothing."""
         promise = Promise("in-1", "p-1", ("l-1",), usd("50.00"), TODAY, TODAY, NOW, NOW, credits=(_CREDIT,))
-        dialogue = Dialogue("p-1", "point", Awaited.DAY, NOW, NOW, missed=1)
-        task = Task("in-1", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), told=("opened",))
+        dialogue = Dialogue("p-1", "point", Awaited.OFFER, NOW, NOW, missed=1, text_id="in-1", offers=(_OFFER,))
+        task = Task("in-1", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), told=("opened",), chosen=_OFFER)
         after = replace(read(stored), promises=(promise,), dialogues=(dialogue,), tasks=(task,))
         reply = a_message(key="reply#promise_confirmed#sms#in-1")
         record = Record("b-1", "TEXT#in-1", {"did": ["promise"], "received_at": NOW})

@@ -137,6 +137,7 @@ def refused(field_name: str) -> Http:
 
 
 STOP = (("receive_inbound", "stop"),)
+PLAN_ASKED = (("receive_inbound", "plan_asked"),)
 STOP_IN_WORDS = (("receive_inbound", "stop_in_words"),)
 ASSESSED = (("assess_case", "first_round"),)
 RESERVED = (("serve_api", "reserve_allowed"),)
@@ -203,6 +204,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "from_the_future"): Batch(refused=("occurred_at",)),
     ("ingest_events", "no_reviewed_pack"): Batch(refused=("borrower.jurisdiction",)),
     ("ingest_events", "task_closed_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "plan_decided_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "plan_refused_without_reason"): Batch(refused=("plan",)),
     ("ingest_events", "task_acknowledged_by_nobody"): Batch(refused=("task.by",)),
     ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),
@@ -327,6 +330,8 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_inbound", "start"): Batch(before=STOP, then=heard("opt-in recorded")),
     ("receive_inbound", "help"): Batch(then=heard("text received")),
     ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "help")),
+    ("receive_inbound", "plan_asked"): Batch(then=followed("b-case", "n-21", "plan_choices")),
+    ("receive_inbound", "plan_chosen"): Batch(before=PLAN_ASKED, then=followed("b-case", "n-22", "plan_chosen")),
     **{("receive_inbound", case): Batch() for case in ("stranger", "empty_text", "finance", "probe")},
     ("receive_inbound", "missing_id"): Batch(refused=("inboundMessageId",)),
     ("receive_inbound", "no_time"): Batch(refused=("attributes.SentTimestamp",)),

@@ -436,6 +436,10 @@ def borrowers(draw: st.DrawFn, locale: str) -> tuple[str, date, Statement, dict[
         **{name: f"{draw(amount)} {currency}" for name in ("first_amount", "remaining")},
         **{name: draw(day) for name in ("first_due_on", "ends_on", "debit_on")},
         "old_rate": draw(rate),
+        "offers": ";".join(
+            f"{draw(st.integers(1, 99))}|{draw(amount)} {currency}|{draw(day)}|{draw(amount)} {currency}"
+            for _ in range(draw(st.integers(1, 3)))
+        ),
     }
     for kind in KINDS:
         codes = [code for code in CONTENT.phrases[locale] if code.startswith(f"{kind}.")]
@@ -480,6 +484,10 @@ def _is_well_formed(rendered: Rendered, key: tuple[str, str, Channel]) -> None:
 def _carries(rendered: Rendered, template: Template, stated: Statement | None, facts: Mapping[str, str]) -> None:
     """Each fact is in the text, found there by its form alone, and no other."""
     money = {fact: value.split() for fact, value in facts.items() if template.variables[fact] == "money"}
+    for fact in [fact for fact in facts if template.variables[fact] == "offers"]:
+        for number, offer in enumerate(facts[fact].split(";")):
+            _, first, _, whole = offer.split("|")
+            money |= {f"{fact}.{number}.first": first.split(), f"{fact}.{number}.total": whole.split()}
     currency = stated.total.currency if stated is not None else next((unit for _, unit in money.values()), "")
     codes = {facts.get("reference", ""), facts.get("tail", "")[-4:]}
     coded = "|".join(re.escape(code) for code in codes if re.search("[A-Za-z]", code)) or "(?!)"

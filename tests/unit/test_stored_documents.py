@@ -12,12 +12,24 @@ from dunlin.domain.agreements import Awaited, Credit, Dialogue, Promise, Promise
 from dunlin.domain.borrower import Case, LastWord, Lift
 from dunlin.domain.consent import Basis, Consent, consented
 from dunlin.domain.keeping import Erasure, Keeping, LegalHold, LegalLift, Walk
+from dunlin.domain.plans import Approval, Offer, PlanKind
+from dunlin.domain.schedules import Payment
 from dunlin.domain.wishes import NO_WISHES, Preferences, Quiet
 from dunlin.domain.words import CaseStatus, Channel
 from dunlin.errors import UnreadableItem
 
 from tests.builders import NOW, TODAY, a_borrower, a_hold, a_loan, a_message, a_party, a_point, usd
 
+_OFFER = Offer(
+    2,
+    PlanKind.LONGER_TERM,
+    usd("50.00"),
+    TODAY,
+    TODAY,
+    (Payment(TODAY, usd("50.00"), usd("0.00"), usd("1.00")),),
+    Approval.LENDER,
+    "o-1",
+)
 PLANTED = "Wilhelmina Planted +12125550199"
 
 
@@ -79,11 +91,19 @@ def test_a_borrower_stored_before_texts_had_consequences_is_read() -> None:
         day_told=True,
         ended_at=NOW,
     )
-    dialogue = Dialogue("p-1", "hmac", Awaited.DAY, NOW, NOW, missed=1)
-    task = Task("in-2", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), NOW, NOW, "s-1", "x", ("opened",))
+    dialogue = Dialogue("p-1", "hmac", Awaited.OFFER, NOW, NOW, missed=1, text_id="in-1", offers=(_OFFER,))
+    task = Task(
+        "in-2", TaskKind.DISPUTE, "p-1", NOW, NOW, NOW, "R1", ("h-1",), NOW, NOW, "s-1", "x", ("opened",), _OFFER
+    )
     borrower = a_borrower(a_loan(), promises=(promise,), dialogues=(dialogue,), tasks=(task,))
     assert _read_borrower(_borrower_document(borrower)) == borrower
     document = json.loads(_borrower_document(borrower))
+    for earlier, name in (("dialogues", "text_id"), ("dialogues", "offers"), ("tasks", "chosen")):
+        del document[earlier][0][name]
+    without = replace(
+        borrower, dialogues=(replace(dialogue, text_id="", offers=()),), tasks=(replace(task, chosen=None),)
+    )
+    assert _read_borrower(json.dumps(document)) == without
     for name in ("promises", "dialogues", "tasks"):
         del document[name]
     assert _read_borrower(json.dumps(document)) == replace(borrower, promises=(), dialogues=(), tasks=())

@@ -37,6 +37,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
 from dunlin.domain.money import MINOR_UNITS, Money, parse_money
+from dunlin.domain.planning import offers_told
 from dunlin.domain.segments import GSM_ALPHABET, segment
 from dunlin.domain.words import Channel
 from dunlin.errors import ContentError, FiguresMismatch
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from dunlin.content.model import Content, Template
+    from dunlin.domain.planning import ToldOffer
     from dunlin.domain.statement import Statement
 
 __all__ = ["ReadBack", "Renderer", "can_read_back", "figures_of", "read_back", "short_name"]
@@ -66,6 +68,17 @@ class Item:
     tail: str
     amount: str
     due_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferLine:
+    """One plan of those that can be chosen, as a template writes it."""
+
+    number: int
+    instalments: int
+    first_amount: str
+    first_due_on: str
+    total: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +299,13 @@ def _facts_of(template: Template, request: ports.RenderRequest) -> _Facts:
                 percents[figure.name] = _percent_of(figure)
             case "count":
                 counts[figure.name] = _count_of(figure)
+            case "offers":
+                for offer in _offers_of(figure):
+                    name = f"{figure.name}.{offer.number}"
+                    amounts |= {f"{name}.first_amount": offer.first_amount.amount, f"{name}.total": offer.total.amount}
+                    currencies |= {offer.first_amount.currency, offer.total.currency}
+                    dates[f"{name}.first_due_on"] = offer.first_due_on
+                    counts[f"{name}.instalments"] = offer.instalments
             case _:
                 continue
     if request.statement is not None:
@@ -314,6 +334,13 @@ def _percent_of(figure: Figure) -> Decimal:
     if re.fullmatch(r"\d{1,3}(\.\d{1,4})?", figure.value) is None:
         raise FiguresMismatch(figure.name)
     return Decimal(figure.value)
+
+
+def _offers_of(figure: Figure) -> tuple[ToldOffer, ...]:
+    try:
+        return offers_told(figure.value)
+    except ValueError:
+        raise FiguresMismatch(figure.name) from None
 
 
 def _count_of(figure: Figure) -> int:
@@ -388,7 +415,7 @@ class _Writer:
     def percent(self, value: Decimal) -> str:
         return _plain_spaces(format_percent(value / 100, "#,##0.####%", locale=self._locale))
 
-    def fact(self, figure: Figure, kind: VariableType, phrases: Mapping[str, str]) -> str | int:
+    def fact(self, figure: Figure, kind: VariableType, phrases: Mapping[str, str]) -> str | int | tuple[OfferLine, ...]:
         """One fact of the core in the locale's words.
 
         Raises:
@@ -409,6 +436,17 @@ class _Writer:
                 if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,11}", figure.value) is None:
                     raise FiguresMismatch(figure.name)
                 return figure.value
+            case "offers":
+                return tuple(
+                    OfferLine(
+                        offer.number,
+                        offer.instalments,
+                        self.money(offer.first_amount),
+                        self.day(offer.first_due_on),
+                        self.money(offer.total),
+                    )
+                    for offer in _offers_of(figure)
+                )
             case "phrase" | "phrases":
                 return self._phrases(figure, phrases)
             case "text" | "items":

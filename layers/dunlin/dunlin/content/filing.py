@@ -36,6 +36,7 @@ from dunlin.content.schema import (
     FilingModel,
     NumberKind,
 )
+from dunlin.domain.plans import MOST_OFFERS
 from dunlin.domain.policy import Line
 from dunlin.domain.words import Channel
 from dunlin.errors import ContentError
@@ -302,6 +303,10 @@ def _cases(template: Template, compared: Mapping[str, frozenset[int]], written: 
             choices[name] = tuple(_Count(number, named(name)) for number in sorted(tried) if number >= 0)
         elif kind == "optional_money":
             choices[name] = (named(name), "")
+        elif kind == "offers":
+            choices[name] = tuple(
+                tuple(_offer(place + 1, named) for place in range(count)) for count in range(MOST_OFFERS, 0, -1)
+            )
         elif kind != "items" and name != "accounts":
             choices[name] = (named(name),)
     several = [{"accounts": _Count(1, named("accounts")), "items": ()}] if "accounts" in template.variables else [{}]
@@ -321,6 +326,11 @@ def _cases(template: Template, compared: Mapping[str, frozenset[int]], written: 
 
 def _item(place: int, named: Callable[[str], str]) -> Mapping[str, str]:
     return {part: named(f"{part}_{place}") for part in ("tail", "amount", "due_on")}
+
+
+def _offer(place: int, named: Callable[[str], str]) -> Mapping[str, Any]:
+    written = {part: named(f"{part}_{place}") for part in ("first_amount", "first_due_on", "total")}
+    return {"number": place, "instalments": _Count(_MANY, named(f"instalments_{place}")), **written}
 
 
 # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,12 +68,17 @@ def samples(locale: str, days: int) -> tuple[Sample, ...]:
             "tail": "4821",
             "amount": str(money(amount)),
             "first_amount": str(money("310.00")),
+            "total": str(money(amount)),
             "remaining": str(money("295.75")),
             "limit": str(money(amount)),
             "rate": "12.5",
             "old_rate": "11.75",
             "months": "36",
             "instalments": "12",
+            "choice": "2",
+            "offers": ";".join(
+                f"{count}|{money('310.00')}|{day.isoformat()}|{money(amount)}" for count in ("3", "6", "12")
+            ),
             "step": "step.income_check",
             "documents": "documents.proof_of_income,documents.bank_statement",
             "outcome": "outcome.partly_corrected",

@@ -693,6 +693,7 @@ VariableType = Literal[
     "percent",
     "phrase",
     "phrases",
+    "offers",
 ]
 
 #: What every text may say without asking for it: who speaks, and how to pay, answer and get help.

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from dunlin.domain.money import Money
+from dunlin.domain.plans import Offer
 
 
 class PromiseStatus(StrEnum):
@@ -58,13 +59,15 @@ class Awaited(StrEnum):
 
     NOTHING = ""
     DAY = "day"  # which day somebody means to pay on
+    OFFER = "offer"  # which of the plans that were offered
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
     """A conversation with one party at one contact point, forgotten at `ends_at`.
 
-    `missed`: texts in a row that nobody understood.
+    `missed`: texts in a row that nobody understood. `offers` are the plans to choose from, as they were told in
+    the reply to the text `text_id`.
     """
 
     party_id: str
@@ -73,6 +76,8 @@ class Dialogue:
     asked_at: datetime
     ends_at: datetime
     missed: int = 0
+    text_id: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 class TaskKind(StrEnum):
@@ -102,7 +107,8 @@ class Task:
     """Something for a person: acknowledged and answered by when. `task_id` is a text's; ids only, no words.
 
     `hold_ids` are the stops it placed, lifted with its answer where the table lets staff lift them. `reference` is what
-    the borrower was told to name. `told` are the announcements made of it.
+    the borrower was told to name. `told` are the announcements made of it. `chosen` is the plan that the borrower took
+    from those we offered: the lender decides about it.
     """
 
     task_id: str
@@ -118,6 +124,7 @@ class Task:
     closed_by: str = ""
     outcome: str = ""
     told: tuple[str, ...] = ()
+    chosen: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)

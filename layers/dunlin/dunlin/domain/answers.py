@@ -19,7 +19,11 @@ from typing import assert_never
 
 from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
+from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
+from dunlin.domain.permit import holding
+from dunlin.domain.planning import OFFERED, TAKEN, offers_for, overdue_debt
+from dunlin.domain.plans import Debt, NoOffers, PlanPolicy, Standing, standing
 from dunlin.domain.policy import HoldRule, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
@@ -28,7 +32,7 @@ from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DE
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
 from dunlin.domain.stops import admitted, lifted, placed
 from dunlin.domain.tasks import with_task
-from dunlin.domain.words import HoldKind, StopSource
+from dunlin.domain.words import HoldKind, Purpose, StopSource
 
 OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
 REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
@@ -85,8 +89,11 @@ _SAFE = frozenset({OPT_OUT_CONFIRMATION, OPT_IN_CONFIRMATION, HELP, CRISIS_HELP,
 
 
 def asked_of(borrower: Borrower, party_id: str, point: str, now: datetime) -> Asked:
-    """What we asked last there that a number or a yes answers; nothing of the kind is asked yet."""
-    del borrower, party_id, point, now
+    """What we asked last there that a number or a yes answers."""
+    for dialogue in borrower.dialogues:
+        is_theirs = (dialogue.party_id, dialogue.point) == (party_id, point)
+        if is_theirs and dialogue.awaits is Awaited.OFFER and dialogue.asked_at <= now < dialogue.ends_at:
+            return Asked(offers=len(dialogue.offers))
     return Asked()
 
 
@@ -98,11 +105,12 @@ def answer(
     policy: Policy | None,
     strategy: Strategy | None,
     promises: PromisePolicy | None,
+    plans: PlanPolicy | None,
     now: datetime,
 ) -> Effects:
     """What follows from this text for this borrower. `policy` None: nobody reviewed the place, so nothing is said;
-    `promises` None: none is taken there without a person."""
-    effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, now).effects()
+    `promises` None: none is taken there without a person, and `plans` None: none is offered."""
+    effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now).effects()
     reply = effects.reply
     if policy is None:
         reply = ""
@@ -124,6 +132,7 @@ class _Answer:
         policy: Policy | None,
         strategy: Strategy | None,
         promises: PromisePolicy | None,
+        plans: PlanPolicy | None,
         now: datetime,
     ) -> None:
         self._before = borrower
@@ -133,6 +142,7 @@ class _Answer:
         self._policy = policy
         self._strategy = strategy
         self._promises = promises
+        self._plans = plans
         self._now = now
         self._rules = policy.answers if policy is not None else None
 
@@ -142,6 +152,8 @@ class _Answer:
         borrower = self._without_dialogue()
         if dialogue is not None and dialogue.awaits is Awaited.DAY and self._names_the_day():
             return self._promise(borrower)
+        if dialogue is not None and dialogue.awaits is Awaited.OFFER and self._chooses(dialogue):
+            return self._chosen(borrower, dialogue)
         match intent:
             case Intent.OPT_OUT:
                 if topic is Topic.EVERYTHING:
@@ -160,7 +172,7 @@ class _Answer:
             case Intent.PROMISE:
                 return self._promise(borrower)
             case Intent.PLAN:
-                return self._person(borrower, TaskKind.PLAN)
+                return self._offered(borrower)
             case Intent.HARDSHIP | Intent.DISPUTE | Intent.COMPLAINT | Intent.DECEASED | Intent.CRISIS:
                 matter = _MATTERS[intent]
                 return self._matter(borrower, _TOPICS.get(topic, matter) if intent is not Intent.CRISIS else matter)
@@ -213,8 +225,11 @@ class _Answer:
             return Effects(borrower, "", ("not_understood",))
         missed = 1 + (dialogue.missed if dialogue is not None else 0)
         if missed < self._rules.misses and not self._heard.is_shared:
-            awaits = dialogue.awaits if dialogue is not None else Awaited.NOTHING
-            return Effects(self._asking(borrower, awaits, missed), NOT_UNDERSTOOD, ("not_understood",))
+            if dialogue is not None:  # what was asked still stands, and no longer than it did
+                asked = replace(borrower, dialogues=(*borrower.dialogues, replace(dialogue, missed=missed)))
+            else:
+                asked = self._asking(borrower, Awaited.NOTHING, missed)
+            return Effects(asked, NOT_UNDERSTOOD, ("not_understood",))
         return self._person(borrower, TaskKind.NOT_UNDERSTOOD)
 
     # ── what brings a person ─────────────────────────────────────────────────────────────────────────────────────────
@@ -315,3 +330,74 @@ class _Answer:
                 hold = admitted(stop, row)
                 after = placed(with_promise(borrower, made), hold, self._stops)
                 return Effects(after, CONFIRMED, ("promise", f"hold.{HoldKind.PROMISE}"))
+
+    def _debt(self, borrower: Borrower) -> Debt | None:
+        """What a plan would be about; None where none can be agreed with them here and now."""
+        heard, policy = self._heard, self._policy
+        if policy is None or self._plans is None or heard.is_shared:
+            return None
+        if not may_hear_detail(borrower, heard.party, heard.point, policy, self._now):
+            return None
+        not_by = frozenset({HoldKind.PROMISE})
+        if holding(borrower, Purpose.COLLECTION, policy, self._now, party=heard.party, despite=not_by) is not None:
+            return None  # a person looks at something already, or a plan is there
+        return overdue_debt(borrower, heard.party, policy, self._now)
+
+    def _offered(self, borrower: Borrower) -> Effects:
+        """Up to three plans to choose from; where the policy has none for them, a person."""
+        debt, rules = self._debt(borrower), self._rules
+        if debt is None or self._plans is None or rules is None:
+            return self._person(borrower, TaskKind.PLAN)
+        today = local_date(self._heard.received_at, borrower.zone)
+        found = offers_for(debt, self._plans, today, self._understood.amount, self._understood.on)
+        if isinstance(found, NoOffers):
+            return self._person(borrower, TaskKind.PLAN)
+        heard = self._heard
+        hours = heard.received_at + timedelta(hours=rules.dialogue_hours)
+        dialogue = Dialogue(
+            heard.party.party_id,
+            heard.point.point,
+            Awaited.OFFER,
+            heard.received_at,
+            min(hours, at_local(found[0].stands_until + timedelta(days=1), 0, borrower.zone)),
+            text_id=heard.text_id,
+            offers=found,
+        )
+        return Effects(replace(borrower, dialogues=(*borrower.dialogues, dialogue)), OFFERED, ("plan.offered",))
+
+    def _chooses(self, dialogue: Dialogue) -> bool:
+        """Whether it answers what was offered: said since, and a number that was offered, or none of them."""
+        choice = self._understood.choice
+        if self._understood.intent is not Intent.CHOICE or choice is None:
+            return False
+        return dialogue.asked_at <= self._heard.received_at and choice <= len(dialogue.offers)
+
+    def _chosen(self, borrower: Borrower, dialogue: Dialogue) -> Effects:
+        """The plan they chose goes to the lender, and nobody collects meanwhile; for another debt there are others."""
+        if not self._understood.choice:
+            return self._person(borrower, TaskKind.PLAN)
+        offer = dialogue.offers[self._understood.choice - 1]
+        debt = self._debt(borrower)
+        today = local_date(self._heard.received_at, borrower.zone)
+        if debt is None or standing(offer, debt.amount, today) is not Standing.STANDS:
+            return self._offered(borrower)
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        until = self._now + timedelta(hours=rules.clock(TaskKind.PLAN).answer_hours) + STOP_OUTLIVES
+        row = self._stops[HoldKind.PLAN]
+        if row.longest_for is not None:
+            until = min(until, self._heard.received_at + row.longest_for)
+        hold_id = f"{HoldKind.PLAN}-{self._heard.text_id}"
+        stop = Hold(hold_id, HoldKind.PLAN, self._heard.received_at, str(StopSource.BORROWER), until)
+        after = placed(borrower, admitted(stop, row), self._stops)
+        after = withdrawn(after, self._heard.received_at)
+        task = with_task(
+            after,
+            TaskKind.PLAN,
+            self._heard.party.party_id,
+            self._heard.text_id,
+            rules,
+            self._now,
+            (hold_id,),
+            offer,
+        )
+        return Effects(task, TAKEN, (f"hold.{HoldKind.PLAN}", f"task.{TaskKind.PLAN}", "plan.chosen"))

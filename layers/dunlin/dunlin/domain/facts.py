@@ -211,6 +211,20 @@ class TaskMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanDecided:
+    """The lender agreed the plan that was chosen, or refused it for a `reason`: the code of approved words."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    task_id: str
+    by: str
+    approved: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LegalHoldPlaced:
     """Nothing of this borrower may be deleted or made anonymous: not by rule, not on request, not by itself."""
 
@@ -264,6 +278,7 @@ BorrowerFact = (
     | PreferencesChosen
     | NoticeRequested
     | TaskMoved
+    | PlanDecided
     | AboutRecords
 )
 CoreEvent = BorrowerFact | PreferencesChanged | ContactPointChanged | SuppressionImported | FeedCheckpoint

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dunlin.domain.agreements import PromiseStatus, TaskKind
+from dunlin.domain.agreements import Awaited, PromiseStatus, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Party
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.parties import addressee, loans_told
 from dunlin.domain.permit import holding, is_stale, unverified_at
+from dunlin.domain.planning import OFFERED, TAKEN, offer_facts, overdue_debt
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.promising import CONFIRMED, promise_facts
 from dunlin.domain.statement import Statement, days_past_due, statement_of
@@ -24,9 +25,9 @@ _TASKS_BEHIND = {
     COMPLAINT: (TaskKind.COMPLAINT,),
 }
 #: Replies that state facts of ours.
-STATES_FACTS = frozenset({CONFIRMED, *_TASKS_BEHIND})
+STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, *_TASKS_BEHIND})
 #: Replies with details of a debt: only to whom they may be told, at a number that is known to be theirs.
-TOLD_DETAIL = frozenset({BALANCE, CONFIRMED})
+TOLD_DETAIL = frozenset({BALANCE, CONFIRMED, OFFERED, TAKEN})
 
 
 def may_hear_detail(borrower: Borrower, party: Party, point: ContactPoint, policy: Policy, now: datetime) -> bool:
@@ -60,8 +61,16 @@ def balance_of(borrower: Borrower, party: Party, policy: Policy, strategy: Strat
     return statement_of(stated, overdue=bool(late), days=most, itemise_fees=strategy.states_late_fees)
 
 
-def facts_of(borrower: Borrower, message: Message) -> tuple[Figure, ...] | None:
+def facts_of(borrower: Borrower, message: Message, policy: Policy, now: datetime) -> tuple[Figure, ...] | None:
     """The facts a reply states; None where they are not so any more."""
+    if message.template == OFFERED:
+        return _offers_told(borrower, message, policy, now)
+    if message.template == TAKEN:
+        task = open_task(borrower, TaskKind.PLAN, message.party_id)
+        if task is None or task.chosen is None:
+            return None
+        answered_by = local_date(task.answer_by, borrower.zone).isoformat()
+        return (Figure("choice", str(task.chosen.number)), Figure("expected_by", answered_by))
     if message.template == CONFIRMED:
         promise = next((each for each in borrower.promises if each.promise_id == message.in_reply_to), None)
         if promise is None or promise.status is not PromiseStatus.OPEN:
@@ -75,3 +84,18 @@ def facts_of(borrower: Borrower, message: Message) -> tuple[Figure, ...] | None:
     if message.template == HARDSHIP:
         return (expected_by,)
     return (Figure("reference", task.reference), expected_by)
+
+
+def _offers_told(borrower: Borrower, message: Message, policy: Policy, now: datetime) -> tuple[Figure, ...] | None:
+    """The offers, as long as they can be chosen and are for what is owed now."""
+    party = next((party for party in borrower.parties if party.party_id == message.party_id), None)
+    asked = next(
+        (each for each in borrower.dialogues if each.text_id == message.in_reply_to and each.awaits is Awaited.OFFER),
+        None,
+    )
+    if party is None or asked is None or asked.ends_at <= now:
+        return None
+    debt = overdue_debt(borrower, party, policy, now)
+    if debt is None or debt.amount != asked.offers[0].debt:
+        return None
+    return offer_facts(asked.offers)

@@ -158,7 +158,7 @@ def _review_reply(
         if statement is None:
             return Stop(Reason.FACTS_CHANGED, "balance")
     elif message.template in STATES_FACTS:
-        found = facts_of(borrower, message)
+        found = facts_of(borrower, message, policy, now)
         if found is None:
             return Stop(Reason.FACTS_CHANGED, message.template)
         facts = found

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 
 from dunlin.domain.agreements import AnswerPolicy, Task, TaskKind
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.plans import Offer
 
 #: How long an answered task is remembered.
 TASKS_KEPT = timedelta(days=30)
 
 OPENED, UNACKNOWLEDGED, UNANSWERED = "opened", "unacknowledged", "unanswered"
+#: That a plan was chosen, which is told by an event of its own.
+CHOSEN = "chosen"
 
 
 def open_task(borrower: Borrower, kind: TaskKind, party_id: str) -> Task | None:
@@ -31,12 +34,15 @@ def with_task(
     policy: AnswerPolicy,
     now: datetime,
     hold_ids: tuple[str, ...] = (),
+    chosen: Offer | None = None,
 ) -> Borrower:
-    """The borrower about whom a person is to be told. A second text about the same joins the task that is open."""
+    """The borrower about whom a person is to be told. A second text about the same joins the task that is open; the
+    first plan that was chosen stands."""
     known = open_task(borrower, kind, party_id)
     if known is not None:
         added = tuple(hold_id for hold_id in hold_ids if hold_id not in known.hold_ids)
-        return _replaced(borrower, known, replace(known, hold_ids=(*known.hold_ids, *added))) if added else borrower
+        joined = replace(known, hold_ids=(*known.hold_ids, *added), chosen=known.chosen or chosen)
+        return _replaced(borrower, known, joined) if joined != known else borrower
     clock = policy.clock(kind)
     task = Task(
         task_id=text_id,
@@ -47,6 +53,7 @@ def with_task(
         answer_by=now + timedelta(hours=clock.answer_hours),
         reference=f"R{zlib.crc32(text_id.encode()):08X}",
         hold_ids=hold_ids,
+        chosen=chosen,
     )
     return replace(borrower, tasks=(*borrower.tasks, task))
 
@@ -71,6 +78,8 @@ def to_announce(borrower: Borrower, now: datetime) -> tuple[tuple[Task, str], ..
     due = []
     for task in borrower.tasks:
         moments = [(OPENED, task.opened_at)]
+        if task.chosen is not None:
+            moments.append((CHOSEN, task.opened_at))
         if task.closed_at is None:
             if task.acknowledged_at is None and task.acknowledge_by > task.opened_at:
                 moments.append((UNACKNOWLEDGED, task.acknowledge_by))

@@ -43,6 +43,7 @@ from dunlin.domain.facts import (
     NoticeRequested,
     PartyFacts,
     PaymentFacts,
+    PlanDecided,
     PreferenceFacts,
     PreferencesChanged,
     PreferencesChosen,
@@ -565,6 +566,27 @@ class _TaskMoved(_Event):
     task: _Task
 
 
+class _Plan(_Strict):
+    """What was decided about the plan that `plan.requested` announced. `reason`: the code of approved words."""
+
+    task_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    by: Id
+    decision: Literal["approved", "refused"]
+    reason: Annotated[str, StringConstraints(pattern=r"^reason\.[a-z_]{1,40}$")] | None = None
+
+    @model_validator(mode="after")
+    def _refused_for_a_reason(self) -> _Plan:
+        if (self.decision == "refused") != (self.reason is not None):
+            raise ValueError("a plan is refused for a reason, and approved without one")
+        return self
+
+
+class _PlanDecided(_Event):
+    type: Literal["plan.decided"]
+    borrower_id: Id
+    plan: _Plan
+
+
 class _Checkpoint(_Event):
     type: Literal["feed.checkpoint"]
     complete_to: AwareDatetime
@@ -579,6 +601,7 @@ _AnyEvent = Annotated[
     | _PreferencesChanged
     | _NoticeRequested
     | _TaskMoved
+    | _PlanDecided
     | _LegalHoldPlaced
     | _LegalHoldLifted
     | _ErasureRequested
@@ -660,6 +683,10 @@ def _facts(model: Any) -> CoreEvent:
             return TaskMoved(
                 *common, model.borrower_id, model.task.task_id, model.task.by, closed, model.task.outcome or ""
             )
+        case _PlanDecided():
+            plan = model.plan
+            approved = plan.decision == "approved"
+            return PlanDecided(*common, model.borrower_id, plan.task_id, plan.by, approved, plan.reason or "")
         case _LegalHoldPlaced():
             law = model.legal_hold
             legal = LegalHold(law.hold_id, law.matter, model.occurred_at, law.by, law.until)

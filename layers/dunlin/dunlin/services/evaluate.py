@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dunlin.domain.agreements import Task
 from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
-from dunlin.domain.tasks import announced, next_clock, to_announce
+from dunlin.domain.plans import Offer
+from dunlin.domain.tasks import CHOSEN, announced, next_clock, to_announce
 from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
 from dunlin.services.policies import Policies
@@ -168,6 +170,10 @@ class Evaluate:
         not learn that it was told."""
         told = to_announce(borrower, now)
         for task, what in told:
+            if what == CHOSEN and task.chosen is not None:
+                chosen = _requested_plan(borrower, task, task.chosen)
+                self._announcements.announce("plan.requested", f"{borrower.borrower_id}/{task.task_id}/{what}", chosen)
+                continue
             detail: dict[str, object] = {
                 "task_id": task.task_id,
                 "borrower_id": borrower.borrower_id,
@@ -213,6 +219,33 @@ class Evaluate:
         following = replace(case, generation=case.generation + 1)
         self._escalations.start(borrower.borrower_id, following.episode, following.generation)
         return replace(borrower, case=following), now + EXECUTION_SILENT
+
+
+def _requested_plan(borrower: Borrower, task: Task, offer: Offer) -> dict[str, object]:
+    """What the lender has to decide about: the plan that was chosen, in full."""
+    return {
+        "task_id": task.task_id,
+        "borrower_id": borrower.borrower_id,
+        "party_id": task.party_id,
+        "jurisdiction": borrower.jurisdiction,
+        "offer_id": offer.offer_id,
+        "kind": str(offer.kind),
+        "approval": str(offer.approval),
+        "debt": str(offer.debt),
+        "total": str(offer.total),
+        "offered_on": offer.offered_on.isoformat(),
+        "instalments": [
+            {
+                "due_on": payment.due_on.isoformat(),
+                "amount": str(payment.amount),
+                "principal": str(payment.principal),
+                "interest": str(payment.interest),
+                "fee": str(payment.fee),
+            }
+            for payment in offer.instalments
+        ],
+        "answer_by": task.answer_by.isoformat(),
+    }
 
 
 def put(store: Store, change: Change, now: datetime) -> None:

@@ -157,7 +157,8 @@ class ReceiveInbound:
             heard = Heard(text.inbound_id, found[0], found[1], text.received_at, is_shared)
             stops = self._policies.stops_for(borrower, now)
             promises = self._policies.promises_for(borrower, now)
-            effects = answer(borrower, heard, understood, stops, policy, strategy, promises, now)
+            plans = self._policies.plans_for(borrower, now)
+            effects = answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now)
             reply = None
             if answers and effects.reply and policy is not None:
                 reply = _reply(borrower, found, effects.reply, text, policy, now)

@@ -26,6 +26,7 @@ from dunlin.domain.facts import (
     LoanChanged,
     NoticeRequested,
     PartyFacts,
+    PlanDecided,
     PreferencesChanged,
     PreferencesChosen,
     SuppressionImported,
@@ -53,7 +54,7 @@ from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, R
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
 from dunlin.services.suppressions import SuppressionList
-from dunlin.services.tasks import task_moved
+from dunlin.services.tasks import plan_decided, task_moved
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -181,6 +182,10 @@ class Ingest:
                 if before is None:
                     raise NotFound("borrower_id")
                 after = task_moved(before, event, self._hold_rules(before, now), self._content)
+            case PlanDecided():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = plan_decided(before, event, self._hold_rules(before, now), self._content)
             case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -438,6 +443,8 @@ def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, 
         fact |= {"hold_id": event.hold_id, "by": event.by}
     if isinstance(event, TaskMoved):
         fact |= {"task_id": event.task_id, "by": event.by, "outcome": event.outcome}
+    if isinstance(event, PlanDecided):
+        fact |= {"task_id": event.task_id, "by": event.by, "approved": event.approved, "reason": event.reason}
     if isinstance(event, LoanChanged):
         fact |= {"loan_id": event.loan.loan_id, "sequence": event.loan.sequence, "as_of": event.loan.as_of}
         fact["snapshot"] = _snapshot(event.loan)

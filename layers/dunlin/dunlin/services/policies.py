@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.following import pinned_strategy, products_of
 from dunlin.domain.hours import local_date
+from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.words import HoldKind
@@ -79,6 +80,11 @@ class Policies:
         """Which promises are taken of this borrower; None: none without a person."""
         today = local_date(now, borrower.zone)
         return self._content.promise_policy(borrower.jurisdiction, products_of(borrower), today)
+
+    def plans_for(self, borrower: Borrower, now: datetime) -> PlanPolicy | None:
+        """Which plans are offered to this borrower; None: a person helps."""
+        today = local_date(now, borrower.zone)
+        return self._content.plan_policy(borrower.jurisdiction, products_of(borrower), today)
 
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""
