@@ -258,6 +258,7 @@ def _prepare(stack: Stack) -> None:
     stack.know("b-replies", "+12125550144")
     stack.know("b-erased", "+12125550177", status="closed", instalments=[])
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
+    stack.know("b-plan", "+12125550199", days=-4, overdue=overdue_document(AMOUNT))
     stack.evaluate()
     stack.call("pace_lines", {})
     for _ in range(20):

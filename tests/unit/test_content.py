@@ -540,7 +540,7 @@ MISTAKES: dict[str, list[tuple[str, str, str, str, str]]] = {
             "cannot stop an answer",
         ),
         ("kind: plan", "kind: sold", "kind: sold", "stops[1]", "only `sold` follows"),
-        ("placed_by: [core, staff]", "placed_by: [expiry]", "kind: plan", "stops[1]", "only end a stop"),
+        ("placed_by: [core, borrower, staff]", "placed_by: [expiry]", "kind: plan", "stops[1]", "only end a stop"),
         (
             "stops: [servicing, collection, marketing]",
             "stops: [marketing]",
