@@ -226,7 +226,7 @@ class Runtime:
         read, connect = float(os.environ.get("PROVIDER_READ_TIMEOUT", "10")), 2.0
         region = self.settings.region
         senders: dict[str, Sender] = {}
-        for provider in {line.provider for line in self.content.lender.lines}:
+        for provider in sorted({line.provider for line in self.content.lender.lines}):
             match provider:
                 case "aws_sms":
                     senders[provider] = SmsVoiceSender(sms_voice_client(read, connect, region=region))
