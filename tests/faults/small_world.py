@@ -353,7 +353,7 @@ class Drama:
             bodies = world.aws.queue_bodies("RefusedInputQueue")
         report = audit(folder, sender_names=sender_names(content()))
         summary = summarise(run, report)
-        # A text that waited out an outage has its reply in the ledger, ended with its reason: too late to answer anybody.
+        # A text that waited out an outage has its reply in the ledger, ended with its reason: too late.
         ended = {f"inbound/{message.in_reply_to}" for message in run.messages if message.in_reply_to}
         found = [line for line in broken({**summary, "dead_letters": 0}) if not line.startswith("unanswered:")]
         found += [
