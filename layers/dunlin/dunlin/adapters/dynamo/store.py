@@ -208,7 +208,7 @@ def felt_item(felt: Felt) -> SuppressionItem:
         FELT,
         revision=felt.revision + 1,
         document=_contacts().dump_json(felt.contacts).decode(),
-        expires_at=latest + FELT_KEPT if latest is not None else FELT_KEPT,
+        expires_at=latest + FELT_KEPT if latest is not None else None,
     )
 
 
