@@ -216,11 +216,17 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
         if operation == "DescribeOptedOutNumbers":
             wanted = request.get("OptedOutNumbers")
             numbers = [
-                {"OptedOutNumber": number, "OptedOutTimestamp": since, "EndUserOptedOut": False}
+                {
+                    "OptedOutNumber": number,
+                    "OptedOutTimestamp": since,
+                    "EndUserOptedOut": simulator.opted_out_by_person(name, number),
+                }
                 for number, since in sorted(simulator.opted_out_numbers(name).items())
-                if not wanted or number in wanted
+                if (not wanted or number in wanted) and number > request.get("NextToken", "")
             ]
-            self._sms_answer(operation, {**listed, "OptedOutNumbers": numbers[: request.get("MaxResults", 100)]})
+            page = numbers[: request.get("MaxResults", 100)]
+            more = {"NextToken": page[-1]["OptedOutNumber"]} if len(page) < len(numbers) else {}
+            self._sms_answer(operation, {**listed, "OptedOutNumbers": page, **more})
             return
         number = request["OptedOutNumber"]
         if operation == "PutOptedOutNumber":

@@ -54,7 +54,8 @@ CARRIER_SILENCE = timedelta(hours=72)
 DEFAULT_TTL_SECONDS = 259_200
 #: After how many texts to it, at most, a number changes hands or its owner opts out at the provider.
 TEXTS_BEFORE = 4
-PROVIDER_LIST: Final = "Default"
+#: The list that the lines use: the stack makes one an environment.
+PROVIDER_LIST: Final = "dunlin-dev"
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -203,6 +204,9 @@ class Simulator:
         self._finance_numbers = set(finance_numbers)
         self._unreachable = dict(unreachable or {})
         self._opted_out: dict[str, dict[str, datetime]] = {}
+        self._by_person: set[tuple[str, str]] = set()
+        #: How often a list has changed: whoever reads them knows when there is something to read.
+        self.list_changes = 0
         self._finance_black: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
 
@@ -489,7 +493,7 @@ class Simulator:
                 if order.provider == FINANCE:
                     self.blacklist(number)
                 else:
-                    self.put_opted_out(PROVIDER_LIST, number)
+                    self.put_opted_out(PROVIDER_LIST, number, by_person=True)
 
     def _schedule_progress(
         self,
@@ -633,14 +637,28 @@ class Simulator:
         with self._lock:
             return dict(self._opted_out.get(list_name, {}))
 
-    def put_opted_out(self, list_name: str, number: str) -> datetime:
+    def put_opted_out(self, list_name: str, number: str, *, by_person: bool = False) -> datetime:
+        """Since when it is on the list. `by_person`: whoever has it opted out at the provider."""
         with self._lock:
-            return self._opted_out.setdefault(list_name, {}).setdefault(number, self.now())
+            numbers = self._opted_out.setdefault(list_name, {})
+            if number not in numbers:
+                numbers[number] = self.now()
+                self.list_changes += 1
+                if by_person:
+                    self._by_person.add((list_name, number))
+            return numbers[number]
 
     def delete_opted_out(self, list_name: str, number: str) -> datetime | None:
         """Since when it was on the list; None if it was not."""
         with self._lock:
-            return self._opted_out.get(list_name, {}).pop(number, None)
+            since = self._opted_out.get(list_name, {}).pop(number, None)
+            self._by_person.discard((list_name, number))
+            self.list_changes += since is not None
+            return since
+
+    def opted_out_by_person(self, list_name: str, number: str) -> bool:
+        with self._lock:
+            return (list_name, number) in self._by_person
 
 
 def _seconds(value: float) -> timedelta:

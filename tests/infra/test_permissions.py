@@ -34,6 +34,7 @@ QUEUE_VARIABLES = {
     "REPORTS_QUEUE_URL": "ReportsQueue",
     "INBOUND_QUEUE_URL": "InboundQueue",
     "REFUSED_INPUT_QUEUE_URL": "RefusedInputQueue",
+    "OPT_OUTS_QUEUE_URL": "OptOutsQueue",
 }
 SECRET_VARIABLES = {
     "POINT_KEY_SECRET": "PointKeySecret",
@@ -43,6 +44,8 @@ SECRET_VARIABLES = {
 #: Who words a message or hands it over asks whether its recipient may be reached.
 JUDGES = {"render_message", "send_message", "sweep_messages"}
 SENDERS = {"send_message", "sweep_messages"}
+#: Who may change AWS's own opt-out list.
+KEEPS_THE_LIST = "follow_opt_outs"
 #: Who forgets people whose time has come.
 FORGETS = "evaluate_stages"
 
@@ -239,7 +242,26 @@ def test_the_adapters_ask_for_no_more() -> None:
 def test_nobody_administers_anything(function: Function) -> None:
     actions = {action for statement in function.statements for action in statement.actions}
     administering = {action for action in actions if action.split(":")[1].startswith(("Create", "Delete", "Update"))}
-    assert administering <= {"logs:CreateLogStream", "sqs:DeleteMessage", "dynamodb:DeleteItem"}
+    allowed = {"logs:CreateLogStream", "sqs:DeleteMessage", "dynamodb:DeleteItem"}
+    if function.name == KEEPS_THE_LIST:
+        allowed |= {"sms-voice:DeleteOptedOutNumber"}
+    assert administering <= allowed
+
+
+def test_only_one_function_keeps_the_provider_s_list_and_only_ours() -> None:
+    assert raw_conditions("KeepTheList") == ["HasEndUserMessaging"]
+    for function in FUNCTIONS.values():
+        actions = {action for statement in function.statements for action in statement.actions}
+        assert ("sms-voice:PutOptedOutNumber" in actions) == (function.name == KEEPS_THE_LIST)
+    assert FUNCTIONS[KEEPS_THE_LIST].may("sms-voice:DeleteOptedOutNumber", "MessagingOptOutList")
+
+
+@each_function
+def test_whoever_hears_of_opt_outs_has_them_written_through(function: Function) -> None:
+    hears = function.name in {"ingest_events", "serve_api", "receive_inbound", KEEPS_THE_LIST}
+    assert ("OPT_OUTS_QUEUE_URL" in function.environment) == hears
+    asks = function.name in {*SENDERS, "receive_report", KEEPS_THE_LIST}
+    assert ("OPT_OUT_LIST" in function.environment) == asks
 
 
 def test_services_may_use_the_key_only_as_far_as_they_must() -> None:

@@ -76,13 +76,21 @@ class Ingested(StrEnum):
 class Ingest:
     """The service behind `ingest_events` and `POST /events`."""
 
-    def __init__(self, store: Store, controls: Controls, content: Content, keys: PointKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        controls: Controls,
+        content: Content,
+        keys: PointKeys,
+        clock: Clock,
+        opt_outs: OptOuts | None = None,
+    ) -> None:
         self._store = store
         self._feed = Feed(controls, clock)
         self._content = content
         self._keys = keys
         self._clock = clock
-        self._opt_outs = OptOuts(store, clock)
+        self._opt_outs = opt_outs if opt_outs is not None else OptOuts(store, clock)
         self._preferences = Preferences(self._opt_outs, keys, clock)
         self._points = Points(store, self._opt_outs, keys, clock)
         self._suppressions = SuppressionList(store, self._opt_outs, keys)
