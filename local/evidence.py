@@ -20,9 +20,10 @@ PROVIDER = "provider.jsonl"
 CORE = "core.jsonl"
 INBOUND = "inbound.jsonl"
 ANNOUNCED = "announced.jsonl"
+LISTED = "listed.jsonl"
 LOGS = "logs"
 PACKS = "packs"
-_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED)
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, LISTED)
 
 
 class Feeder(Protocol):
@@ -53,8 +54,9 @@ def write_evidence(
     folder: Path, record: Record, core: Feeder, texts: Iterable[SentText], announced: Iterable[Announced]
 ) -> None:
     """What the providers took, what the core told, what people texted with what they meant by it, and what others
-    were told."""
+    were told; and what happened to the provider's own opt-out list."""
     record.write_hand_overs(folder / PROVIDER)
+    record.write_listed(folder / LISTED)
     core.write(folder / CORE)
     meanings = {text.inbound_id: text.meaning for text in texts}
     lines = [

@@ -103,6 +103,16 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class ListChange:
+    """A number that came onto the provider's own opt-out list, or left it: by us, or by whoever has it."""
+
+    at: datetime
+    number: str = field(repr=False)
+    is_there: bool
+    by_person: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of a log file. `document` is there if the line is a JSON object."""
 
@@ -123,6 +133,7 @@ class Evidence:
     logs: tuple[LogLine, ...]
     log_files: int
     packs: Mapping[str, Any]
+    listed: tuple[ListChange, ...] | None = None
 
 
 def read_evidence(folder: Path) -> Evidence:
@@ -143,6 +154,15 @@ def read_evidence(folder: Path) -> Evidence:
         logs=tuple(line for path in log_files for line in _log_lines(path)),
         log_files=len(log_files),
         packs=_packs(folder / "packs"),
+        # Only where the provider keeps such a list.
+        listed=_listed(folder) if (folder / "listed.jsonl").is_file() else None,
+    )
+
+
+def _listed(folder: Path) -> tuple[ListChange, ...]:
+    return tuple(
+        ListChange(row.instant("at"), row.text("number"), row.text("change") == "put", row.text("by") == "person")
+        for row in _rows(folder, "listed.jsonl")
     )
 
 

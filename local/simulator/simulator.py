@@ -24,7 +24,7 @@ from local.simulator.payloads import (
     finance_inbound,
     finance_report,
 )
-from local.simulator.record import HandOverReceived, InboundSent, Record
+from local.simulator.record import HandOverReceived, InboundSent, ListChanged, Record
 
 __all__ = [
     "AWS",
@@ -32,6 +32,7 @@ __all__ = [
     "FINANCE",
     "INVALID",
     "LANDLINE",
+    "PUSH",
     "SNS",
     "Delivered",
     "Outgoing",
@@ -44,6 +45,7 @@ AWS: Final = "aws_sms"
 EMAIL: Final = "aws_ses"
 FINANCE: Final = "finance_sms"
 SNS: Final = "aws_sns"
+PUSH: Final = "aws_push"
 
 #: Why texts never reach a number: nobody has it, or it takes none.
 INVALID: Final = "invalid"
@@ -140,6 +142,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     # SNS Publish reports nothing.
     SNS: {},
+    PUSH: {},
     EMAIL: {
         "delivered": "Delivery",
         "successful": "Delivery",
@@ -208,6 +211,8 @@ class Simulator:
         #: How often a list has changed: whoever reads them knows when there is something to read.
         self.list_changes = 0
         self._finance_black: set[str] = set()
+        #: Devices that the app is gone from, as SNS has learnt from the one push that came to nothing.
+        self._disabled: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
 
     # ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +290,9 @@ class Simulator:
             return "ERROR", "answer", False
         if self.is_opted_out(order.provider, order.to_address):
             return "OPTED_OUT", "answer", False
-        if order.provider != SNS and self.spend_limit_reached(order.provider, now):
+        if order.to_address in self._disabled:
+            return "DISABLED", "answer", False
+        if order.provider not in (SNS, PUSH) and self.spend_limit_reached(order.provider, now):
             self.injected["spend_limit"] += 1
             return "SPEND_LIMIT", "answer", False
         if self._happens("time_out", *words, "time-out"):
@@ -377,6 +384,8 @@ class Simulator:
             event = "dead" if self._unreachable[order.to_address] == INVALID else "unreachable"
             return _Fate(None, min(arrives_at, ends_at), events.get(event))
         if self._happens("dead_number", "number", order.to_address):
+            if order.provider == PUSH:
+                self._disabled.add(order.to_address)
             return _Fate(None, min(arrives_at, ends_at), events.get("dead"))
         if self._happens("carrier_blocked", *words, "blocked"):
             return _Fate(None, min(arrives_at, ends_at), events.get("blocked"))
@@ -425,7 +434,7 @@ class Simulator:
             fate = _Fate(now if fate.delivered_at is not None else None, now, fate.event)
         if order.provider == FINANCE:
             self._finance_numbers.add(order.from_address)
-        if order.provider != EMAIL:
+        if order.provider not in (EMAIL, PUSH):
             self._last_message[(order.to_address, order.from_address)] = message_id
         if fate.delivered_at is not None:
             delivered = Delivered(
@@ -643,7 +652,7 @@ class Simulator:
             numbers = self._opted_out.setdefault(list_name, {})
             if number not in numbers:
                 numbers[number] = self.now()
-                self.list_changes += 1
+                self._list_changed(number, "put", by_person=by_person)
                 if by_person:
                     self._by_person.add((list_name, number))
             return numbers[number]
@@ -653,8 +662,15 @@ class Simulator:
         with self._lock:
             since = self._opted_out.get(list_name, {}).pop(number, None)
             self._by_person.discard((list_name, number))
-            self.list_changes += since is not None
+            if since is not None:
+                self._list_changed(number, "deleted", by_person=False)
             return since
+
+    def _list_changed(self, number: str, change: str, *, by_person: bool) -> None:
+        self.list_changes += 1
+        self.record.add_list_change(
+            ListChanged(self.now().isoformat(), number, change, "person" if by_person else "us")
+        )
 
     def opted_out_by_person(self, list_name: str, number: str) -> bool:
         with self._lock:

@@ -18,7 +18,7 @@ each_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNC
 WIDE = {
     "Trace": "X-Ray's write actions know no resources",
     "DeliverLogs": "CloudWatch's log delivery knows no resources",
-    "SendServiceTexts": "a phone number has no ARN; NeverPublishToTopics takes the topics out again",
+    "SendPush": "devices of one app, for each service and each telephone",
     "SendTexts": "lines are bought and registered by people, so the template does not know them",
     "ListStreams": "a table's streams change name when one is replaced",
     "LookAtExecutions": "executions of our one state machine",
@@ -182,6 +182,7 @@ def test_in_shadow_nobody_has_the_right_to_send() -> None:
     for sid, condition in (
         ("SendTexts", "SendsTexts"),
         ("SendServiceTexts", "SendsServiceTexts"),
+        ("SendPush", "SendsPush"),
         ("SendEmail", "SendsEmail"),
     ):
         assert raw_conditions(sid) == [condition] * len(SENDERS)
@@ -210,6 +211,22 @@ def test_only_two_functions_can_hand_a_message_over(function: Function) -> None:
         assert actions >= sending
         denied = [statement for statement in function.statements if statement.effect == "Deny"]
         assert [statement.actions for statement in denied] == [("sns:Publish",)]
+        assert {topic for each in denied for topic in names(list(each.resources))} == set(stack().of("AWS::SNS::Topic"))
+
+
+def test_sns_carries_to_people_and_to_no_topic() -> None:
+    """What has no ARN of SNS's (a phone number), and devices of the one app: nothing else may be published to."""
+    raw = {
+        statement["Fn::If"][1]["Sid"]: statement["Fn::If"][1]
+        for policy in stack().properties("SendMessageRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    }
+    texts, push = raw["SendServiceTexts"], raw["SendPush"]
+    assert "Resource" not in texts
+    assert texts["NotResource"] == {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
+    assert text(push["Resource"]).endswith(":${AWS::AccountId}:endpoint/*/${PushApplication}/*")
+    assert stack().parameters["PushApplication"]["Default"] == ""
 
 
 @each_function

@@ -339,23 +339,6 @@ def test_in_the_end_list_and_item_agree_whatever_happened_and_whoever_died() -> 
     for seed in range(60):
         random, house = Random(seed), House(NOW)
         house.know("b-1", loan_document(due_on=SOON))
-        died = 0
-
-        def brittle(call, random=random):  # type: ignore[no-untyped-def]
-            def called(*arguments):  # type: ignore[no-untyped-def]
-                nonlocal died
-                before, after = random.random() < 0.15, random.random() < 0.15
-                if before:
-                    died += 1
-                    raise TransientError("before")
-                result = call(*arguments)
-                if after:
-                    died += 1
-                    raise TransientError("after")
-                return result
-
-            return called
-
         sound = (house.provider_list.put, house.provider_list.remove, house.listings.put)
         house.provider_list.put = brittle(sound[0], random)  # type: ignore[method-assign]
         house.provider_list.remove = brittle(sound[1], random)  # type: ignore[method-assign]

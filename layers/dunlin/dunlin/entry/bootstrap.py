@@ -236,6 +236,11 @@ class Runtime:
                 case "aws_sns":
                     once = one_attempt(read, connect)
                     senders[provider] = SnsSender(boto3.client("sns", region_name=region, config=once))
+                case "aws_push":
+                    from dunlin.adapters.senders.push import PushSender
+
+                    once = one_attempt(read, connect)
+                    senders[provider] = PushSender(boto3.client("sns", region_name=region, config=once))
                 case "aws_ses":
                     once = one_attempt(read, connect)
                     client = boto3.client("sesv2", region_name=region, config=once)

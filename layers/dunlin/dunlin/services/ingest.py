@@ -429,8 +429,8 @@ def _refuse_what_is_to_come(event: BorrowerUpdated, now: datetime) -> None:
     for number, party in enumerate(event.parties):
         for channel, at in party.verified_at:
             if at > now + FUTURE_ALLOWED:
-                name = "phone_verified_at" if channel is Channel.SMS else "email_verified_at"
-                raise InvalidInput(f"borrower.parties.{number}.{name}", "is in the future")
+                name = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push"}[channel]
+                raise InvalidInput(f"borrower.parties.{number}.{name}_verified_at", "is in the future")
         for position, consent in enumerate(party.consents):
             if consent.given_at is not None and consent.given_at > now + FUTURE_ALLOWED:
                 raise InvalidInput(f"borrower.parties.{number}.consents.{position}.given_at", "is in the future")
