@@ -339,10 +339,10 @@ def test_in_the_end_list_and_item_agree_whatever_happened_and_whoever_died() -> 
     for seed in range(60):
         random, house = Random(seed), House(NOW)
         house.know("b-1", loan_document(due_on=SOON))
-        sound = (house.provider_list.put, house.provider_list.remove, house.listings.put)
-        house.provider_list.put = brittle(sound[0], random)  # type: ignore[method-assign]
-        house.provider_list.remove = brittle(sound[1], random)  # type: ignore[method-assign]
-        house.listings.put = brittle(sound[2], random)  # type: ignore[method-assign]
+        calls = ((house.provider_list, "put"), (house.provider_list, "remove"), (house.listings, "put"))
+        sound = [getattr(holder, name) for holder, name in calls]
+        for (holder, name), call in zip(calls, sound, strict=True):
+            setattr(holder, name, brittle(call, random))
         last_said_to_us = ""
         for number in range(14):
             house.clock.advance(timedelta(minutes=random.choice((1, 4, 7, 30))))
@@ -369,7 +369,8 @@ def test_in_the_end_list_and_item_agree_whatever_happened_and_whoever_died() -> 
                 pass
             if last_said_to_us == "STOP":
                 assert is_out(house), (seed, number, what)
-        house.provider_list.put, house.provider_list.remove, house.listings.put = sound  # type: ignore[method-assign]
+        for (holder, name), call in zip(calls, sound, strict=True):
+            setattr(holder, name, call)
         for _ in range(4):
             house.clock.advance(DAY)
             follow_all(house)
