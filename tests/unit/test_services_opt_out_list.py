@@ -116,6 +116,14 @@ class TestWrittenThrough:
         assert follow_all(house) == [Followed.NOBODYS]
         assert is_out(house)
 
+    def test_until_a_borrower_has_the_number(self, house: House) -> None:
+        house.text("STOP")
+        follow_all(house)
+        house.know("b-1", loan_document(due_on=SOON))
+        assert follow_all(house) == [Followed.LISTED]
+        house.know("b-1", sequence=2)
+        assert house.opt_outs_queue.asked == [], "once is enough"
+
     def test_a_number_of_another_provider_s_lines_never_leaves_the_house(self, house: House) -> None:
         house.know("b-1", jurisdiction="CN", zone="Asia/Shanghai")
         phone = house.borrower().parties[0].points[0].address

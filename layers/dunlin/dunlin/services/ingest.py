@@ -260,6 +260,8 @@ class Ingest:
                     zones=self._content.zones_of(address) if channel is Channel.SMS else (),
                     blocked=blocked_purposes(state, channel),
                 )
+                if not any(each.point == key for party in known_parties.values() for each in party.points):
+                    self._opt_outs.joined(point)
                 point = verified(point, dict(facts.verified_at).get(channel))
                 point = reached(point, state.findings, event.borrower_id, facts.party_id)
                 for party_id, other in known_parties.items():

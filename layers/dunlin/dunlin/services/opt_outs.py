@@ -72,6 +72,11 @@ class OptOuts:
             self._queue.follow(point, CONFIRMED_WITHIN if opted_out else timedelta(0))
         return changed
 
+    def joined(self, point: ContactPoint) -> None:
+        """A borrower is about to have this number: what it had opted out of before goes to the provider's list too."""
+        if self._queue is not None and point.channel is Channel.SMS and ALL_PURPOSES in point.blocked:
+            self._queue.follow(point.point, CONFIRMED_WITHIN)
+
     def _recorded(
         self,
         point: str,
