@@ -307,6 +307,34 @@ class TestReadBack:
 
 
 class TestRefusedBecauseOfTheList:
+    def test_it_is_the_provider_s_word_and_leaves_with_its_list(self, known: House) -> None:
+        """Opted out at the provider; a text is refused before the list was read; opted in at the provider again."""
+        known.opt_outs.at_point(
+            point(known), Channel.SMS, opted_out=True, at=known.now, by="p-1", purpose=Purpose.MARKETING
+        )
+        opt_out_at_provider(known)
+        known.clock.advance(MINUTE)
+        known.answer(Refused(Reason.PROVIDER_OPTED_OUT))
+        known.sent()
+        assert is_out(known)
+        assert known.opt_out_list.read().opted_out == 0, "it is known"
+        known.clock.advance(DAY)
+        del known.provider_list.listed[PHONE]
+        assert known.opt_out_list.read().opted_in == 1
+        assert known.store.suppression(point(known)).blocked == frozenset({"sms#marketing"})
+
+    def test_and_leaves_a_stop_that_came_since(self, known: House) -> None:
+        opt_out_at_provider(known)
+        known.answer(Refused(Reason.PROVIDER_OPTED_OUT))
+        known.sent()
+        known.clock.advance(MINUTE)
+        known.text("STOP")
+        known.opt_out_list.read()
+        known.clock.advance(DAY)
+        del known.provider_list.listed[PHONE]
+        known.opt_out_list.read()
+        assert is_out(known)
+
     def test_it_is_an_opt_out(self, known: House) -> None:
         known.answer(Refused(Reason.PROVIDER_OPTED_OUT))
         message = known.sent()

@@ -63,7 +63,8 @@ class SmsVoiceOptOutList:
             assert answer is not None
             for each in answer.get("OptedOutNumbers", []):
                 at = each["OptedOutTimestamp"].astimezone(UTC)
-                yield Listed(each["OptedOutNumber"], at, bool(each["EndUserOptedOut"]))
+                # The model lets the sign be left out.
+                yield Listed(f"+{each['OptedOutNumber'].removeprefix('+')}", at, bool(each["EndUserOptedOut"]))
             token = answer.get("NextToken", "")
             if not token:
                 return

@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from dunlin.domain.borrower import ALL_PURPOSES
+from dunlin.domain.preferences import Word
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import StateConflict
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.opt_outs import CONFIRMED_WITHIN, OptOuts, blocked_purposes
+from dunlin.services.opt_outs import CONFIRMED_WITHIN, PROVIDERS_WORD, OptOuts, blocked_purposes
 from dunlin.services.ports import (
     Clock,
     Listed,
@@ -30,6 +31,7 @@ from dunlin.services.ports import (
     OptOutQueue,
     PointKeys,
     Store,
+    Suppression,
 )
 
 #: A list is read page by page: what was put there a moment before the first page may not be in it yet.
@@ -182,19 +184,24 @@ class OptOutList:
     def _found(self, name: str, point: str, listed: Listed, listing: Listing | None) -> tuple[bool, Followed]:
         """A number that is on the list. Whether that was news, and what was done about it."""
         changed = False
-        blocked = blocked_purposes(self._store.suppression(point), Channel.SMS)
+        state = self._store.suppression(point)
+        blocked = blocked_purposes(state, Channel.SMS)
+        said_to_us = ALL_PURPOSES in blocked and _providers_word(state) is None
         known = listing.state if listing is not None else ListingState.GONE
-        ours = known in (ListingState.WANTED, ListingState.OURS)
-        if ours and (ALL_PURPOSES in blocked or not listed.by_person):
+        if known in (ListingState.WANTED, ListingState.OURS) and (said_to_us or not listed.by_person):
             if listing is not None and known is ListingState.WANTED:
                 self._put(listing, replace(listing, state=ListingState.OURS))
         elif known is not ListingState.THEIRS or listing is None or listing.at != listed.at:
-            if ALL_PURPOSES in blocked:
+            if said_to_us:
                 # Told to us as well: what is said there takes nothing away from it.
                 self._put(listing, Listing(point, ListingState.OURS, listed.at))
             else:
+                # After a refusal it is known already, and what had been opted out of before that is kept with it.
+                spared = () if listing is None else listing.spared
+                if ALL_PURPOSES not in blocked:
+                    spared = tuple(sorted(blocked))
                 changed = self._opt_outs.at_provider(point, opted_out=True, at=listed.at, by=_by(name, listed.at))
-                self._put(listing, Listing(point, ListingState.THEIRS, listed.at, spared=tuple(sorted(blocked))))
+                self._put(listing, Listing(point, ListingState.THEIRS, listed.at, spared=spared))
         if ALL_PURPOSES in blocked_purposes(self._store.suppression(point), Channel.SMS):
             return changed, Followed.NOTHING
         return changed, self.follow(point, listed.number)
@@ -204,7 +211,8 @@ class OptOutList:
         changed = False
         if listing.state is ListingState.THEIRS:
             # Just after the word that it takes back, so that none that was said since is touched.
-            at = listing.at + _INSTANT
+            word = _providers_word(self._store.suppression(listing.point))
+            at = max(listing.at, word.at if word is not None else listing.at) + _INSTANT
             changed = self._opt_outs.at_provider(listing.point, opted_out=False, at=at, by=_by(name, at))
             for purpose in listing.spared:
                 by = f"{_by(name, at)}#{purpose}"
@@ -216,4 +224,10 @@ class OptOutList:
 
 
 def _by(name: str, at: datetime) -> str:
-    return f"list:{name}:{at.isoformat()}"
+    return f"{PROVIDERS_WORD}{name}:{at.isoformat()}"
+
+
+def _providers_word(state: Suppression) -> Word | None:
+    """The word about all texts of this number, if it is the provider's."""
+    said = (word for word in state.words if word.channel is Channel.SMS and word.purpose == ALL_PURPOSES)
+    return next((word for word in said if word.by.startswith(PROVIDERS_WORD)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.ports import (
     Change,
     Clock,
+    Listing,
     Listings,
     ListingState,
     OptOutQueue,
@@ -28,6 +30,8 @@ from dunlin.services.ports import (
 #: The one confirmation of an opt-out goes within five minutes of the text (`confirm_opt_out_within_minutes`, of which
 #: no pack allows more); a number that is on the provider's list gets no text at all, so it is listed after that.
 CONFIRMED_WITHIN = timedelta(minutes=6)
+#: What the name of a word begins with that is not the person's but the provider's, learnt from its list or a refusal.
+PROVIDERS_WORD = "provider:"
 
 
 def blocked_purposes(state: Suppression, channel: Channel) -> frozenset[str]:
@@ -198,11 +202,23 @@ class OptOuts:
         Unless we know why it is there, and were told since that it should not be: then the provider only has not taken
         it off yet, and the last word stays the person's.
         """
+        blocked = blocked_purposes(self._store.suppression(message.point), message.channel)
         if self._is_being_taken_off(message):
             return
-        self.record(message.point, message.channel, opted_out=True, at=self._clock(), by=message.ref)
+        if ALL_PURPOSES not in blocked:  # said before, and by whom is not to be forgotten
+            now = self._clock()
+            self.record(message.point, message.channel, opted_out=True, at=now, by=f"{PROVIDERS_WORD}{message.ref}")
+            self._listed_there(message, now, tuple(sorted(blocked)))
         for borrower_id in self._store.borrowers_of(message.point):
             self.mirror(borrower_id, message.point)
+
+    def _listed_there(self, message: Message, now: datetime, spared: tuple[str, ...]) -> None:
+        if self._listings is None or message.channel is not Channel.SMS:
+            return
+        known = self._listings.listing(message.point)
+        revision = known.revision if known is not None else 0
+        with suppress(StateConflict):  # the list was read meanwhile
+            self._listings.put(Listing(message.point, ListingState.THEIRS, now, revision, spared))
 
     def _is_being_taken_off(self, message: Message) -> bool:
         if self._listings is None or message.channel is not Channel.SMS:
