@@ -248,9 +248,10 @@ class World:
             if due:
                 self.ticks += 1
                 self._fired_at.update(dict.fromkeys(due, now))
-                if READS_THE_LIST in due:
-                    self._list_read = self.simulator.list_changes
+                failed = self.aws.counters.errors[READS_THE_LIST]
                 self.aws.tick(due)
+                if READS_THE_LIST in due and self.aws.counters.errors[READS_THE_LIST] == failed:
+                    self._list_read = self.simulator.list_changes
             else:
                 self.aws.drain()
             self._hear()

@@ -1030,7 +1030,9 @@ class _Judge:
             self._find("content", case, "the text does not say who speaks")
         if given.channel == "push":
             self.checked["pushes"] += 1
-            if re.search(r"\d", f"{given.subject}{given.body}") or self._names_anybody(case):
+            reading = case.reading
+            figures = (reading.amounts, reading.dates, reading.tails, reading.days_late, reading.days_left)
+            if any(figures) or self._names_anybody(case):
                 self._find("content", case, "a figure or a name stands on a lock screen")
             if case.purpose not in ("service", "servicing"):
                 self._find("content", case, f"{case.purpose} stands on a lock screen")
