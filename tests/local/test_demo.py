@@ -133,7 +133,13 @@ def test_conversations_say_who_decided_what(judged: Judged) -> None:
             assert entry["content_version"] == judged.content.version
         if entry["kind"] == "sent":
             assert entry["text"]
-            assert entry["figures"] or entry["stage"] in ("opt_out_confirmation", "opt_in_confirmation", "help")
+            bare = entry["channel"] == "push" or entry["stage"] in (
+                "opt_out_confirmation",
+                "opt_in_confirmation",
+                "help",
+            )
+            assert entry["figures"] or bare
+            assert not (entry["figures"] and entry["channel"] == "push"), "others read a lock screen"
 
 
 def test_the_same_seed_says_the_same(judged: Judged, tmp_path: Path) -> None:
