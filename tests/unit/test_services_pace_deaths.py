@@ -139,7 +139,7 @@ MISHAPS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from((1.0, 3.0, 7.0)),
     st.lists(st.integers(1, 4), min_size=1, max_size=6),
