@@ -121,6 +121,11 @@ class QueuedMessage:
     not_before: datetime
     not_after: datetime
     expected_parts: int
+    priority: int
+
+    def may_go(self, now: datetime) -> bool:
+        """Whether `now` is within the time that its line may take it for."""
+        return self.not_before <= now < self.not_after
 
 
 class Store(Protocol):
@@ -141,8 +146,11 @@ class Store(Protocol):
         """Borrowers of a shard whose `wake_at` has come, earliest first (eventually consistent)."""
         ...
 
-    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
-        """REQUESTED messages of a line by priority, then deadline (eventually consistent)."""
+    def queued(self, line: str, limit: int, now: datetime | None = None) -> Sequence[QueuedMessage]:
+        """What waits for its line, by priority, then deadline (eventually consistent); with `now`, what may go then.
+
+        What may not go hides nobody behind it: `limit` counts what is answered, not what is looked at.
+        """
         ...
 
     def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
@@ -227,8 +235,9 @@ class LineState:
 
     `tokens` are the parts that could go at `filled_at`; below zero after a text that was longer than they were.
     Nothing is released before `free_at`. `leased_until` belongs to the run that plans the minute. `day_parts` were
-    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`; `step` is
-    how far the line has come back after a stop (0: all the way), `rests` how often in a row it stopped for failures.
+    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`, and
+    `released_before` and `failed_before` in the window before it; `step` is how far the line has come back after a
+    stop (0: all the way), `rests` how often in a row it stopped for failures.
     """
 
     line: str
@@ -247,6 +256,7 @@ class LineState:
     failed: int = 0
     step: int = 0
     rests: int = 0
+    failed_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,9 +604,21 @@ class WakeQueue(Protocol):
         ...
 
 
+class Lengths(Protocol):
+    """What a message weighs on its line, by the words it would be sent in now."""
+
+    def parts(self, message: Message, now: datetime) -> int:
+        """Parts of its text; 0 if it would not be sent at all.
+
+        Raises:
+            DunlinError: it cannot be judged or worded now.
+        """
+        ...
+
+
 class Slots(Protocol):
     def ask(self, line: str, seconds: Sequence[int]) -> None:
-        """Have the line looked at again in so many whole seconds from now (1 to 900), once for each.
+        """Have the line looked at again in so many whole seconds from now (0 to 900), once for each.
 
         A slot may come late, twice or never.
 

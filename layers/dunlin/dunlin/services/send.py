@@ -22,7 +22,7 @@ from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.line_health import count_failure, month_turns, stopped
+from dunlin.services.line_health import count_failure, month_turns, speaks_of_line, stopped
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import (
     Accepted,
@@ -311,7 +311,7 @@ class Send:
             self._opt_outs.record_from_provider(message)
         if refused.stops_line:
             self._stop_line(message.line, refused.reason, now)
-        elif refused.reason is not Reason.PROVIDER_OPTED_OUT:
+        elif speaks_of_line(refused.reason, point_unusable=refused.point_unusable):
             count_failure(self._controls, message.line)
         self._settle.settle(
             message.borrower_id,
