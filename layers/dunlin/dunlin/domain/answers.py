@@ -28,8 +28,17 @@ from dunlin.domain.policy import HoldRule, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
 from dunlin.domain.reach import Finding, PointState, mirrored_findings
-from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
-from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.replies import (
+    BALANCE,
+    COMPLAINT,
+    DISPUTE,
+    HARDSHIP,
+    OPT_OUT_CONFIRMATION,
+    TOLD_DETAIL,
+    balance_of,
+    may_hear_detail,
+    without_answer,
+)
 from dunlin.domain.stops import admitted, lifted, placed
 from dunlin.domain.tasks import with_task
 from dunlin.domain.words import HoldKind, Purpose, StopSource
@@ -113,7 +122,8 @@ def answer(
     effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now).effects()
     reply = effects.reply
     if policy is None:
-        reply = ""
+        left = without_answer(effects.borrower, heard.party.party_id, heard.text_id, reply, now, now)
+        effects, reply = replace(effects, borrower=left), ""
     elif heard.is_shared and reply and reply not in _SAFE:
         reply = HELP
     elif reply in TOLD_DETAIL and not may_hear_detail(effects.borrower, heard.party, heard.point, policy, now):

@@ -82,11 +82,18 @@ class Felt:
 
     Written whole, on condition that it stands as it was read (`revision`; 0: nothing is there). It is an item of its
     own beside the suppression, so that an opt-out neither waits for a reservation nor can be undone by one.
+    `released_at` is when a contact that was not made was last taken out: what is left empty is kept from then on.
     """
 
     point: str
     contacts: tuple[Contact, ...] = ()
     revision: int = 0
+    released_at: datetime | None = None
+
+    def without(self, ref: str, now: datetime) -> Felt:
+        """The same point without the contact `ref`, which was not made; itself, if it knows of none."""
+        left = tuple(contact for contact in self.contacts if contact.ref != ref)
+        return self if len(left) == len(self.contacts) else Felt(self.point, left, self.revision, now)
 
 
 @dataclass(frozen=True, slots=True)
