@@ -469,7 +469,7 @@ class RenderRequest:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A text, read back: `figures` are the ones found in it. Only a text message has parts. Too long: it must not be
-    sent."""
+    sent. `filing` is the number under which the provider has these words on file."""
 
     subject: str
     body: str
@@ -477,6 +477,7 @@ class Rendered:
     encoding: str
     figures: tuple[Figure, ...]
     is_too_long: bool = False
+    filing: str = ""
 
 
 class Renderer(Protocol):
@@ -492,7 +493,7 @@ class Renderer(Protocol):
 @dataclass(frozen=True, slots=True)
 class HandOver:
     """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in; `point` is the key
-    under which the address opts out."""
+    under which the address opts out; `filing` the number under which the provider has these words on file."""
 
     ref: str
     reserved_at: datetime
@@ -504,6 +505,7 @@ class HandOver:
     ttl_seconds: int
     locale: str
     point: str
+    filing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

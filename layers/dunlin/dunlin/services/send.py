@@ -240,6 +240,7 @@ class Send:
                 ttl_seconds=message.ttl_seconds,
                 locale=message.locale,
                 point=message.point,
+                filing=message.filing,
             )
         )
         return self._record(message, result)
