@@ -149,7 +149,7 @@ class Dialogues:
                 replied[reply["inbound"]] = min(at, replied.get(reply["inbound"], at))
         for text in self.texts.values():
             owners = self._owners[text.inbound_id]
-            last = text.at + ANSWERED_WITHIN
+            last = self._answered_by(text)
             if not owners or text.meaning == "opt_out" or last > ends or is_out(self.point_of(text.sender), text.at):
                 continue
             self.checked["texts_to_answer"] += 1
@@ -159,6 +159,14 @@ class Dialogues:
                 needs_person or not is_replied
             ):
                 yield text
+
+    def _answered_by(self, text: Inbound) -> datetime:
+        """When an answer, or a person, is there at the latest: what is broken meanwhile has to be mended first."""
+        last = max(text.at, text.taken_in_at or text.at) + ANSWERED_WITHIN
+        for outage in sorted(self.evidence.outages, key=lambda outage: outage.begins):
+            if outage.begins < last and outage.ends > text.at:
+                last = max(last, outage.ends + ANSWERED_WITHIN)
+        return last
 
     # ── Stops ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,7 +191,7 @@ class Dialogues:
         if told.purpose not in _DUNNING or self._promise_of(told) is not None:
             return  # words about the promise itself are judged as that
         for asked in self._asked.get(told.borrower_id, ()):
-            if told.reserved_at <= asked.text.at + TAKEN_IN_WITHIN:
+            if told.reserved_at <= _binds_after(asked.text):
                 continue
             self.checked["text_stops"] += 1
             row = self.stops.get(asked.kind)
@@ -306,7 +314,7 @@ class Dialogues:
         point = self.point_of(told.to)
         speaks = bool(told.reading.amounts or told.reading.tails) or told.purpose in _DUNNING
         for text in self._wrong.get(point, ()):
-            if told.reserved_at <= text.at + TAKEN_IN_WITHIN or told.borrower_id not in self._owners[text.inbound_id]:
+            if told.reserved_at <= _binds_after(text) or told.borrower_id not in self._owners[text.inbound_id]:
                 continue
             self.checked["to_wrong_numbers"] += 1
             if speaks and not self._is_sure_again(told, point, text.at):
@@ -337,12 +345,12 @@ class Dialogues:
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _has_person(self, text: Inbound, borrower_id: str, last: datetime) -> bool:
-        """Whether a person was called because of it, or had been and has not answered yet."""
+        """Whether a person was called because of it or since, or had been and has not answered yet."""
         for (of, task_id), (at, _) in self._opened.items():
             if of != borrower_id or at > last:
                 continue
             closed_at = self._closed.get((of, task_id))
-            if task_id == text.inbound_id or (at <= text.at and (closed_at is None or closed_at > text.at)):
+            if task_id == text.inbound_id or closed_at is None or closed_at > text.at:
                 return True
         return False
 
@@ -361,6 +369,10 @@ class Dialogues:
             right = {sum(due, ZERO)}
         if not right & amounts:
             yield "balance", "what it says is owed is not what the core says"
+
+
+def _binds_after(text: Inbound) -> datetime:
+    return text.taken_in_at if text.taken_in_at is not None else text.at + TAKEN_IN_WITHIN
 
 
 def _states(reading: Reading, amount: Decimal | None) -> bool:
