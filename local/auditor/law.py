@@ -76,9 +76,7 @@ _HOURS: Mapping[str, tuple[Hours, ...]] = {
     "US": (Hours("us.quiet_hours", _daily(8, 21), "12 CFR 1006.6(b)(1)(i) (P)"),),
     # No hours in the rules, only "not at unreasonable times": a narrow reading of it.
     "GB": (Hours("gb.quiet_hours", _daily(8, 21), "FCA CONC 7.9 (P, no figures)"),),
-    "AU": (
-        Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)"),
-    ),
+    "AU": (Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)"),),
     "KR": (Hours("kr.quiet_hours", _daily(8, 21), "Personal Debtors Act 2024-10-17 (unconfirmed)"),),
     "IN": (Hours("in.quiet_hours", _daily(8, 19), "RBI 2022-08-12 (S)"),),
     "ID": (Hours("id.quiet_hours", ((480, 1200),) * 6 + (None,), "POJK 22/2023 art. 62 (S)"),),

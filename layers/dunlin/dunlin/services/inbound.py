@@ -164,9 +164,7 @@ class ReceiveInbound:
                 reply = _reply(borrower, found, effects.reply, text, policy, now)
                 if reply is None or reply.is_terminal:
                     # Nobody wrote the words, or it took too long to come here.
-                    left = without_answer(
-                        effects.borrower, found[0].party_id, text.inbound_id, effects.reply, now, now
-                    )
+                    left = without_answer(effects.borrower, found[0].party_id, text.inbound_id, effects.reply, now, now)
                     effects = replace(effects, borrower=left)
             document: dict[str, object] = {
                 "intent": str(understood.intent),

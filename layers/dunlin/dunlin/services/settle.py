@@ -146,7 +146,9 @@ class Settle:
         if message.state in _UNSENT or (message.state is MessageState.UNKNOWN and message.episode and lose_channel):
             after = marked(after, message, now, status="unsent", reason=message.reason, lose_channel=lose_channel)
         if message.purpose is Purpose.REPLY and message.state in _UNSENT and message.reason not in _NOBODY_WAITS:
-            after = without_answer(after, message.party_id, message.in_reply_to, message.template, message.requested_at, now)
+            after = without_answer(
+                after, message.party_id, message.in_reply_to, message.template, message.requested_at, now
+            )
         if message.state is MessageState.DELIVERED:
             # A report that corrects UNKNOWN: it was said after all, unless it has been said again already.
             after = retold(after, message, now)
