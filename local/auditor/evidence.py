@@ -31,7 +31,15 @@ MEANINGS = (
     "really_you",
     "unclear",
     "other",
+    "crisis",
+    "cease",
+    "deceased",
+    "bankruptcy",
+    "attorney",
+    "identity_theft",
 )
+#: Those that opt the number out.
+OPTS_OUT = frozenset({"opt_out", "cease"})
 
 
 class EvidenceError(Exception):
