@@ -254,7 +254,9 @@ class TestCease:
     def test_until_they_come_back(self, tmp_path: Path) -> None:
         run = self.asked()
         run.heard("t-2", NY_PHONE, "START", "opt_in", at("2026-03-17 15:00"))
-        run.sent(f"{NY}/reply#opt_in_confirmation#sms#t-2", NY_PHONE, "Larkspur Credit: welcome.", at("2026-03-17 15:01"))
+        run.sent(
+            f"{NY}/reply#opt_in_confirmation#sms#t-2", NY_PHONE, "Larkspur Credit: welcome.", at("2026-03-17 15:01")
+        )
         assert judged(self.mailed(run), tmp_path).counters["text_stop"] == 0
 
     def test_it_needs_a_person_though_nothing_may_be_written(self, tmp_path: Path) -> None:
