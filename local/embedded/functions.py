@@ -161,7 +161,7 @@ class Functions:
                 if self.killed:
                     raise ProcessKilledError
                 return answer
-            except Exception as error:
+            except Exception as error:  # as Lambda's runtime: whatever a handler raises becomes the answer's error
                 if self.killed:  # a `finally` block made an error of its own of it
                     raise FunctionError(logical_id, self._ended(spec)) from error
                 raise FunctionError(logical_id, type(error).__name__) from error

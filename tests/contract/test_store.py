@@ -332,8 +332,7 @@ class TestFelt:
         for stale in (first, replace(first, revision=2)):
             with pytest.raises(StateConflict):
                 store.commit(Change(felt=(stale,)))
-        emptied = replace(store.felt("point"), contacts=())
-        store.commit(Change(felt=(emptied,)))
+        store.commit(Change(felt=(store.felt("point").without("b-1/a", NOW),)))
         assert store.felt("point") == Felt("point", (), 2)
         with pytest.raises(StateConflict):  # what was released does not begin again at the beginning
             store.commit(Change(felt=(first,)))

@@ -82,11 +82,18 @@ class Felt:
 
     Written whole, on condition that it stands as it was read (`revision`; 0: nothing is there). It is an item of its
     own beside the suppression, so that an opt-out neither waits for a reservation nor can be undone by one.
+    `released_at` is when a contact that was not made was last taken out: what is left empty is kept from then on.
     """
 
     point: str
     contacts: tuple[Contact, ...] = ()
     revision: int = 0
+    released_at: datetime | None = None
+
+    def without(self, ref: str, now: datetime) -> Felt:
+        """The same point without the contact `ref`, which was not made; itself, if it knows of none."""
+        left = tuple(contact for contact in self.contacts if contact.ref != ref)
+        return self if len(left) == len(self.contacts) else Felt(self.point, left, self.revision, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,7 +479,7 @@ class RenderRequest:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A text, read back: `figures` are the ones found in it. Only a text message has parts. Too long: it must not be
-    sent."""
+    sent. `filing` is the number under which the provider has these words on file."""
 
     subject: str
     body: str
@@ -480,6 +487,7 @@ class Rendered:
     encoding: str
     figures: tuple[Figure, ...]
     is_too_long: bool = False
+    filing: str = ""
 
 
 class Renderer(Protocol):
@@ -495,7 +503,7 @@ class Renderer(Protocol):
 @dataclass(frozen=True, slots=True)
 class HandOver:
     """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in; `point` is the key
-    under which the address opts out."""
+    under which the address opts out; `filing` the number under which the provider has these words on file."""
 
     ref: str
     reserved_at: datetime
@@ -507,6 +515,7 @@ class HandOver:
     ttl_seconds: int
     locale: str
     point: str
+    filing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from dunlin.domain.message import HAND_OVER_WITHIN, Message, Move
 from dunlin.domain.parties import felt_too, with_felt_elsewhere
 from dunlin.domain.permit import LONGEST_DELIVERY
 from dunlin.domain.recipients import Recipients
-from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
+from dunlin.domain.replies import OPT_OUT_CONFIRMATION
+from dunlin.domain.review import Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
@@ -239,6 +240,7 @@ class Send:
                 ttl_seconds=message.ttl_seconds,
                 locale=message.locale,
                 point=message.point,
+                filing=message.filing,
             )
         )
         return self._record(message, result)

@@ -131,7 +131,7 @@ class MemoryStore:
         for kept in change.point_records:
             self.point_records[kept.point, kept.item] = dict(kept.document)
         for felt in change.felt:
-            self.felts[felt.point] = replace(felt, revision=felt.revision + 1)
+            self.felts[felt.point] = replace(felt, revision=felt.revision + 1, released_at=None)
         if change.suppression is not None:
             state = change.suppression
             self.suppressions[state.point] = replace(state, revision=state.revision + 1)

@@ -202,7 +202,7 @@ def record_document(record: Record) -> str:
 def felt_item(felt: Felt) -> SuppressionItem:
     """The contacts of a point as they are stored. Nothing asks for them any more once the last one is out of every
     rule's sight."""
-    latest = max((contact.felt_until for contact in felt.contacts), default=None)
+    latest = max((contact.felt_until for contact in felt.contacts), default=felt.released_at)
     return SuppressionItem(
         felt.point,
         FELT,
