@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,8 @@ ANNOUNCED = "announced.jsonl"
 LISTED = "listed.jsonl"
 LOGS = "logs"
 PACKS = "packs"
-_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, LISTED)
+OUTAGES = "outages.jsonl"
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, LISTED, OUTAGES)
 
 
 class Feeder(Protocol):
@@ -51,10 +52,18 @@ def open_folder(folder: Path, content: Path) -> Path:
 
 
 def write_evidence(
-    folder: Path, record: Record, core: Feeder, texts: Iterable[SentText], announced: Iterable[Announced]
+    folder: Path,
+    record: Record,
+    core: Feeder,
+    texts: Iterable[SentText],
+    announced: Iterable[Announced],
+    *,
+    outages: Iterable[tuple[datetime, datetime]] = (),
+    taken_in: Mapping[str, str] | None = None,
 ) -> None:
     """What the providers took, what the core told, what people texted with what they meant by it, and what others
-    were told; and what happened to the provider's own opt-out list."""
+    were told, and what happened to the provider's own opt-out list; of a run in which something was broken on purpose,
+    when it was, and when each text was written down."""
     record.write_hand_overs(folder / PROVIDER)
     record.write_listed(folder / LISTED)
     core.write(folder / CORE)
@@ -70,11 +79,13 @@ def write_evidence(
             "to": sent.to_address,
             "text": sent.text,
             **_meant(meanings[sent.inbound_id]),
+            **({"taken_in_at": taken_in[sent.inbound_id]} if taken_in and sent.inbound_id in taken_in else {}),
         }
         for sent in sorted(record.inbound, key=_arrival)
     ]
     told = [{"at": each.at.isoformat(), "type": each.kind, "detail": each.detail} for each in announced]
-    for name, rows in ((INBOUND, lines), (ANNOUNCED, told)):
+    broken = [{"begins": begins.isoformat(), "ends": ends.isoformat()} for begins, ends in outages]
+    for name, rows in ((INBOUND, lines), (ANNOUNCED, told), (OUTAGES, broken)):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / name).write_text(text, encoding="utf-8")
 
