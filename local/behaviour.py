@@ -623,7 +623,7 @@ class Behaviour:
         member.story = story_of(self._seed, account.borrower_id, cohort)
         self._members[account.borrower_id] = member
         for party in account.parties:
-            for address in (party.phone, party.email):
+            for address in (party.phone, party.email, party.push_endpoint):
                 if address is not None:
                     self._at_address.setdefault(address, []).append(member)
 

@@ -281,7 +281,7 @@ class _Teller:
         """The words the provider was given; else the ones that were written and never left."""
         given = self._handed.get(message.ref)
         subject, body = (message.subject, message.body) if given is None else (given.subject, given.body)
-        return f"{subject}\n{body}" if subject and message.channel is Channel.EMAIL else body
+        return f"{subject}\n{body}" if subject and message.channel is not Channel.SMS else body
 
     # ── What happened besides ────────────────────────────────────────────────────────────────────────────────────────
 

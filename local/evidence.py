@@ -20,10 +20,11 @@ PROVIDER = "provider.jsonl"
 CORE = "core.jsonl"
 INBOUND = "inbound.jsonl"
 ANNOUNCED = "announced.jsonl"
+LISTED = "listed.jsonl"
 LOGS = "logs"
 PACKS = "packs"
 OUTAGES = "outages.jsonl"
-_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, OUTAGES)
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, LISTED, OUTAGES)
 
 
 class Feeder(Protocol):
@@ -61,8 +62,10 @@ def write_evidence(
     taken_in: Mapping[str, str] | None = None,
 ) -> None:
     """What the providers took, what the core told, what people texted with what they meant by it, and what others
-    were told; of a run in which something was broken on purpose, when it was, and when each text was written down."""
+    were told, and what happened to the provider's own opt-out list; of a run in which something was broken on purpose,
+    when it was, and when each text was written down."""
     record.write_hand_overs(folder / PROVIDER)
+    record.write_listed(folder / LISTED)
     core.write(folder / CORE)
     meanings = {text.inbound_id: text.meaning for text in texts}
     lines = [

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 
 from local.auditor import AuditReport
 from local.simulator.record import HandOverReceived
-from local.simulator.simulator import EMAIL, SNS
+from local.simulator.simulator import EMAIL, PUSH, SNS
 from local.simulator.texts import encoding_and_parts
 from local.world import CONTENT, SentText, World
 
@@ -133,7 +133,9 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
         },
         "provider_faults": provider_faults(run.hand_overs),
         "provider_faults_injected": {name: count for name, count in ordered(run.injected).items() if count},
-        "sms_parts": sum(encoding_and_parts(given.body)[1] for given in accepted if given.provider != EMAIL),
+        "sms_parts": sum(
+            encoding_and_parts(given.body)[1] for given in accepted if given.provider not in (EMAIL, PUSH)
+        ),
         "duplicates": _twice(accepted) or audit.counters["duplicates"],
         "violations": dict(audit.counters),
         "stuck": sum(is_stuck(message, run.end) for message in messages),
@@ -304,7 +306,9 @@ def ledger(run: Run) -> dict[str, int]:
 def provider_faults(hand_overs: Iterable[HandOverReceived]) -> dict[str, int]:
     """What went wrong at the providers, as they know it: answers that were none, and reports that never came."""
     faults = Counter(_FAULTS.get(given.answer, given.answer.lower()) for given in hand_overs if given.answer != "OK")
-    unreported = sum(given.accepted and not given.final_report and given.provider != SNS for given in hand_overs)
+    unreported = sum(
+        given.accepted and not given.final_report and given.provider not in (SNS, PUSH) for given in hand_overs
+    )
     return ordered({**faults, **({"lost_reports": unreported} if unreported else {})})
 
 

@@ -42,6 +42,8 @@ PROBE_EVERY = timedelta(hours=6)
 #: Well under every pack's `deaf_after_minutes`.
 LISTENS_EVERY = timedelta(minutes=12)
 SWEEP = "SweepMessagesFunction"
+READS_THE_LIST = "FollowOptOutsFunction"
+QUARTER = timedelta(minutes=15)
 EVENT_SOURCE = "lender.core"
 #: Those who act on what the application announces.
 HEARERS = "hearers"
@@ -145,6 +147,7 @@ class World:
         self._providers = InProcess(self.simulator)
         self._settled: set[tuple[str, str]] = set()
         self._fired_at: dict[str, datetime] = {}
+        self._list_read = 0
         self._agenda: list[tuple[datetime, int, Callable[[], None]]] = []
         self._planned = 0
 
@@ -154,7 +157,12 @@ class World:
             TEMPLATE,
             clock=self.clock,
             seed=self.seed,
-            parameters={"Environment": "dev", "Traces": "false", "SendingMode": self.sending_mode},
+            parameters={
+                "Environment": "dev",
+                "Traces": "false",
+                "SendingMode": self.sending_mode,
+                "EndUserMessaging": "true",
+            },
             environment={
                 "CONTENT_DIR": str(CONTENT),
                 "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
@@ -243,7 +251,10 @@ class World:
             if due:
                 self.ticks += 1
                 self._fired_at.update(dict.fromkeys(due, now))
+                failed = self.aws.counters.errors[READS_THE_LIST]
                 self.aws.tick(due)
+                if READS_THE_LIST in due and self.aws.counters.errors[READS_THE_LIST] == failed:
+                    self._list_read = self.simulator.list_changes
             else:
                 self.aws.drain()
             self._hear()
@@ -270,11 +281,12 @@ class World:
         return {function: self._slot(function, needed_at) for function, needed_at in self._needed().items()}
 
     def _slot(self, function: str, needed_at: datetime) -> datetime:
-        """The next full minute from `needed_at`, and after the schedule last fired."""
+        """The next full minute (or quarter of an hour) from `needed_at`, and after the schedule last fired."""
         fired_at = self._fired_at.get(function, self.start - MINUTE)
         earliest = max(needed_at, fired_at + timedelta(microseconds=1))
-        aligned = earliest.replace(second=0, microsecond=0)
-        return aligned if aligned == earliest else aligned + MINUTE
+        every = QUARTER if function == READS_THE_LIST else MINUTE
+        over = (earliest - earliest.replace(minute=0, second=0, microsecond=0)) % every
+        return earliest if not over else earliest - over + every
 
     def _needed(self) -> dict[str, datetime]:
         """From when each schedule finds something: somebody to look at, a message to release, one to attend to."""
@@ -302,6 +314,8 @@ class World:
             needed["DispatchWakesFunction"] = datetime.fromisoformat(min(wakes))
         if queued:
             needed["PaceLinesFunction"] = now
+        if self.simulator.list_changes != self._list_read:
+            needed[READS_THE_LIST] = now
         return needed
 
     def _table(self, logical_id: str) -> Any:

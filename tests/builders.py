@@ -65,6 +65,7 @@ from dunlin.services.evaluate import Evaluate
 from dunlin.services.feed import Feed
 from dunlin.services.inbound import Received, ReceiveInbound, read_with
 from dunlin.services.ingest import Ingest, Ingested
+from dunlin.services.opt_out_list import OptOutList
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.pace import Pace, Paced
 from dunlin.services.policies import Policies
@@ -87,11 +88,14 @@ from dunlin.testing import (
     FakeAnnouncements,
     FakeClock,
     FakeEars,
+    FakeNumberList,
+    FakeOptOutQueue,
     FakePointKeys,
     FakeSender,
     FakeWakeQueue,
     MemoryControls,
     MemoryHoldings,
+    MemoryListings,
     MemoryStore,
 )
 
@@ -464,8 +468,21 @@ class House:
         clock, store = self.clock, self.store
         self.policies = Policies(self.content, self.controls)
         self.settle = Settle(store, clock)
-        self.opt_outs = OptOuts(store, clock)
-        self.ingest = Ingest(store, self.controls, self.content, self.keys, clock)
+        self.listings = MemoryListings()
+        self.provider_list = FakeNumberList(clock)
+        self.opt_outs_queue = FakeOptOutQueue()
+        self.opt_outs = OptOuts(store, clock, self.opt_outs_queue, self.listings)
+        self.opt_out_list = OptOutList(
+            store,
+            self.listings,
+            self.provider_list,
+            self.opt_outs_queue,
+            self.opt_outs,
+            self.keys,
+            lambda place: any(line.provider == "aws_sms" for line in self.content.lines(place)),
+            clock,
+        )
+        self.ingest = Ingest(store, self.controls, self.content, self.keys, clock, self.opt_outs)
         self.contacts = Contacts(store, self.policies, clock)
         self.dispatch = Dispatch(store, self.wakes, clock)
         self.retain = Retain(store, MemoryHoldings(store), self.content)

@@ -113,6 +113,16 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class ListChange:
+    """A number that came onto the provider's own opt-out list, or left it: by us, or by whoever has it."""
+
+    at: datetime
+    number: str = field(repr=False)
+    is_there: bool
+    by_person: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """From when until when something that the application rests on did not answer it."""
 
@@ -141,6 +151,7 @@ class Evidence:
     logs: tuple[LogLine, ...]
     log_files: int
     packs: Mapping[str, Any]
+    listed: tuple[ListChange, ...] | None = None
     outages: tuple[Outage, ...] = ()
 
 
@@ -163,6 +174,15 @@ def read_evidence(folder: Path) -> Evidence:
         log_files=len(log_files),
         packs=_packs(folder / "packs"),
         outages=tuple(_outages(folder)),
+        # Only where the provider keeps such a list.
+        listed=_listed(folder) if (folder / "listed.jsonl").is_file() else None,
+    )
+
+
+def _listed(folder: Path) -> tuple[ListChange, ...]:
+    return tuple(
+        ListChange(row.instant("at"), row.text("number"), row.text("change") == "put", row.text("by") == "person")
+        for row in _rows(folder, "listed.jsonl")
     )
 
 

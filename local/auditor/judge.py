@@ -38,6 +38,7 @@ from local.auditor.law import (
     stops_in,
 )
 from local.auditor.leaks import leaks_in, planted
+from local.auditor.listed import READ_WITHIN, wrong_on_the_list
 from local.auditor.notices import (
     MessageRule,
     Said,
@@ -61,7 +62,7 @@ from local.auditor.reading import (
     read,
 )
 from local.auditor.report import CHECKED, KINDS, OBSERVED, AuditReport, Finding
-from local.auditor.wishes import VERIFIED_FIRST, Person, Wishes, consent_rules
+from local.auditor.wishes import VERIFIED_FIRST, Person, Wishes, consent_rules, point_of
 
 DEFAULT_BALANCE_MAX_AGE = timedelta(hours=36)
 #: The one confirmation of an opt-out (47 CFR 64.1200(a)(12)).
@@ -242,6 +243,7 @@ class _Judge:
         self._notices_twice(accepted)
         self._cases_that_go_on(cases)
         self._unanswered()
+        self._provider_list()
         self._logs()
         self.checked["core_events"] = self.history.events
         self.checked["borrowers"] = len(self.history.borrowers)
@@ -371,6 +373,11 @@ class _Judge:
                 why = "an opt-out was never recorded"
                 self.findings.append(Finding("opt_out", f"inbound/{inbound.inbound_id}", inbound.at, why))
         self._read_preferences()
+        for change in self.evidence.listed or ():
+            if change.by_person:
+                said = Inbound(change.at, f"list/{change.at.isoformat()}", change.number, "", "opt_out")
+                known_at = change.at + READ_WITHIN
+                self.opt_outs.setdefault(_point(change.number), []).append(_OptOut(said, known_at))
         return {"received": received, "honoured": len(latencies), "max_seconds": max(latencies, default=0.0)}
 
     def _other_points(self, inbound: Inbound) -> Iterator[str]:
@@ -388,18 +395,35 @@ class _Judge:
             told = event.event.get("preference") if event.event.get("type") == "preferences.changed" else None
             if not isinstance(told, dict) or told.get("scope") not in ("number", "everything"):
                 continue
-            addresses = [str(told[name]) for name in ("phone", "email") if told.get(name)]
+            addresses = [str(told[name]) for name in ("phone", "email", "push_endpoint") if told.get(name)]
             if told["scope"] == "everything":
                 known = self.history.fed_by(str(event.event.get("borrower_id", "")), event.fed_at)
                 for party in known.parties:
                     if party.party_id == told.get("party_id") or (not told.get("party_id") and party.role == "primary"):
-                        addresses.extend(filter(None, (party.phone, party.email)))
+                        addresses.extend(party.addresses)
             for address in addresses:
                 if told.get("opted_out"):
                     said = Inbound(event.fed_at, f"core/{event.event.get('event_id')}", address, "", "opt_out")
                     self.opt_outs.setdefault(_point(address), []).append(_OptOut(said, None))
                 else:
                     self.opt_ins.setdefault(_point(address), []).append(event.fed_at)
+
+    def _provider_list(self) -> None:
+        """The provider's own list says what people said, and says it neither too early nor too late."""
+        ends = self._ends_at()
+        if self.evidence.listed is None or ends is None:
+            return
+        known = [self.history.fed_by(borrower_id, ends) for borrower_id in self.history.borrowers]
+        numbers = [party.phone for each in known if each.jurisdiction != "CN" for party in each.parties if party.phone]
+        found = wrong_on_the_list(self.evidence.listed, numbers, _point, self._out_since, ends, self.checked)
+        for at, why in found:
+            self.findings.append(Finding("opt_out", "list", at, why))
+
+    def _out_since(self, point: str, at: datetime) -> datetime | None:
+        """Since when this number is opted out at a moment; None: it is not."""
+        opted_in = max((moment for moment in self.opt_ins.get(point, ()) if moment <= at), default=None)
+        made = [one.inbound.at for one in self.opt_outs.get(point, ()) if one.inbound.at <= at]
+        return max((moment for moment in made if opted_in is None or moment > opted_in), default=None)
 
     def _in_force(self, point: str, at: datetime) -> _OptOut | None:
         """A recorded opt-out that an earlier text of this number made and no opt-in has ended."""
@@ -1022,8 +1046,23 @@ class _Judge:
             self._find("content", case, f"forbidden wording: {label}")
         if given.channel == "sms" and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
+        if given.channel == "push":
+            self.checked["pushes"] += 1
+            reading = case.reading
+            figures = (reading.amounts, reading.dates, reading.tails, reading.days_late, reading.days_left)
+            if any(figures) or self._names_anybody(case):
+                self._find("content", case, "a figure or a name stands on a lock screen")
+            if case.purpose not in ("service", "servicing"):
+                self._find("content", case, f"{case.purpose} stands on a lock screen")
+            return  # whoever does not want it switches it off on the device
         if case.answers is None and not has_opt_out_line(given.body, by_call=given.channel == "email"):
             self._find("content", case, "the text does not say how to stop")
+
+    def _names_anybody(self, case: _Case) -> bool:
+        shown = f"{case.given.subject}\n{case.given.body}"
+        return any(name in shown for name in self.names) or any(
+            part in shown for party in case.known.parties for part in party.name.split() if len(part) > 1
+        )
 
     # ── Twice ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -1237,8 +1276,8 @@ def _days_late(loan: Loan, today: date, zone: ZoneInfo) -> int:
 
 def _points_of(case: _Case) -> frozenset[str]:
     """Every point of the person who was reached."""
-    own = (case.party.phone, case.party.email) if case.party is not None else ()
-    return frozenset(_point(address) for address in (case.given.to, *own) if address)
+    own = case.party.addresses if case.party is not None else ()
+    return frozenset(_point(address) for address in (case.given.to, *own))
 
 
 def _party_in(occasion: re.Match[str] | None) -> str:
@@ -1248,7 +1287,7 @@ def _party_in(occasion: re.Match[str] | None) -> str:
 
 def _party_at(known: Known, address: str, principal: str) -> Party | None:
     """Who was reached at an address; where several have it, the one whom the occasion is for."""
-    there = [p for p in known.parties if _point(address) in (_point(p.phone), _point(p.email))]
+    there = [p for p in known.parties if _point(address) in map(_point, p.addresses)]
     fitting = [p for p in there if (behind := _behind(known, p, principal)) is not None and _fits(behind, principal)]
     return next(iter([*fitting, *there]), None)
 
@@ -1274,9 +1313,7 @@ def _is_on(known: Known, party: Party | None, principal: str, loan_id: str) -> b
 
 
 def _point(address: str) -> str:
-    if "@" in address:
-        return address.strip().casefold()
-    return re.sub(r"\D", "", address) or "-"
+    return point_of(address)
 
 
 def _local(at: datetime, zone: ZoneInfo) -> str:

@@ -60,6 +60,7 @@ class Planted:
 
     numbers: frozenset[str]
     emails: frozenset[str]
+    devices: frozenset[str]
     latin_names: Mapping[str, tuple[tuple[str, ...], ...]]
     cjk_names: frozenset[str]
     amounts: frozenset[Decimal]
@@ -68,18 +69,21 @@ class Planted:
     @property
     def size(self) -> int:
         names = sum(len(rest) for rest in self.latin_names.values()) + len(self.cjk_names)
-        return len(self.numbers) + len(self.emails) + names + len(self.amounts)
+        return len(self.numbers) + len(self.emails) + len(self.devices) + names + len(self.amounts)
 
 
 def planted(evidence: Evidence) -> Planted:
     """Everything personal in the evidence."""
     numbers: set[str] = set()
     emails: set[str] = set()
+    devices: set[str] = set()
     names: set[str] = set()
     amounts: set[Decimal] = set()
 
     def address(value: str) -> None:
-        if "@" in value:
+        if value.startswith("arn:"):
+            devices.add(value.rpartition("/")[2])
+        elif "@" in value:
             emails.add(value.casefold())
         else:
             digits = re.sub(r"\D", "", value)
@@ -93,6 +97,7 @@ def planted(evidence: Evidence) -> Planted:
                 names.add(party.name.strip())
                 address(party.phone)
                 address(party.email)
+                address(party.device)
         snapshot = item.event.get("loan")
         if isinstance(snapshot, dict):
             loan = loan_of(snapshot)
@@ -120,6 +125,7 @@ def planted(evidence: Evidence) -> Planted:
     return Planted(
         numbers=frozenset(numbers),
         emails=frozenset(emails),
+        devices=frozenset(devices),
         latin_names={first: tuple(sorted(rest)) for first, rest in latin.items()},
         cjk_names=frozenset(cjk),
         amounts=frozenset(amount for amount in amounts if amount > 0),
@@ -203,6 +209,8 @@ def _leaks(text: str, known: Planted) -> tuple[str, ...]:
         match.group().replace("%40", "@").casefold() in known.emails for match in _EMAIL.finditer(text)
     ):
         found.append("an e-mail address")
+    if any(device in text for device in known.devices):
+        found.append("a device")
     if (several_words or foreign) and _has_name(text, known):
         found.append("a name")
     for match in _CENTS.finditer(text):

@@ -66,9 +66,9 @@ class Features:
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
     jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
-    it is the primary party's. `other_party` is the role of a second
-    party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the second
-    party of that cohort, with the same name, number and address.
+    it is the primary party's; `has_app`: the lender's app is on a device of theirs. `other_party` is the role of a
+    second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the
+    second party of that cohort, with the same name, number and address.
     """
 
     jurisdiction: str
@@ -84,25 +84,26 @@ class Features:
     instalments: int = 6
     phone_verified: bool = True
     products: tuple[str, ...] = ()
+    has_app: bool = False
 
     def product(self, index: int) -> str:
         return self.products[index] if index < len(self.products) else INSTALMENT
 
 
 FEATURES: dict[Cohort, Features] = {
-    Cohort.PAYS_EARLY: Features(US_NY, (9,), products=(EDUCATION,)),
+    Cohort.PAYS_EARLY: Features(US_NY, (9,), has_app=True, products=(EDUCATION,)),
     Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False, products=(CARD,)),
-    Cohort.PAYS_IN_GRACE: Features(GB, (5,), products=(CARD,)),
+    Cohort.PAYS_IN_GRACE: Features(GB, (5,), products=(CARD,), has_app=True),
     Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,), products=(CARD,)),
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
-    Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,)),
+    Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,), has_app=True),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
     Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
-    Cohort.ASKS_FOR_HELP: Features(GB, (8,)),
+    Cohort.ASKS_FOR_HELP: Features(GB, (8,), has_app=True),
     Cohort.HARDSHIP_HOLD: Features(CN, (5,), products=(MEDICAL,)),
     Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19), products=(EDUCATION, CARD)),
     Cohort.INVALID_NUMBER: Features(GB, (6,), number="invalid"),
@@ -112,10 +113,10 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.LOAN_SOLD: Features(GB, (4,), phone_verified=False, products=(MORTGAGE,)),
     Cohort.CO_BORROWER: Features(US_NY, (7, 7), other_party="co_borrower", other_on_first=True),
     Cohort.REPRESENTATIVE: Features(GB, (6,), other_party="representative", products=(MEDICAL,)),
-    Cohort.TWO_ZONES: Features(US_NY, (5,), number_from=PACIFIC),
+    Cohort.TWO_ZONES: Features(US_NY, (5,), number_from=PACIFIC, has_app=True),
     Cohort.SHARED_NUMBER_OPTS_OUT: Features(US_NY, (5,)),
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
-    Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
+    Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7), has_app=True),
     Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),
@@ -123,7 +124,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
     Cohort.SAYS_PAID: Features(CN, (8,)),
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
-    Cohort.STOP_THIS_BILL: Features(GB, (7,)),
+    Cohort.STOP_THIS_BILL: Features(GB, (7,), has_app=True),
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
     Cohort.GUARANTOR: Features(GB, (5,), other_party="guarantor"),
     Cohort.PERSON_ON_SEVERAL: Features(US_NY, (7,), same_person_as=Cohort.CO_BORROWER),

@@ -19,6 +19,7 @@ from local.portfolio.people import (
     LOCALES,
     TIME_ZONES,
     PhoneBook,
+    device_of,
     email_of,
     name_of,
 )
@@ -36,6 +37,7 @@ MONTHLY_RATE = Decimal("0.012")
 LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.00")}
 LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decimal(0)}
 DRAWN_WITH_EMAIL = 0.8
+DRAWN_WITH_APP = 0.3
 DRAWN_WITH_TWO_LOANS = 0.1
 DRAWN_VERIFIED = 0.9
 #: So long before the first day numbers and addresses were verified: when the account was opened.
@@ -122,6 +124,7 @@ class _Generator:
             email=draw(seed, "email", borrower_id) < DRAWN_WITH_EMAIL,
             phone_verified=draw(seed, "verified", borrower_id) < DRAWN_VERIFIED,
             products=tuple(choose(seed, PRODUCTS, "product", borrower_id, index) for index in range(len(dues))),
+            has_app=draw(seed, "app", borrower_id) < DRAWN_WITH_APP,
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -133,6 +136,9 @@ class _Generator:
         if phone is not None and features.number != "ok":
             self._numbers[phone] = features.number
         parties = [self._party(borrower_id, "primary", residence, n, phone, email=features.email)]
+        if features.has_app and residence != CN:  # SNS has no pushes there
+            device = device_of(parties[0].party_id)
+            parties = [replace(parties[0], push_endpoint=device, push_verified_at=self._verified_at)]
         if not features.phone_verified:
             parties = [replace(parties[0], phone_verified_at=None)]
         if features.same_person_as is not None:

@@ -8,6 +8,7 @@ for that; 1349 is numbered for satellite telephones, not for the public, so it i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 
@@ -60,6 +61,8 @@ NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {
 #: Everybody who can be invented, as the allow-list of a deployment outside production puts it.
 RECIPIENTS = (
     *(f"{prefix}*" for prefixes, _ in NUMBERS.values() for prefix in prefixes),
+    "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/marram/*",
+    "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/marram/*",
     "*@example.com",
     "*@example.cn",
 )
@@ -90,6 +93,14 @@ def name_of(jurisdiction: str, number: int) -> str:
 def email_of(jurisdiction: str, party_id: str) -> str:
     """An address under a domain that is kept for examples."""
     return f"{party_id}@example.{'cn' if jurisdiction == CN else 'com'}"
+
+
+def device_of(party_id: str) -> str:
+    """What SNS would call the device of somebody who has the app; the account is the one that documentation uses."""
+    digits = hashlib.sha256(f"device of {party_id}".encode()).hexdigest()
+    device = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
+    service = "APNS" if int(digits[32], 16) % 2 else "GCM"
+    return f"arn:aws:sns:us-east-1:123456789012:endpoint/{service}/marram/{device}"
 
 
 def phone_count(place: str) -> int:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 
-__all__ = ["HandOverReceived", "InboundSent", "Record"]
+__all__ = ["HandOverReceived", "InboundSent", "ListChanged", "Record"]
 
-_CHANNELS = {"aws_ses": "email"}
+_CHANNELS = {"aws_ses": "email", "aws_push": "push"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,16 @@ class InboundSent:
     copies: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListChanged:
+    """A number that came onto a provider's own opt-out list, or left it. `by`: us, or whoever has the number."""
+
+    at: str
+    number: str
+    change: str  # put | deleted
+    by: str  # us | person
+
+
 class Record:
     """In memory in the order of arrival; on file in an order that depends on no thread."""
 
@@ -65,6 +75,7 @@ class Record:
         self._lock = Lock()
         self._hand_overs: list[HandOverReceived] = []
         self._inbound: list[InboundSent] = []
+        self._listed: list[ListChanged] = []
 
     def add_hand_over(self, entry: HandOverReceived) -> None:
         with self._lock:
@@ -73,6 +84,15 @@ class Record:
     def add_inbound(self, entry: InboundSent) -> None:
         with self._lock:
             self._inbound.append(entry)
+
+    def add_list_change(self, entry: ListChanged) -> None:
+        with self._lock:
+            self._listed.append(entry)
+
+    @property
+    def listed(self) -> tuple[ListChanged, ...]:
+        with self._lock:
+            return tuple(self._listed)
 
     @property
     def hand_overs(self) -> tuple[HandOverReceived, ...]:
@@ -102,6 +122,10 @@ class Record:
     def write_hand_overs(self, path: Path) -> None:
         """The hand-overs alone, as JSON lines."""
         _write(path, [row for row in self.rows() if row["record"] == "hand_over"])
+
+    def write_listed(self, path: Path) -> None:
+        """What happened to the provider's own opt-out list, in its order, as JSON lines."""
+        _write(path, [asdict(entry) for entry in self.listed])
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> None:

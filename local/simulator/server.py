@@ -30,6 +30,7 @@ MAX_BODY_BYTES = 256 * 1024
 SMS_VOICE = "pinpoint-sms-voice-v2"
 TARGET = "PinpointSMSVoiceV2."
 PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+ENDPOINT = re.compile(r"arn:aws:sns:[a-z0-9-]+:[0-9]{12}:endpoint/(GCM|APNS|APNS_SANDBOX)/[^/]+/[0-9a-f-]{36}")
 ATTRIBUTE = re.compile(r"MessageAttributes\.entry\.([0-9]{1,2})\.Name")
 OPERATIONS = ("SendTextMessage", "DescribeOptedOutNumbers", "PutOptedOutNumber", "DeleteOptedOutNumber")
 
@@ -47,6 +48,7 @@ SMS_ERRORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
 }
 SNS_ERRORS: Mapping[str, tuple[int, str]] = {
+    "DISABLED": (400, "EndpointDisabled"),
     "THROTTLED": (429, "Throttled"),
     "ERROR": (500, "InternalError"),
     "OPTED_OUT": (400, "InvalidParameter"),
@@ -216,11 +218,17 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
         if operation == "DescribeOptedOutNumbers":
             wanted = request.get("OptedOutNumbers")
             numbers = [
-                {"OptedOutNumber": number, "OptedOutTimestamp": since, "EndUserOptedOut": False}
+                {
+                    "OptedOutNumber": number,
+                    "OptedOutTimestamp": since,
+                    "EndUserOptedOut": simulator.opted_out_by_person(name, number),
+                }
                 for number, since in sorted(simulator.opted_out_numbers(name).items())
-                if not wanted or number in wanted
+                if (not wanted or number in wanted) and number > request.get("NextToken", "")
             ]
-            self._sms_answer(operation, {**listed, "OptedOutNumbers": numbers[: request.get("MaxResults", 100)]})
+            page = numbers[: request.get("MaxResults", 100)]
+            more = {"NextToken": page[-1]["OptedOutNumber"]} if len(page) < len(numbers) else {}
+            self._sms_answer(operation, {**listed, "OptedOutNumbers": page, **more})
             return
         number = request["OptedOutNumber"]
         if operation == "PutOptedOutNumber":
@@ -246,15 +254,16 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
     # ── SNS: AWS query ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _sns(self, raw: bytes) -> None:
-        """Publish to a phone number, and nothing else: topics are not a provider's."""
+        """Publish to a phone number or to a device, and nothing else: topics are not a provider's."""
         form = dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
         request = _publish_request(form)
-        if form.get("Action") != "Publish" or "PhoneNumber" not in request:
+        if form.get("Action") != "Publish" or not {"PhoneNumber", "TargetArn"} & request.keys():
             self._xml(400, "ErrorResponse", "<Error><Type>Sender</Type><Code>InvalidAction</Code></Error>")
             return
         simulator = self.simulator
-        order = _publish_order(request)
-        if input_problems("sns", "Publish", request) or not PHONE.fullmatch(order.to_address) or not order.body:
+        order = _push_order(request) if "TargetArn" in request else _publish_order(request)
+        well_addressed = PHONE.fullmatch(order.to_address) or ENDPOINT.fullmatch(order.to_address)
+        if input_problems("sns", "Publish", request) or not well_addressed or not order.body:
             simulator.refuse(order, "InvalidParameter")
             self._xml(400, "ErrorResponse", "<Error><Type>Sender</Type><Code>InvalidParameter</Code></Error>")
             return
@@ -389,7 +398,9 @@ def _text_order(request: Mapping[str, Any]) -> Order:
 def _publish_request(form: Mapping[str, str]) -> dict[str, Any]:
     """A query-protocol form as the parameters of Publish."""
     request: dict[str, Any] = {
-        name: form[name] for name in ("PhoneNumber", "Message", "TopicArn", "TargetArn", "Subject") if name in form
+        name: form[name]
+        for name in ("PhoneNumber", "Message", "MessageStructure", "TopicArn", "TargetArn", "Subject")
+        if name in form
     }
     attributes: dict[str, dict[str, str]] = {}
     for key, name in form.items():
@@ -416,6 +427,31 @@ def _publish_order(request: Mapping[str, Any]) -> Order:
         context=tuple(sorted(attributes.items())),
         reserved_at=attributes.get("dunlin-reserved-at", ""),
         ttl_seconds=None,
+    )
+
+
+def _push_order(request: Mapping[str, Any]) -> Order:
+    """What the device shows, read out of what its service is given; nothing where the request does not fit it."""
+    attributes = {name: value.get("StringValue", "") for name, value in request.get("MessageAttributes", {}).items()}
+    target = _text(request.get("TargetArn"))
+    platform, _, app = target.partition(":endpoint/")[2].rpartition("/")[0].partition("/")
+    messages = _json_object(_text(request.get("Message")).encode())
+    payload = _json_object(_text(messages.get(platform)).encode())
+    for step in ("fcmV1Message", "message", "notification") if platform == "GCM" else ("aps", "alert"):
+        inner = payload.get(step)
+        payload = inner if isinstance(inner, dict) else {}
+    ttl = attributes.get("AWS.SNS.MOBILE.FCM.TTL" if platform == "GCM" else f"AWS.SNS.MOBILE.{platform}.TTL", "")
+    told = request.get("MessageStructure") == "json"
+    return Order(
+        provider="aws_push",
+        from_address=app,
+        to_address=target,
+        body=_text(payload.get("body")) if told else "",
+        subject=_text(payload.get("title")),
+        ref=attributes.get("dunlin-message", ""),
+        context=tuple(sorted(attributes.items())),
+        reserved_at=attributes.get("dunlin-reserved-at", ""),
+        ttl_seconds=int(ttl) if ttl.isdecimal() else None,
     )
 
 

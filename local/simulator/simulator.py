@@ -25,7 +25,7 @@ from local.simulator.payloads import (
     finance_inbound,
     finance_report,
 )
-from local.simulator.record import HandOverReceived, InboundSent, Record
+from local.simulator.record import HandOverReceived, InboundSent, ListChanged, Record
 from local.simulator.texts import encoding_and_parts
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "FINANCE",
     "INVALID",
     "LANDLINE",
+    "PUSH",
     "SNS",
     "Delivered",
     "Outgoing",
@@ -46,6 +47,7 @@ AWS: Final = "aws_sms"
 EMAIL: Final = "aws_ses"
 FINANCE: Final = "finance_sms"
 SNS: Final = "aws_sns"
+PUSH: Final = "aws_push"
 
 #: Why texts never reach a number: nobody has it, or it takes none.
 INVALID: Final = "invalid"
@@ -56,7 +58,8 @@ CARRIER_SILENCE = timedelta(hours=72)
 DEFAULT_TTL_SECONDS = 259_200
 #: After how many texts to it, at most, a number changes hands or its owner opts out at the provider.
 TEXTS_BEFORE = 4
-PROVIDER_LIST: Final = "Default"
+#: The list that the lines use: the stack makes one an environment.
+PROVIDER_LIST: Final = "dunlin-dev"
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -141,6 +144,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     # SNS Publish reports nothing.
     SNS: {},
+    PUSH: {},
     EMAIL: {
         "delivered": "Delivery",
         "successful": "Delivery",
@@ -208,7 +212,12 @@ class Simulator:
         self._unreachable = dict(unreachable or {})
         self._meters = {number: Meter(rate) for number, rate in (rates or {}).items()}
         self._opted_out: dict[str, dict[str, datetime]] = {}
+        self._by_person: set[tuple[str, str]] = set()
+        #: How often a list has changed: whoever reads them knows when there is something to read.
+        self.list_changes = 0
         self._finance_black: set[str] = set()
+        #: Devices that the app is gone from, as SNS has learnt from the one push that came to nothing.
+        self._disabled: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
 
     # ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,7 +299,9 @@ class Simulator:
             return "ERROR", "answer", False
         if self.is_opted_out(order.provider, order.to_address):
             return "OPTED_OUT", "answer", False
-        if order.provider != SNS and self.spend_limit_reached(order.provider, now):
+        if order.to_address in self._disabled:
+            return "DISABLED", "answer", False
+        if order.provider not in (SNS, PUSH) and self.spend_limit_reached(order.provider, now):
             self.injected["spend_limit"] += 1
             return "SPEND_LIMIT", "answer", False
         if self._happens("time_out", *words, "time-out"):
@@ -382,6 +393,8 @@ class Simulator:
             event = "dead" if self._unreachable[order.to_address] == INVALID else "unreachable"
             return _Fate(None, min(arrives_at, ends_at), events.get(event))
         if self._happens("dead_number", "number", order.to_address):
+            if order.provider == PUSH:
+                self._disabled.add(order.to_address)
             return _Fate(None, min(arrives_at, ends_at), events.get("dead"))
         if self._happens("carrier_blocked", *words, "blocked"):
             return _Fate(None, min(arrives_at, ends_at), events.get("blocked"))
@@ -430,7 +443,7 @@ class Simulator:
             fate = _Fate(now if fate.delivered_at is not None else None, now, fate.event)
         if order.provider == FINANCE:
             self._finance_numbers.add(order.from_address)
-        if order.provider != EMAIL:
+        if order.provider not in (EMAIL, PUSH):
             self._last_message[(order.to_address, order.from_address)] = message_id
         if fate.delivered_at is not None:
             delivered = Delivered(
@@ -498,7 +511,7 @@ class Simulator:
                 if order.provider == FINANCE:
                     self.blacklist(number)
                 else:
-                    self.put_opted_out(PROVIDER_LIST, number)
+                    self.put_opted_out(PROVIDER_LIST, number, by_person=True)
 
     def _schedule_progress(
         self,
@@ -642,14 +655,35 @@ class Simulator:
         with self._lock:
             return dict(self._opted_out.get(list_name, {}))
 
-    def put_opted_out(self, list_name: str, number: str) -> datetime:
+    def put_opted_out(self, list_name: str, number: str, *, by_person: bool = False) -> datetime:
+        """Since when it is on the list. `by_person`: whoever has it opted out at the provider."""
         with self._lock:
-            return self._opted_out.setdefault(list_name, {}).setdefault(number, self.now())
+            numbers = self._opted_out.setdefault(list_name, {})
+            if number not in numbers:
+                numbers[number] = self.now()
+                self._list_changed(number, "put", by_person=by_person)
+                if by_person:
+                    self._by_person.add((list_name, number))
+            return numbers[number]
 
     def delete_opted_out(self, list_name: str, number: str) -> datetime | None:
         """Since when it was on the list; None if it was not."""
         with self._lock:
-            return self._opted_out.get(list_name, {}).pop(number, None)
+            since = self._opted_out.get(list_name, {}).pop(number, None)
+            self._by_person.discard((list_name, number))
+            if since is not None:
+                self._list_changed(number, "deleted", by_person=False)
+            return since
+
+    def _list_changed(self, number: str, change: str, *, by_person: bool) -> None:
+        self.list_changes += 1
+        self.record.add_list_change(
+            ListChanged(self.now().isoformat(), number, change, "person" if by_person else "us")
+        )
+
+    def opted_out_by_person(self, list_name: str, number: str) -> bool:
+        with self._lock:
+            return (list_name, number) in self._by_person
 
 
 def _seconds(value: float) -> timedelta:

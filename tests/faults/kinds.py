@@ -15,7 +15,9 @@ from local.embedded import CallInfo, Fault, ProcessKilledError
 from local.world import REGION
 
 _URL = "https://aws.invalid"
-_READS = frozenset({"GetItem", "Query", "BatchGetItem", "GetSecretValue", "DescribeExecution"})
+_READS = frozenset(
+    {"GetItem", "Query", "BatchGetItem", "GetSecretValue", "DescribeExecution", "DescribeOptedOutNumbers"}
+)
 _CONDITIONAL = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 _THROTTLED: Mapping[str, str] = {
     "dynamodb": "ProvisionedThroughputExceededException",

@@ -253,7 +253,7 @@ class Drama:
         world.at(noon, lambda: self._put_bad_event(world))
         world.at(noon, lambda: world.aws.publish("ReportsTopic", json.dumps({"eventType": "NEITHER"})))
         for borrower_id in ("b-carrier", "b-carrier-too"):
-            world.simulator.put_opted_out(PROVIDER_LIST, PHONES[borrower_id])
+            world.simulator.put_opted_out(PROVIDER_LIST, PHONES[borrower_id], by_person=True)
         stranger = phone_of(US_NY, 77)
         world.text(stranger, "STOP", noon, "opt_out")
         world.text(phone_of(CN, 78), "你好", noon, "other")

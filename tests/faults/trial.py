@@ -10,7 +10,7 @@ from tests.faults.matrix import Injection, Injector, Plan, Recorded, Recorder
 from tests.faults.small_world import Drama, Outcome
 
 #: What schedules start is not tried again by Lambda: the next minute is the retry, and the destination only counts.
-SCHEDULED = frozenset({"DispatchWakesFunction", "PaceLinesFunction", "SweepMessagesFunction"})
+SCHEDULED = frozenset({"DispatchWakesFunction", "PaceLinesFunction", "FollowOptOutsFunction", "SweepMessagesFunction"})
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,12 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         ROOT / "template.yaml",
         clock=clock,
         seed=7,
-        parameters={"Environment": "dev", "Traces": "false", "SendingMode": "live"},
+        parameters={
+            "Environment": "dev",
+            "Traces": "false",
+            "SendingMode": "live",
+            "EndUserMessaging": "true",
+        },
         environment={
             "CONTENT_DIR": str(content),
             "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,

@@ -432,8 +432,12 @@ def test_one_borrower_or_all_of_them_on_one_channel() -> None:
 
 def test_a_push_and_a_draft() -> None:
     assert "no line: none of the lender's carries it there" in as_text(
+        dunlin("preview", "reminder", "--locale", "zh-CN", "--jurisdiction", "CN", "--channel", "push")
+    )
+    pushed = as_text(
         dunlin("preview", "unusual_transaction", "--locale", "en-GB", "--jurisdiction", "GB", "--channel", "push")
     )
+    assert "by gb-push (aws_push, from marram)" in pushed
     assert "KR is a draft: nothing is sent there" in as_text(
         dunlin("preview", "tier_1", "--locale", "ko-KR", "--jurisdiction", "KR")
     )

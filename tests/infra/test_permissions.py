@@ -18,7 +18,7 @@ each_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNC
 WIDE = {
     "Trace": "X-Ray's write actions know no resources",
     "DeliverLogs": "CloudWatch's log delivery knows no resources",
-    "SendServiceTexts": "a phone number has no ARN; NeverPublishToTopics takes the topics out again",
+    "SendPush": "devices of one app, for each service and each telephone",
     "SendTexts": "lines are bought and registered by people, so the template does not know them",
     "ListStreams": "a table's streams change name when one is replaced",
     "LookAtExecutions": "executions of our one state machine",
@@ -34,6 +34,7 @@ QUEUE_VARIABLES = {
     "REPORTS_QUEUE_URL": "ReportsQueue",
     "INBOUND_QUEUE_URL": "InboundQueue",
     "REFUSED_INPUT_QUEUE_URL": "RefusedInputQueue",
+    "OPT_OUTS_QUEUE_URL": "OptOutsQueue",
 }
 SECRET_VARIABLES = {
     "POINT_KEY_SECRET": "PointKeySecret",
@@ -43,6 +44,8 @@ SECRET_VARIABLES = {
 #: Who words a message or hands it over asks whether its recipient may be reached.
 JUDGES = {"render_message", "send_message", "sweep_messages"}
 SENDERS = {"send_message", "sweep_messages"}
+#: Who may change AWS's own opt-out list.
+KEEPS_THE_LIST = "follow_opt_outs"
 #: Who forgets people whose time has come.
 FORGETS = "evaluate_stages"
 
@@ -179,6 +182,7 @@ def test_in_shadow_nobody_has_the_right_to_send() -> None:
     for sid, condition in (
         ("SendTexts", "SendsTexts"),
         ("SendServiceTexts", "SendsServiceTexts"),
+        ("SendPush", "SendsPush"),
         ("SendEmail", "SendsEmail"),
     ):
         assert raw_conditions(sid) == [condition] * len(SENDERS)
@@ -207,6 +211,22 @@ def test_only_two_functions_can_hand_a_message_over(function: Function) -> None:
         assert actions >= sending
         denied = [statement for statement in function.statements if statement.effect == "Deny"]
         assert [statement.actions for statement in denied] == [("sns:Publish",)]
+        assert {topic for each in denied for topic in names(list(each.resources))} == set(stack().of("AWS::SNS::Topic"))
+
+
+def test_sns_carries_to_people_and_to_no_topic() -> None:
+    """What has no ARN of SNS's (a phone number), and devices of the one app: nothing else may be published to."""
+    raw = {
+        statement["Fn::If"][1]["Sid"]: statement["Fn::If"][1]
+        for policy in stack().properties("SendMessageRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement
+    }
+    texts, push = raw["SendServiceTexts"], raw["SendPush"]
+    assert "Resource" not in texts
+    assert texts["NotResource"] == {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
+    assert text(push["Resource"]).endswith(":${AWS::AccountId}:endpoint/*/${PushApplication}/*")
+    assert stack().parameters["PushApplication"]["Default"] == ""
 
 
 @each_function
@@ -239,7 +259,26 @@ def test_the_adapters_ask_for_no_more() -> None:
 def test_nobody_administers_anything(function: Function) -> None:
     actions = {action for statement in function.statements for action in statement.actions}
     administering = {action for action in actions if action.split(":")[1].startswith(("Create", "Delete", "Update"))}
-    assert administering <= {"logs:CreateLogStream", "sqs:DeleteMessage", "dynamodb:DeleteItem"}
+    allowed = {"logs:CreateLogStream", "sqs:DeleteMessage", "dynamodb:DeleteItem"}
+    if function.name == KEEPS_THE_LIST:
+        allowed |= {"sms-voice:DeleteOptedOutNumber"}
+    assert administering <= allowed
+
+
+def test_only_one_function_keeps_the_provider_s_list_and_only_ours() -> None:
+    assert raw_conditions("KeepTheList") == ["HasEndUserMessaging"]
+    for function in FUNCTIONS.values():
+        actions = {action for statement in function.statements for action in statement.actions}
+        assert ("sms-voice:PutOptedOutNumber" in actions) == (function.name == KEEPS_THE_LIST)
+    assert FUNCTIONS[KEEPS_THE_LIST].may("sms-voice:DeleteOptedOutNumber", "MessagingOptOutList")
+
+
+@each_function
+def test_whoever_hears_of_opt_outs_has_them_written_through(function: Function) -> None:
+    hears = function.name in {"ingest_events", "serve_api", "receive_inbound", KEEPS_THE_LIST}
+    assert ("OPT_OUTS_QUEUE_URL" in function.environment) == hears
+    asks = function.name in {*SENDERS, "receive_report", KEEPS_THE_LIST}
+    assert ("OPT_OUT_LIST" in function.environment) == asks
 
 
 def test_services_may_use_the_key_only_as_far_as_they_must() -> None:

@@ -52,9 +52,9 @@ def test_transformed_template_is_valid_cloudformation(tmp_path: Path, monkeypatc
     generated = {name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"} - set(own_roles)
     assert not generated, "SAM wrote a role of its own, with managed policies that hold for the whole account"
     kinds = [resource["Type"] for resource in resources.values()]
-    assert kinds.count("AWS::Lambda::Function") == 14
-    assert kinds.count("AWS::Lambda::EventSourceMapping") == 7
-    assert kinds.count("AWS::Lambda::EventInvokeConfig") == 3
+    assert kinds.count("AWS::Lambda::Function") == 15
+    assert kinds.count("AWS::Lambda::EventSourceMapping") == 8
+    assert kinds.count("AWS::Lambda::EventInvokeConfig") == 4
     written = tmp_path / "transformed.json"
     written.write_text(json.dumps(transformed), encoding="utf-8")
     result = cfn_lint(written)

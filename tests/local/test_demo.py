@@ -151,7 +151,8 @@ def test_conversations_say_who_decided_what(judged: Judged) -> None:
             assert entry["content_version"] == judged.content.version
         if entry["kind"] == "sent":
             assert entry["text"]
-            assert entry["figures"] or entry["stage"] in SAY_NO_FIGURES
+            assert entry["figures"] or entry["stage"] in SAY_NO_FIGURES or entry["channel"] == "push"
+            assert not (entry["figures"] and entry["channel"] == "push"), "others read a lock screen"
 
 
 def test_the_same_seed_says_the_same(judged: Judged, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from dunlin.adapters.opt_out_list import SmsVoiceOptOutList
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.senders import (
     FinanceSmsKey,
@@ -26,6 +27,7 @@ from dunlin.adapters.senders import (
     one_attempt,
     sms_voice_client,
 )
+from dunlin.adapters.senders.push import PushSender
 from dunlin.adapters.unsubscribe import UnsubscribeLinks
 from dunlin.adapters.webhooks import WebhookRequest, WebhookSecrets, receive
 from dunlin.domain.policy import Line
@@ -372,7 +374,81 @@ def test_the_spend_limit_is_reached_for_a_while(clock: Clock, provider: str) -> 
     assert [entry.attempt for entry in simulator.record.hand_overs] == [1, 2]
 
 
+# ── Pushes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DEVICE = "arn:aws:sns:us-east-1:123456789012:endpoint/{}/marram/5e3e9847-3183-3f18-a7e8-671c3a57d4b3"
+
+
+def pushed(platform: str = "GCM", **changes: Any) -> HandOver:
+    text = order(provider="aws_sns")
+    line = replace(text.line, channel=Channel.PUSH, provider="aws_push", origination="marram")
+    title = "A message about your account"
+    body = "Open the Marram app to read it."
+    shown = replace(text, line=line, address=DEVICE.format(platform), subject=title, body=body, ttl_seconds=900)
+    return replace(shown, **changes)
+
+
+@contextmanager
+def pusher(simulator: Simulator) -> Iterator[PushSender]:
+    client = boto3.client("sns", endpoint_url=simulator.url, config=one_attempt(2.0, 1.0))
+    try:
+        yield PushSender(client)
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("platform", ["GCM", "APNS"])
+def test_a_device_shows_what_its_service_was_given(clock: Clock, platform: str) -> None:
+    seen: list[Delivered] = []
+    with Simulator(clock, 1, Faults(), on_delivered=seen.append) as simulator, pusher(simulator) as sender:
+        assert isinstance(sender.hand_over(pushed(platform)), Accepted)
+        assert simulator.due(START + timedelta(days=5)) == [], "nobody reports on a push"
+    (entry,) = simulator.record.hand_overs
+    assert (entry.provider, entry.to_address, entry.from_address) == ("aws_push", DEVICE.format(platform), "marram")
+    assert (entry.subject, entry.body, entry.ttl_seconds) == (pushed().subject, pushed().body, 900)
+    assert entry.final_report is None
+    assert [each.body for each in seen] == [pushed().body]
+    assert simulator.record.rows()[0]["channel"] == "push"
+
+
+def test_a_device_that_the_app_is_gone_from_is_known_from_the_second_push_on(clock: Clock) -> None:
+    seen: list[Delivered] = []
+    gone = Faults(dead_number=1.0)
+    with Simulator(clock, 1, gone, on_delivered=seen.append) as simulator, pusher(simulator) as sender:
+        first, second = sender.hand_over(pushed()), sender.hand_over(pushed())
+        simulator.due(START + timedelta(days=5))
+    assert isinstance(first, Accepted)
+    assert second == Refused(Reason.ENDPOINT_DISABLED, point_unusable=True)
+    assert seen == []
+
+
+def test_a_push_without_its_service_s_form_or_to_a_topic_is_turned_away(clock: Clock) -> None:
+    with Simulator(clock, 1, Faults()) as simulator:
+        client = boto3.client("sns", endpoint_url=simulator.url, config=one_attempt(2.0, 1.0))
+        for target, message in (
+            (DEVICE.format("GCM"), json.dumps({"default": "words", "APNS": "{}"})),
+            (DEVICE.format("APNS"), json.dumps({"default": "words", "APNS": json.dumps({"aps": {}})})),
+            ("arn:aws:sns:us-east-1:123456789012:topic", json.dumps({"default": "words"})),
+        ):
+            with pytest.raises(ClientError) as refused:
+                client.publish(TargetArn=target, Message=message, MessageStructure="json")
+            assert refused.value.response["Error"]["Code"] == "InvalidParameter"
+        client.close()
+
+
 # ── Opt-outs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_list_is_told_page_by_page_and_says_who_opted_out(clock: Clock) -> None:
+    with Simulator(clock, 1, Faults()) as simulator:
+        for number in range(230):
+            simulator.put_opted_out("dunlin-dev", f"+12065550{number:03}", by_person=number % 2 == 0)
+        client = sms_voice_client(2.0, 1.0, endpoint_url=simulator.url)
+        listed = list(SmsVoiceOptOutList(client, "dunlin-dev").numbers())
+        client.close()
+    assert [each.number for each in listed] == [f"+12065550{number:03}" for number in range(230)]
+    assert [each.by_person for each in listed] == [number % 2 == 0 for number in range(230)]
+    assert {each.at for each in listed} == {START}
 
 
 def test_a_number_on_the_provider_s_list_is_not_texted(clock: Clock) -> None:
@@ -390,6 +466,7 @@ def test_a_number_on_the_provider_s_list_is_not_texted(clock: Clock) -> None:
             client.delete_opted_out_number(OptOutListName="Default", OptedOutNumber=PHONE)
         client.close()
     assert unknown.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert [(each.change, each.by) for each in simulator.record.listed] == [("put", "us"), ("deleted", "us")]
     assert [entry.answer for entry in simulator.record.hand_overs] == ["OPTED_OUT", "OK"]
 
 

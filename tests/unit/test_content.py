@@ -116,7 +116,9 @@ def test_a_reviewed_place_has_policy_strategy_and_lines(content: Content, jurisd
     assert [stage.offset_days for stage in strategy.stages] == [-7, -3, -1, 0, 2, 4, 15, 30, 45]
     for stage in (stage for each in content.strategies_in(jurisdiction) for stage in each.stages):
         for channel in stage.channels:
-            assert any(line.channel is channel and stage.purpose in line.purposes for line in policy.lines)
+            carried = any(line.channel is channel and stage.purpose in line.purposes for line in policy.lines)
+            # SNS has no pushes there: whoever lives in such a place is reached the other ways.
+            assert carried or (channel is Channel.PUSH and jurisdiction not in ("AU", "GB", "US-MA", "US-NY"))
 
 
 @pytest.mark.parametrize("jurisdiction", DRAFTS)
@@ -266,7 +268,13 @@ def test_china_is_quiet_at_night_and_marks_what_it_has_only_read_about(content: 
 
 
 def test_each_kind_of_sender_is_used(content: Content) -> None:
-    assert {line.provider for line in content.lender.lines} == {"aws_sms", "aws_sns", "aws_ses", "finance_sms"}
+    assert {line.provider for line in content.lender.lines} == {
+        "aws_sms",
+        "aws_sns",
+        "aws_ses",
+        "aws_push",
+        "finance_sms",
+    }
     texts = [line for line in content.lines("US-MA") if line.channel is Channel.SMS]
     replies = [line for line in texts if Purpose.REPLY in line.purposes]
     assert [line.provider for line in replies] == ["aws_sms", "aws_sns"]
@@ -563,7 +571,7 @@ MISTAKES: dict[str, list[tuple[str, str, str, str, str]]] = {
             "stages[4]",
             "is collection",
         ),
-        ("channels: [sms, email]", "channels: [sms, fax]", "fax", "stages[0].channels[1]", "'email'"),
+        ("channels: [sms, email]", "channels: [sms, fax]", "fax", "stages[2].channels[1]", "'email'"),
     ],
     "lenders/sample.yaml": [
         ("links: none", "links: yes", "links: yes", "lines[0].links", "'none'"),

@@ -17,16 +17,18 @@ from dunlin.testing import FakeDeadLetters
 from tests.builders import MINUTE, NOW, TODAY, House, a_message, loan_document
 
 CORE, REPORTS, INBOUND = "CoreEventsDeadLetterQueue", "ReportsDeadLetterQueue", "InboundDeadLetterQueue"
+OPT_OUTS = "OptOutsDeadLetterQueue"
 WAKES, STREAMS, SCHEDULES = "WakeDeadLetterQueue", "StreamFailuresQueue", "ScheduleFailuresQueue"
 QUEUES = {
     CORE: LetterKind.CORE_EVENT,
     REPORTS: LetterKind.REPORT,
     INBOUND: LetterKind.INBOUND,
+    OPT_OUTS: LetterKind.OPT_OUT,
     WAKES: LetterKind.WAKE,
     STREAMS: LetterKind.STREAM_FAILURE,
     SCHEDULES: LetterKind.SCHEDULE_FAILURE,
 }
-BACK = {LetterKind.CORE_EVENT, LetterKind.REPORT, LetterKind.INBOUND}
+BACK = {LetterKind.CORE_EVENT, LetterKind.REPORT, LetterKind.INBOUND, LetterKind.OPT_OUT}
 
 
 class Killed(BaseException):

@@ -215,8 +215,14 @@ def test_a_closer_strategy_may_take_the_place_of_one(part: Path) -> None:
         (
             MEDICAL,
             "channels: [email, sms]",
-            "channels: [email, push]",
-            "strategies/medical.yaml:1: stages[0].channels: no line in CN carries servicing by push",
+            "channels: [push]",
+            "strategies/medical.yaml:1: stages[0].channels: nobody knows whether a push arrives",
+        ),
+        (
+            CARD,
+            "template: tier_1, channels: [sms, email]",
+            "template: tier_1, channels: [sms, push]",
+            "channels: nobody knows whether a push arrives: it says no tier, and nothing alone",
         ),
         (
             CARD,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_RAW_BYTES = 200_000
 
 
-def _code(error: ClientError) -> str:
+def error_code(error: ClientError) -> str:
     """AWS's code of the error, where it looks like one: it goes into our own error's message."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     return code if re.fullmatch(r"[A-Za-z.]{1,80}", code) else "unknown"
@@ -199,8 +199,8 @@ class StepFunctionsEscalations:
                 input=json.dumps(document),
             )
         except ClientError as error:
-            if _code(error) != "ExecutionAlreadyExists":
-                raise TransientError(f"start execution: {_code(error)}") from None
+            if error_code(error) != "ExecutionAlreadyExists":
+                raise TransientError(f"start execution: {error_code(error)}") from None
         except BotoCoreError as error:
             raise TransientError(f"start execution: {type(error).__name__}") from None
 
@@ -209,8 +209,8 @@ class StepFunctionsEscalations:
             self._client.send_task_success(taskToken=token, output="{}")
         except ClientError as error:
             # A token that is used up, timed out or of an execution long gone: there is nobody left to wake.
-            if _code(error) not in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
-                raise TransientError(f"task success: {_code(error)}") from None
+            if error_code(error) not in ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken"):
+                raise TransientError(f"task success: {error_code(error)}") from None
         except BotoCoreError as error:
             raise TransientError(f"task success: {type(error).__name__}") from None
 
@@ -221,9 +221,9 @@ class StepFunctionsEscalations:
                 executionArn=f"{arn}:{self._name(borrower_id, episode, generation)}"
             )
         except ClientError as error:
-            if _code(error) == "ExecutionDoesNotExist":
+            if error_code(error) == "ExecutionDoesNotExist":
                 return False
-            raise TransientError(f"describe execution: {_code(error)}") from None
+            raise TransientError(f"describe execution: {error_code(error)}") from None
         except BotoCoreError as error:
             raise TransientError(f"describe execution: {type(error).__name__}") from None
         return found["status"] == "RUNNING"
@@ -239,7 +239,7 @@ class Secrets:
         try:
             return self._client.get_secret_value(SecretId=name)["SecretString"]
         except ClientError as error:
-            raise ConfigurationError(f"secret: {_code(error)}") from None
+            raise ConfigurationError(f"secret: {error_code(error)}") from None
         except BotoCoreError as error:
             raise TransientError(f"secrets: {type(error).__name__}") from None
 

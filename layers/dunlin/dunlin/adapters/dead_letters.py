@@ -27,7 +27,7 @@ _RECEIVE: Final = 10
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-.:]{0,127}")
 _NUMBER: Final = re.compile(r"[\d\-.]{7,}")
 _TYPE: Final = re.compile(r"[a-z]+\.[a-z_]+")
-_FUNCTION: Final = re.compile(r"(RenderMessage|SendMessage|DispatchWakes|PaceLines|SweepMessages)")
+_FUNCTION: Final = re.compile(r"(RenderMessage|SendMessage|DispatchWakes|PaceLines|FollowOptOuts|SweepMessages)")
 _CODE: Final = re.compile(r"[A-Za-z_.]{1,64}")
 
 
@@ -44,6 +44,7 @@ QUEUES: Final = (
     DeadLetterQueue("CoreEventsDeadLetterQueue", LetterKind.CORE_EVENT, "CoreEventsQueue"),
     DeadLetterQueue("ReportsDeadLetterQueue", LetterKind.REPORT, "ReportsQueue"),
     DeadLetterQueue("InboundDeadLetterQueue", LetterKind.INBOUND, "InboundQueue"),
+    DeadLetterQueue("OptOutsDeadLetterQueue", LetterKind.OPT_OUT, "OptOutsQueue"),
     DeadLetterQueue("WakeDeadLetterQueue", LetterKind.WAKE),
     DeadLetterQueue("PaceDeadLetterQueue", LetterKind.SCHEDULE_FAILURE),
     DeadLetterQueue("StreamFailuresQueue", LetterKind.STREAM_FAILURE),
@@ -208,6 +209,8 @@ def _ids(kind: LetterKind, body: Mapping[str, Any], sent_at: datetime) -> tuple[
                 return {"inbound_id": parse_inbound(read_body(json.dumps(body)), sent_at).inbound_id}, 0
             except InvalidInput as error:
                 return {"unreadable": error.field}, 0
+        case LetterKind.OPT_OUT:
+            return {"point": _plain(body.get("point"))}, 0
         case LetterKind.WAKE:
             return {"shard": _plain(body.get("shard"))}, 0
         case LetterKind.STREAM_FAILURE:

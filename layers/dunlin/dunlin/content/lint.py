@@ -297,6 +297,13 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
         field = f"stages[{number}]"
         following = strategy.stages[number + 1] if number + 1 < len(strategy.stages) else None
         for channel in stage.channels:
+            if channel is Channel.PUSH:
+                # A place without an app is reached the other ways; a push can never be the only one.
+                if stage.channels == (Channel.PUSH,) or stage.kind == "tier":
+                    problem = "nobody knows whether a push arrives: it says no tier, and nothing alone"
+                    yield Problem(where, f"{field}.channels", problem)
+                if not _lines(content, code, channel, stage.purpose):
+                    continue
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
             for locale, template_id in pairs(locales, _templates_of(stage)):

@@ -16,20 +16,26 @@ _NUMBERS = re.compile(r"(\+[1-9][0-9]{3,13})\*", re.ASCII)
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})(?:\.[A-Za-z0-9][A-Za-z0-9\-]{0,62})+"
 _MAIL = re.compile(rf"[^@\s*]{{1,64}}@{_DOMAIN}", re.ASCII)
 _MAILS = re.compile(rf"\*@({_DOMAIN})", re.ASCII)
+#: A device that an app is on, as SNS names it; and all devices of one app.
+_APP = r"arn:[a-z0-9\-]{3,20}:sns:[a-z0-9\-]{5,25}:[0-9]{12}:endpoint/[A-Z_]{2,20}/[A-Za-z0-9_.\-]{1,256}/"
+_DEVICE = re.compile(rf"({_APP})[0-9a-f\-]{{36}}", re.ASCII)
+_DEVICES = re.compile(rf"({_APP})\*", re.ASCII)
 _MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Addresses, beginnings of numbers, and domains of e-mail. Empty, it reaches nobody."""
+    """Addresses, beginnings of numbers, domains of e-mail, and apps. Empty, it reaches nobody."""
 
     addresses: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
     domains: frozenset[str] = frozenset()
+    apps: frozenset[str] = frozenset()
     everyone: bool = False
 
     def include(self, address: str) -> bool:
-        """Whether something may be sent to this number (E.164) or e-mail address. In doubt it may not."""
+        """Whether something may be sent to this number (E.164), e-mail address or device. In doubt it may
+        not."""
         if self.everyone:
             return True
         if address.casefold() in self.addresses:
@@ -38,6 +44,8 @@ class Recipients:
             return address.startswith(self.prefixes) if self.prefixes else False
         if _MAIL.fullmatch(address):
             return address.rpartition("@")[2].casefold() in self.domains
+        if device := _DEVICE.fullmatch(address):
+            return device[1] in self.apps
         return False
 
 
@@ -47,7 +55,7 @@ EVERYONE = Recipients(everyone=True)
 
 def parse_recipients(document: Mapping[str, object]) -> Recipients:
     """`{"recipients": [...]}` as it stands in the secret: `+12065550123`, `+120655501*`, `jo@example.com`,
-    `*@example.com`.
+    `*@example.com`, the ARN of a device's endpoint, or one that ends in `/*` instead of the device.
 
     Raises:
         ConfigurationError: naming the entry by its index, and never what it holds.
@@ -62,17 +70,20 @@ def parse_recipients(document: Mapping[str, object]) -> Recipients:
     addresses: set[str] = set()
     prefixes: set[str] = set()
     domains: set[str] = set()
+    apps: set[str] = set()
     for index, entry in enumerate(entries):
         text = entry if isinstance(entry, str) else ""
-        if _NUMBER.fullmatch(text) or _MAIL.fullmatch(text):
+        if _NUMBER.fullmatch(text) or _MAIL.fullmatch(text) or _DEVICE.fullmatch(text):
             addresses.add(text.casefold())
         elif numbers := _NUMBERS.fullmatch(text):
             prefixes.add(numbers[1])
         elif mails := _MAILS.fullmatch(text):
             domains.add(mails[1].casefold())
+        elif devices := _DEVICES.fullmatch(text):
+            apps.add(devices[1])
         else:
             raise ConfigurationError(
                 f"recipients.{index}: must be an E.164 number, at least five characters of one and *, "
-                "an e-mail address, or * at a domain"
+                "an e-mail address, or * at a domain, an endpoint's ARN, or * for all of an app"
             )
-    return Recipients(frozenset(addresses), tuple(sorted(prefixes)), frozenset(domains))
+    return Recipients(frozenset(addresses), tuple(sorted(prefixes)), frozenset(domains), frozenset(apps))

@@ -15,7 +15,7 @@ from dunlin.errors import InvalidInput
 _MOST_LIFTED = 20
 
 
-def admitted(hold: Hold, rule: HoldRule, address: object = None) -> Hold:
+def admitted(hold: Hold, rule: HoldRule, address: tuple[Channel, str] | None = None) -> Hold:
     """The hold with the end that its row gives it.
 
     Raises:
@@ -28,7 +28,7 @@ def admitted(hold: Hold, rule: HoldRule, address: object = None) -> Hold:
         if value and what not in rule.narrows:
             raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one {what}")
     if address is not None and "point" not in rule.narrows:
-        field = "phone" if isinstance(address, tuple) and address[0] is Channel.SMS else "email"
+        field = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push_endpoint"}[address[0]]
         raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one contact point")
     if hold.until is None:
         return replace(hold, until=hold.placed_at + rule.default_for) if rule.default_for is not None else hold

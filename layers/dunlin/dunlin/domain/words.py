@@ -208,6 +208,7 @@ class Reason(StrEnum):
     FAILURES = "failures"
     ACCESS_DENIED = "access_denied"
     INVALID_NUMBER = "invalid_number"
+    ENDPOINT_DISABLED = "endpoint_disabled"  # the app is no longer on that device, or takes no notifications
     REFUSED_BY_PROVIDER = "refused_by_provider"
     # reports
     UNREACHABLE = "unreachable"

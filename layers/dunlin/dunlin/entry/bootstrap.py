@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     )
     from dunlin.adapters.dynamo.controls import DynamoControls
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
+    from dunlin.adapters.dynamo.listings import DynamoListings
     from dunlin.adapters.dynamo.store import DynamoStore
+    from dunlin.adapters.opt_out_list import SmsVoiceOptOutList, SqsOptOuts
     from dunlin.adapters.providers import WebhookSecrets
     from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.content.model import Content
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from dunlin.services.feed import Feed
     from dunlin.services.inbound import ReceiveInbound
     from dunlin.services.ingest import Ingest
+    from dunlin.services.opt_out_list import OptOutList
     from dunlin.services.opt_outs import OptOuts
     from dunlin.services.pace import Pace
     from dunlin.services.pauses import Pauses
@@ -233,6 +236,11 @@ class Runtime:
                 case "aws_sns":
                     once = one_attempt(read, connect)
                     senders[provider] = SnsSender(boto3.client("sns", region_name=region, config=once))
+                case "aws_push":
+                    from dunlin.adapters.senders.push import PushSender
+
+                    once = one_attempt(read, connect)
+                    senders[provider] = PushSender(boto3.client("sns", region_name=region, config=once))
                 case "aws_ses":
                     once = one_attempt(read, connect)
                     client = boto3.client("sesv2", region_name=region, config=once)
@@ -285,13 +293,54 @@ class Runtime:
     def opt_outs(self) -> OptOuts:
         from dunlin.services.opt_outs import OptOuts
 
-        return OptOuts(self.store, self.clock)
+        # Who hears of opt-outs has the queue; who hands over, or is told what became of it, knows the list.
+        queue = self.opt_outs_queue if optional("OPT_OUTS_QUEUE_URL") else None
+        return OptOuts(self.store, self.clock, queue, self.listings if optional("OPT_OUT_LIST") else None)
+
+    @cached_property
+    def opt_outs_queue(self) -> SqsOptOuts:
+        from dunlin.adapters.opt_out_list import SqsOptOuts
+
+        return SqsOptOuts(self._sqs, optional("OPT_OUTS_QUEUE_URL"))
+
+    @cached_property
+    def listings(self) -> DynamoListings:
+        from dunlin.adapters.dynamo.listings import DynamoListings
+
+        _ = self.store  # binds the tables
+        return DynamoListings(optional("OPT_OUT_LIST"))
+
+    @cached_property
+    def opt_out_list(self) -> OptOutList:
+        from dunlin.services.opt_out_list import OptOutList
+
+        return OptOutList(
+            self.store,
+            self.listings,
+            self._provider_list() if optional("OPT_OUT_LIST") else None,
+            self.opt_outs_queue,
+            self.opt_outs,
+            self.keys,
+            lambda place: any(line.provider == "aws_sms" for line in self.content.lines(place)),
+            self.clock,
+        )
+
+    def _provider_list(self) -> SmsVoiceOptOutList:
+        import boto3
+        from botocore.config import Config
+
+        from dunlin.adapters.opt_out_list import SmsVoiceOptOutList
+
+        # Each call may be made twice, and a list is read in many: patience instead of failures.
+        config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 8, "mode": "standard"})
+        client = boto3.client("pinpoint-sms-voice-v2", region_name=self.settings.region, config=config)
+        return SmsVoiceOptOutList(client, optional("OPT_OUT_LIST"))
 
     @cached_property
     def ingest(self) -> Ingest:
         from dunlin.services.ingest import Ingest
 
-        return Ingest(self.store, self.controls, self.content, self.keys, self.clock)
+        return Ingest(self.store, self.controls, self.content, self.keys, self.clock, self.opt_outs)
 
     @cached_property
     def feed(self) -> Feed:

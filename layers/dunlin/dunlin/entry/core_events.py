@@ -101,17 +101,35 @@ def _is_email(email: str) -> str:
 
 Phone = Annotated[str, StringConstraints(max_length=32), AfterValidator(_e164)]
 Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_is_email)]
-
-
-def address_of(phone: str | None, email: str | None) -> tuple[Channel, str] | None:
-    """The one that is given."""
-    if phone is not None:
-        return Channel.SMS, phone
-    return (Channel.EMAIL, email) if email is not None else None
+#: What SNS calls a device that an app is on: it is made where the device's token is registered.
+Endpoint = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^arn:aws(-[a-z]+)*:sns:[a-z]{2}(-[a-z]+)+-\d:\d{12}:endpoint/[A-Z_]+/[A-Za-z0-9_.\-]{1,256}/[0-9a-f\-]{36}$"
+    ),
+]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _Addressed(_Strict):
+    """What may name one number, one e-mail address or one device."""
+
+    phone: Phone | None = None
+    email: Email | None = None
+    push_endpoint: Endpoint | None = None
+
+    @property
+    def addresses(self) -> tuple[tuple[Channel, str], ...]:
+        given = ((Channel.SMS, self.phone), (Channel.EMAIL, self.email), (Channel.PUSH, self.push_endpoint))
+        return tuple((channel, address) for channel, address in given if address is not None)
+
+    @property
+    def address(self) -> tuple[Channel, str] | None:
+        """The one that is given."""
+        return next(iter(self.addresses), None)
 
 
 class _Instalment(_Strict):
@@ -178,17 +196,16 @@ def _consented(said: object) -> object:
     return {"purpose": said}
 
 
-class _Party(_Strict):
+class _Party(_Addressed):
     party_id: Id
     role: PartyRole
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
     locale: LocaleName
-    phone: Phone | None = None
-    email: Email | None = None
     may_hear: Annotated[list[Purpose], Field(max_length=10)]
     consents: Annotated[list[Annotated[_Consented, BeforeValidator(_consented)]], Field(max_length=60)] = []
     phone_verified_at: AwareDatetime | None = None
     email_verified_at: AwareDatetime | None = None
+    push_verified_at: AwareDatetime | None = None
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
@@ -204,6 +221,8 @@ class _Party(_Strict):
             raise ValueError("phone_verified_at: there is no phone")
         if self.email_verified_at is not None and self.email is None:
             raise ValueError("email_verified_at: there is no email")
+        if self.push_verified_at is not None and self.push_endpoint is None:
+            raise ValueError("push_verified_at: there is no push_endpoint")
         return self
 
 
@@ -261,20 +280,18 @@ def _source(said: object) -> object:
 Source = Annotated[StopSource, BeforeValidator(_source)]
 
 
-class _Hold(_Strict):
+class _Hold(_Addressed):
     hold_id: Id
     kind: HoldKind
     source: Source
     until: AwareDatetime | None = None
     loan_id: Id | None = None
     party_id: Id | None = None
-    phone: Phone | None = None
-    email: Email | None = None
 
     @model_validator(mode="after")
     def _name_one_thing(self) -> _Hold:
-        if sum(part is not None for part in (self.loan_id, self.party_id, self.phone, self.email)) > 1:
-            raise ValueError("at most one of loan_id, party_id, phone and email")
+        if sum(part is not None for part in (self.loan_id, self.party_id, *self.addresses)) > 1:
+            raise ValueError("at most one of loan_id, party_id, phone, email and push_endpoint")
         return self
 
 
@@ -283,21 +300,18 @@ class _LiftedHold(_Strict):
     by: Source = StopSource.CORE
 
 
-class Preference(_Strict):
+class Preference(_Addressed):
     """What somebody wants to hear, as it is told by the core and by `POST /opt-outs`."""
 
     scope: Literal["purpose", "number", "everything"]
     opted_out: bool
     party_id: Id | None = None
-    phone: Phone | None = None
-    email: Email | None = None
     purpose: Purpose | None = None
 
     @model_validator(mode="after")
     def _fit_its_scope(self) -> Preference:
-        points = sum(point is not None for point in (self.phone, self.email))
-        if points != (0 if self.scope == "everything" else 1):
-            raise ValueError("phone or email: one of them, and neither where everything is meant")
+        if len(self.addresses) != (0 if self.scope == "everything" else 1):
+            raise ValueError("phone, email or push_endpoint: one of them, and none where everything is meant")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         if self.party_id is not None and self.scope != "everything":
@@ -306,8 +320,7 @@ class Preference(_Strict):
 
     @property
     def facts(self) -> PreferenceFacts:
-        address = address_of(self.phone, self.email)
-        return PreferenceFacts(self.opted_out, self.party_id or "", address, self.purpose)
+        return PreferenceFacts(self.opted_out, self.party_id or "", self.address, self.purpose)
 
 
 class _LegalHold(_Strict):
@@ -391,33 +404,29 @@ class Choice(_Strict):
         return Wish(channels, quiet, self.language)
 
 
-class _ContactPoint(_Strict):
+class _ContactPoint(_Addressed):
     state: PointState
     source: Origin
-    phone: Phone | None = None
-    email: Email | None = None
     party_id: Id | None = None
 
     @model_validator(mode="after")
     def _name_one(self) -> _ContactPoint:
-        if (self.phone is None) == (self.email is None):
-            raise ValueError("phone or email: one of them")
+        if len(self.addresses) != 1:
+            raise ValueError("phone, email or push_endpoint: one of them")
         if self.party_id is not None and self.state not in OF_ONE:
             raise ValueError("party_id: only where it is about one person")
         return self
 
 
-class _Suppression(_Strict):
+class _Suppression(_Addressed):
     scope: Literal["everything", "number", "purpose"]
     source: Origin
-    phone: Phone | None = None
-    email: Email | None = None
     purpose: Purpose | None = None
 
     @model_validator(mode="after")
     def _fit_its_scope(self) -> _Suppression:
-        if (self.phone is None) == (self.email is None):
-            raise ValueError("phone or email: one of them")
+        if len(self.addresses) != 1:
+            raise ValueError("phone, email or push_endpoint: one of them")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         return self
@@ -669,7 +678,7 @@ def _facts(model: Any) -> CoreEvent:
         case _HoldPlaced():
             h = model.hold
             hold = Hold(h.hold_id, h.kind, model.occurred_at, h.source, h.until, h.loan_id or "", h.party_id or "")
-            return HoldPlaced(*common, model.borrower_id, hold, address_of(h.phone, h.email))
+            return HoldPlaced(*common, model.borrower_id, hold, h.address)
         case _HoldLifted():
             return HoldLifted(*common, model.borrower_id, model.hold.hold_id, model.hold.by)
         case _PreferencesChanged():
@@ -706,14 +715,12 @@ def _facts(model: Any) -> CoreEvent:
             p = model.contact_point
             if p.state in OF_ONE and model.borrower_id is None:
                 raise InvalidInput("borrower_id", "must be set where it is about one person")
-            address = address_of(p.phone, p.email)
-            assert address is not None
-            return ContactPointChanged(*common, model.borrower_id or "", p.party_id or "", p.state, address, p.source)
+            assert p.address is not None
+            return ContactPointChanged(*common, model.borrower_id or "", p.party_id or "", p.state, p.address, p.source)
         case _SuppressionImported():
             s = model.suppression
-            address = address_of(s.phone, s.email)
-            assert address is not None
-            return SuppressionImported(*common, address, s.scope == "everything", s.purpose, s.source)
+            assert s.address is not None
+            return SuppressionImported(*common, s.address, s.scope == "everything", s.purpose, s.source)
         case _Imported():
             contacts = tuple(PriorContact(c.at, c.channel, c.purpose) for c in model.contacts)
             return LoanChanged(
@@ -739,17 +746,12 @@ def _names_product(model: _LoanEvent | _PaymentEvent | _Imported) -> bool:
 
 
 def _party(party: _Party) -> PartyFacts:
-    addresses: list[tuple[Channel, str]] = []
-    if party.phone is not None:
-        addresses.append((Channel.SMS, party.phone))
-    if party.email is not None:
-        addresses.append((Channel.EMAIL, party.email))
     return PartyFacts(
         party.party_id,
         party.role,
         party.name,
         party.locale,
-        tuple(addresses),
+        party.addresses,
         frozenset(party.may_hear),
         tuple(map(_consent, party.consents)),
         tuple(dict.fromkeys(party.loan_ids)),
@@ -768,6 +770,8 @@ def _verified(party: _Party) -> Iterator[tuple[Channel, datetime]]:
         yield Channel.SMS, party.phone_verified_at
     if party.email_verified_at is not None:
         yield Channel.EMAIL, party.email_verified_at
+    if party.push_verified_at is not None:
+        yield Channel.PUSH, party.push_verified_at
 
 
 def _money(field: str, text: str, currency: str, *, positive: bool = False) -> Money:

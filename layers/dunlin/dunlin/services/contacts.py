@@ -50,7 +50,7 @@ BY_TELEPHONE = frozenset({"call", "agent", "agency", "voicemail"})
 #: What is written to the party's number, as a text is: who opted out of texts there opted out of it.
 WRITTEN_TO_A_NUMBER = frozenset({"whatsapp"})
 #: Channels on which a number or an address is kept, and opted out of by itself.
-OPTED_OUT_ONE_BY_ONE = frozenset({Channel.SMS, Channel.EMAIL, *WRITTEN_TO_A_NUMBER})
+OPTED_OUT_ONE_BY_ONE = frozenset({*Channel, *WRITTEN_TO_A_NUMBER})
 #: The telephone rings at somebody else's. A number that takes no texts may still be a telephone.
 _SOMEBODY_ELSES = frozenset({PointState.REASSIGNED, PointState.WRONG})
 

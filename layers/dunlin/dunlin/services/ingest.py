@@ -76,13 +76,21 @@ class Ingested(StrEnum):
 class Ingest:
     """The service behind `ingest_events` and `POST /events`."""
 
-    def __init__(self, store: Store, controls: Controls, content: Content, keys: PointKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        controls: Controls,
+        content: Content,
+        keys: PointKeys,
+        clock: Clock,
+        opt_outs: OptOuts | None = None,
+    ) -> None:
         self._store = store
         self._feed = Feed(controls, clock)
         self._content = content
         self._keys = keys
         self._clock = clock
-        self._opt_outs = OptOuts(store, clock)
+        self._opt_outs = opt_outs if opt_outs is not None else OptOuts(store, clock)
         self._preferences = Preferences(self._opt_outs, keys, clock)
         self._points = Points(store, self._opt_outs, keys, clock)
         self._suppressions = SuppressionList(store, self._opt_outs, keys)
@@ -252,6 +260,8 @@ class Ingest:
                     zones=self._content.zones_of(address) if channel is Channel.SMS else (),
                     blocked=blocked_purposes(state, channel),
                 )
+                if not any(each.point == key for party in known_parties.values() for each in party.points):
+                    self._opt_outs.joined(point)
                 point = verified(point, dict(facts.verified_at).get(channel))
                 point = reached(point, state.findings, event.borrower_id, facts.party_id)
                 for party_id, other in known_parties.items():
@@ -421,8 +431,8 @@ def _refuse_what_is_to_come(event: BorrowerUpdated, now: datetime) -> None:
     for number, party in enumerate(event.parties):
         for channel, at in party.verified_at:
             if at > now + FUTURE_ALLOWED:
-                name = "phone_verified_at" if channel is Channel.SMS else "email_verified_at"
-                raise InvalidInput(f"borrower.parties.{number}.{name}", "is in the future")
+                name = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push"}[channel]
+                raise InvalidInput(f"borrower.parties.{number}.{name}_verified_at", "is in the future")
         for position, consent in enumerate(party.consents):
             if consent.given_at is not None and consent.given_at > now + FUTURE_ALLOWED:
                 raise InvalidInput(f"borrower.parties.{number}.consents.{position}.given_at", "is in the future")

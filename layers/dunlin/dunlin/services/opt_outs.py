@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dunlin.domain.apply import woken
 from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, LastWord, Party
@@ -14,7 +15,23 @@ from dunlin.domain.reach import mirrored_findings
 from dunlin.domain.words import Channel, PartyRole, Purpose
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, StateConflict, VersionConflict
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.ports import Change, Clock, PointRecord, Store, Suppression
+from dunlin.services.ports import (
+    Change,
+    Clock,
+    Listing,
+    Listings,
+    ListingState,
+    OptOutQueue,
+    PointRecord,
+    Store,
+    Suppression,
+)
+
+#: The one confirmation of an opt-out goes within five minutes of the text (`confirm_opt_out_within_minutes`, of which
+#: no pack allows more); a number that is on the provider's list gets no text at all, so it is listed after that.
+CONFIRMED_WITHIN = timedelta(minutes=6)
+#: What the name of a word begins with that is not the person's but the provider's, learnt from its list or a refusal.
+PROVIDERS_WORD = "provider:"
 
 
 def blocked_purposes(state: Suppression, channel: Channel) -> frozenset[str]:
@@ -26,9 +43,15 @@ def blocked_purposes(state: Suppression, channel: Channel) -> frozenset[str]:
 class OptOuts:
     """Writes the suppression item first: from then on nothing it covers can be reserved, whatever comes after."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, queue: OptOutQueue | None = None, listings: Listings | None = None
+    ) -> None:
+        """`queue` takes what has to be written through to the provider's list; None: this function hears of nothing
+        that would be. `listings`: what is known of that list; None: nothing."""
         self._store = store
         self._clock = clock
+        self._queue = queue
+        self._listings = listings
 
     def record(
         self,
@@ -45,8 +68,30 @@ class OptOuts:
 
         For each purpose the last word that was received prevails, whatever the order in which words are processed; of
         two in one instant, the opt-out. Returns whether what may be sent changed by this word. `record` is written
-        with it; where it was written before, nothing happens.
+        with it; where it was written before, nothing happens. What it means for the provider's list is asked for each
+        time, so that a caller who died in between and comes again still has it done.
         """
+        changed = self._recorded(point, channel, opted_out=opted_out, at=at, by=by, purpose=purpose, record=record)
+        if self._queue is not None and channel is Channel.SMS:
+            self._queue.follow(point, CONFIRMED_WITHIN if opted_out else timedelta(0))
+        return changed
+
+    def joined(self, point: ContactPoint) -> None:
+        """A borrower is about to have this number: what it had opted out of before goes to the provider's list too."""
+        if self._queue is not None and point.channel is Channel.SMS and ALL_PURPOSES in point.blocked:
+            self._queue.follow(point.point, CONFIRMED_WITHIN)
+
+    def _recorded(
+        self,
+        point: str,
+        channel: Channel,
+        *,
+        opted_out: bool,
+        at: datetime,
+        by: str,
+        purpose: Purpose | None,
+        record: PointRecord | None,
+    ) -> bool:
         word = Word(channel, str(purpose) if purpose is not None else ALL_PURPOSES, opted_out, at, by)
         for _ in range(ATTEMPTS):
             state = self._store.suppression(point)
@@ -141,11 +186,47 @@ class OptOuts:
                     if other != borrower_id:
                         self.mirror(other, point.point)
 
+    def at_provider(
+        self, point: str, *, opted_out: bool, at: datetime, by: str, purpose: Purpose | None = None
+    ) -> bool:
+        """The same as the provider's list of numbers has it: there is nothing to write through."""
+        record = _told(point, opted_out, at, by)
+        changed = self._recorded(point, Channel.SMS, opted_out=opted_out, at=at, by=by, purpose=purpose, record=record)
+        for borrower_id in self._store.borrowers_of(point):
+            self.mirror(borrower_id, point)
+        return changed
+
     def record_from_provider(self, message: Message) -> None:
-        """The provider's own list has this number: it is an opt-out like any other."""
-        self.record(message.point, message.channel, opted_out=True, at=self._clock(), by=message.ref)
+        """The provider's own list has this number: it is an opt-out like any other.
+
+        Unless we know why it is there, and were told since that it should not be: then the provider only has not taken
+        it off yet, and the last word stays the person's.
+        """
+        blocked = blocked_purposes(self._store.suppression(message.point), message.channel)
+        if self._is_being_taken_off(message):
+            return
+        if ALL_PURPOSES not in blocked:  # said before, and by whom is not to be forgotten
+            now = self._clock()
+            self.record(message.point, message.channel, opted_out=True, at=now, by=f"{PROVIDERS_WORD}{message.ref}")
+            self._listed_there(message, now, tuple(sorted(blocked)))
         for borrower_id in self._store.borrowers_of(message.point):
             self.mirror(borrower_id, message.point)
+
+    def _listed_there(self, message: Message, now: datetime, spared: tuple[str, ...]) -> None:
+        if self._listings is None or message.channel is not Channel.SMS:
+            return
+        known = self._listings.listing(message.point)
+        revision = known.revision if known is not None else 0
+        with suppress(StateConflict):  # the list was read meanwhile
+            self._listings.put(Listing(message.point, ListingState.THEIRS, now, revision, spared))
+
+    def _is_being_taken_off(self, message: Message) -> bool:
+        if self._listings is None or message.channel is not Channel.SMS:
+            return False
+        listing = self._listings.listing(message.point)
+        if listing is None or listing.state is ListingState.GONE:
+            return False
+        return not self._store.suppression(message.point).forbids(message.channel, message.purpose)
 
     def mirror(self, borrower_id: str, point: str) -> Borrower | None:
         """Copy the point's state to the borrower, so that decisions know it. Returns the borrower as it is now."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -231,6 +231,79 @@ class Holdings(Protocol):
         ...
 
     def commit(self, removal: Removal) -> None: ...
+
+
+# ── The provider's own opt-out list ──────────────────────────────────────────────────────────────────────────────────
+
+
+class ListingState(StrEnum):
+    """What is known of a number's place on the provider's list."""
+
+    WANTED = "wanted"  # about to be put there by us: it may be there, or not yet
+    OURS = "ours"  # we put it there, because of what we were told
+    THEIRS = "theirs"  # somebody put it there, and we learnt of it from there
+    GONE = "gone"  # it was there
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A number, by its point, on the provider's list. `at`: since when, as the provider says where it is theirs.
+
+    `spared`: the purposes that had been opted out of before a listing of theirs covered everything.
+    """
+
+    point: str
+    state: ListingState
+    at: datetime
+    revision: int = 0
+    spared: tuple[str, ...] = ()
+
+
+class Listings(Protocol):
+    """What is known of a provider's list. `put` is conditional on `revision` and raises StateConflict; everything may
+    raise TransientError."""
+
+    def listing(self, point: str) -> Listing | None: ...
+
+    def put(self, listing: Listing) -> None: ...
+
+    def listings(self) -> Sequence[Listing]:
+        """All of them, also those that are gone (eventually consistent)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A number on the provider's list. `by_person`: whoever has it opted out at the provider."""
+
+    number: str = dataclasses.field(repr=False)
+    at: datetime
+    by_person: bool
+
+
+class NumberList(Protocol):
+    """A provider's own list of numbers that it sends nothing to. It knows no purposes. Raises TransientError."""
+
+    @property
+    def name(self) -> str: ...
+
+    def put(self, number: str) -> bool:
+        """Twice is once. False: the provider does not take this number."""
+        ...
+
+    def remove(self, number: str) -> bool:
+        """A number that is not there is a success. False: the provider keeps it for now."""
+        ...
+
+    def numbers(self) -> Iterator[Listed]: ...
+
+
+class OptOutQueue(Protocol):
+    """Points whose place on the provider's list has to be brought into line with what they opted out of."""
+
+    def follow(self, point: str, after: timedelta) -> None:
+        """At least once, not before `after`. Raises TransientError."""
+        ...
 
 
 # ── Controls: shared state that stays out of the reservation ─────────────────────────────────────────────────────────

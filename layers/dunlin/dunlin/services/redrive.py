@@ -37,6 +37,7 @@ class LetterKind(StrEnum):
     WAKE = "wake"
     REPORT = "report"
     INBOUND = "inbound"
+    OPT_OUT = "opt-out to be listed"
     STREAM_FAILURE = "stream failure"
     SCHEDULE_FAILURE = "schedule failure"
     REFUSED = "refused input"
@@ -204,6 +205,8 @@ class Redrive:
                 return self._report(letter)
             case LetterKind.INBOUND:
                 return "goes back: answered once; an opt-out binds from when it was received"
+            case LetterKind.OPT_OUT:
+                return "goes back: what the number opted out of by then decides"
             case LetterKind.REFUSED:
                 return "stays: a person corrects it at the source"
             case LetterKind.WAKE | LetterKind.STREAM_FAILURE | LetterKind.SCHEDULE_FAILURE:
@@ -283,7 +286,7 @@ def _stands(message: Message, states: Collection[MessageState], given_up_at: dat
 
 
 def _goes_back(kind: LetterKind) -> bool:
-    return kind in (LetterKind.CORE_EVENT, LetterKind.REPORT, LetterKind.INBOUND)
+    return kind in (LetterKind.CORE_EVENT, LetterKind.REPORT, LetterKind.INBOUND, LetterKind.OPT_OUT)
 
 
 def _known_sequence(borrower: Borrower, letter: Letter) -> int:

@@ -7,6 +7,8 @@ from dunlin.testing.memory import (
     FakeEars,
     FakeEscalations,
     FakeIntake,
+    FakeNumberList,
+    FakeOptOutQueue,
     FakePointKeys,
     FakeRefusedInput,
     FakeSender,
@@ -14,6 +16,7 @@ from dunlin.testing.memory import (
     FakeWakeQueue,
     MemoryControls,
     MemoryHoldings,
+    MemoryListings,
     MemoryStore,
 )
 
@@ -24,6 +27,8 @@ __all__ = [
     "FakeEars",
     "FakeEscalations",
     "FakeIntake",
+    "FakeNumberList",
+    "FakeOptOutQueue",
     "FakePointKeys",
     "FakeRefusedInput",
     "FakeSender",
@@ -31,5 +36,6 @@ __all__ = [
     "FakeWakeQueue",
     "MemoryControls",
     "MemoryHoldings",
+    "MemoryListings",
     "MemoryStore",
 ]

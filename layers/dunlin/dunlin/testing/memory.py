@@ -25,6 +25,8 @@ from dunlin.services.ports import (
     HandOverResult,
     Hearing,
     LineState,
+    Listed,
+    Listing,
     PauseBoard,
     QueuedMessage,
     Refusal,
@@ -165,6 +167,61 @@ class MemoryStore:
             stored_state = self.suppression(change.suppression.point)
             if stored_state.revision != change.suppression.revision:
                 raise StateConflict("suppression")
+
+
+@dataclass
+class MemoryListings:
+    """`Listings` in memory."""
+
+    known: dict[str, Listing] = field(default_factory=dict)
+
+    def listing(self, point: str) -> Listing | None:
+        return self.known.get(point)
+
+    def put(self, listing: Listing) -> None:
+        before = self.known.get(listing.point)
+        if (before.revision if before is not None else 0) != listing.revision:
+            raise StateConflict("listing")
+        self.known[listing.point] = replace(listing, revision=listing.revision + 1)
+
+    def listings(self) -> Sequence[Listing]:
+        return [self.known[point] for point in sorted(self.known)]
+
+
+@dataclass
+class FakeNumberList:
+    """A provider's opt-out list. `keeps`: numbers that it does not take off for now; `refuses`: that it never takes."""
+
+    clock: Callable[[], datetime]
+    name: str = "dunlin-test"
+    listed: dict[str, Listed] = field(default_factory=dict)
+    keeps: set[str] = field(default_factory=set)
+    refuses: set[str] = field(default_factory=set)
+
+    def put(self, number: str) -> bool:
+        if number in self.refuses:
+            return False
+        self.listed.setdefault(number, Listed(number, self.clock(), by_person=False))
+        return True
+
+    def remove(self, number: str) -> bool:
+        if number in self.keeps:
+            return False
+        self.listed.pop(number, None)
+        return True
+
+    def numbers(self) -> Iterator[Listed]:
+        yield from list(self.listed.values())
+
+
+@dataclass
+class FakeOptOutQueue:
+    """What was asked to be followed: (point, after)."""
+
+    asked: list[tuple[str, timedelta]] = field(default_factory=list)
+
+    def follow(self, point: str, after: timedelta) -> None:
+        self.asked.append((point, after))
 
 
 @dataclass

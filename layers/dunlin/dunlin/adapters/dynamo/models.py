@@ -108,7 +108,8 @@ class MessageItem(Model):
 
 class SuppressionItem(Model):
     """A contact point, by HMAC: what it opted out of (STATE), who has it (BORROWER#…), which contacts were made to it
-    (FELT), what it texted (IN#…), what else was said about it (WORD#…) and found out (FOUND#…)."""
+    (FELT), what it texted (IN#…), what else was said about it (WORD#…) and found out (FOUND#…). And one partition of
+    which numbers are on the provider's own list (LIST#…), by their points."""
 
     class Meta(_Meta):
         table_name = ""
