@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dunlin.domain.intents import Intent, Topic
@@ -26,8 +26,13 @@ class IntentRule:
     topic: Topic = Topic.NONE
     cue: bool = False
 
-    def holds(self, words: str) -> bool:
-        return self.pattern.search(words) is not None and (self.unless is None or not self.unless.search(words))
+    def holds(self, words: str, sentences: Iterable[str] = ()) -> bool:
+        """Of the words of a text, or of one of its sentences; `unless` turns both round."""
+        if self.unless is not None and self.unless.search(words):
+            return False
+        return self.pattern.search(words) is not None or any(
+            self.pattern.search(each) and not (self.unless and self.unless.search(each)) for each in sentences
+        )
 
 
 @dataclass(frozen=True, slots=True)

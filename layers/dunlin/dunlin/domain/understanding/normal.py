@@ -18,6 +18,8 @@ _LATIN = re.compile(r"[a-z]")
 _BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 _LATIN_BESIDE_CJK = re.compile(r"(?<=[a-z])(?=[\u3400-\u9fff])|(?<=[\u3400-\u9fff])(?=[a-z])")
 _LETTERS_APART = re.compile(r"\b(?:[a-z][ .\-_*]){2,}[a-z]\b")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\.{2,}|[!?;\n\r。！？；…~～]+")
+_MOST_SENTENCES = 16
 _SPACE = re.compile(r"\s+")
 _NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
 
@@ -44,6 +46,14 @@ def spaced(plain: str) -> str:
 def words_of(plain: str) -> str:
     """Only words and amounts, one space between them: what a rule is matched against."""
     return _BETWEEN_CJK.sub("", _NOT_WORDS.sub(" ", plain)).strip()
+
+
+def sentences_of(text: str, traditional: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of each sentence or clause where there are several; none where the text is one."""
+    parts = [part for part in _SENTENCE_END.split(text[:LONGEST_READ]) if part and not part.isspace()]
+    if len(parts) < 2:
+        return ()
+    return tuple(filter(None, (words_of(normal(part, traditional)) for part in parts[:_MOST_SENTENCES])))
 
 
 def language_of(text: str, locale: str | None, traditional: Mapping[str, str]) -> str:

@@ -14,8 +14,8 @@ from dunlin.domain.keywords import Keyword, read_keyword
 from dunlin.domain.understanding.amounts import amount_in
 from dunlin.domain.understanding.choices import is_yes_to_several, loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
-from dunlin.domain.understanding.lexicon import Lexicon
-from dunlin.domain.understanding.normal import language_of, normal, spaced, words_of
+from dunlin.domain.understanding.lexicon import IntentRule, Lexicon
+from dunlin.domain.understanding.normal import language_of, normal, sentences_of, spaced, words_of
 from dunlin.domain.understanding.scoring import features_of, probabilities
 
 #: By the weights, less than this is a guess, and a person reads the text.
@@ -65,7 +65,8 @@ def is_month_first(locale: str | None) -> bool:
 def _read(
     text: str, words: str, days: list[Named], lexicon: Lexicon, locale: str | None, asked: Asked
 ) -> tuple[Intent, float, Topic, int | None]:
-    rules = [rule for rule in lexicon.rules if rule.holds(words)]
+    sentences = sentences_of(text, lexicon.traditional)
+    rules = [rule for rule in lexicon.rules if rule.holds(words, sentences if _is_by_sentence(rule) else ())]
     ruled = {rule.intent: rule for rule in reversed(rules) if not rule.cue}
     if Intent.CRISIS in ruled:
         return Intent.CRISIS, _BY_RULE, Topic.NONE, None
@@ -99,6 +100,11 @@ def _read(
     if keyword is Keyword.HELP and max(found.get(intent, 0.0) for intent in _MORE_THAN_HELP) < 0.5:
         return Intent.HELP, _BY_LAW, Topic.NONE, None
     return _likeliest(found, words, lexicon, asked)
+
+
+def _is_by_sentence(rule: IntentRule) -> bool:
+    """An opt-out may be one sentence of several; what else a text asks for is read from all of it."""
+    return rule.intent is Intent.OPT_OUT and not rule.cue
 
 
 def _likeliest(
