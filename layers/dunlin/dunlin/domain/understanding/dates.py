@@ -242,6 +242,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
         ),
         (
+            rf"(?:这个?月|本月|当月)的?{_DAY}(?:日|号)",
+            lambda m, now: _valid(now.written_on.year, now.written_on.month, _number(m[1])),
+        ),
+        (
             rf"(?:下个?月)的?{_DAY}(?:日|号)?(?![\d元块])",
             lambda m, now: _valid(*_shift(now.written_on, 1), _number(m[1])),
         ),
@@ -279,6 +283,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
             lambda _m, now: _end_of_month(now.written_on.year, now.written_on.month),
         ),
+        (r"\b(?<!this )(?:in the|the) (?:next )?morning\b|\bfirst thing\b(?! today)", _after(1)),
         (r"\bday after (?:tomorrow|tmrw|tmr|tomoro)\b|\bovermorrow\b", _after(2)),
         (r"大后[天日]", _after(3)),
         (r"后[天日]", _after(2)),
@@ -336,8 +341,8 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             (
                 r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
                 r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away"
-                r"|in an? (?:hour|minute|sec|bit)|in \d+ (?:min|mins|minutes))\b"
-                r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)"
+                r"|in an? (?:hour|minute|sec|bit|few minutes|few hours)|in \d+ (?:min|mins|minutes))\b"
+                r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等(?:等|下|会儿?|一下|一会儿?)(?=还|缴|转|付|汇|去还|去缴|再还)|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)"
             ),
             _after(0),
         ),

@@ -77,7 +77,9 @@ def _read(
     is_turned = Intent.OPT_IN in ruled or any(rule.cue and rule.intent is Intent.OTHER for rule in rules)
     choice = strict_choice(words, asked, lexicon) if asked.is_open else None
     is_no = choice == 0 and words in lexicon.no and words not in _STOP_WORDS
-    if keyword is Keyword.OPT_OUT and not is_turned and not is_no:
+    # A sentence that is the word alone says it of nothing else.
+    is_alone = Intent.OPT_IN not in ruled and not _STOP_WORDS.isdisjoint(sentences)
+    if keyword is Keyword.OPT_OUT and (is_alone or not is_turned) and not is_no:
         return Intent.OPT_OUT, _BY_LAW, Topic.NONE, None
     if Intent.OPT_OUT in ruled and not is_no:
         return Intent.OPT_OUT, _BY_RULE, ruled[Intent.OPT_OUT].topic, None
