@@ -33,6 +33,7 @@ _CHINESE = re.compile(rf"(?<![第一-九])({CHINESE}+)(?=(块|元|蚊|圆|多)?)
 _ENGLISH = re.compile(rf"({ENGLISH})( bucks?| dollars?| quid| pounds?| rupees?)?")
 _NOTE = {"tenner": 10, "fiver": 5}
 _NOTES = re.compile(r"\b(?:a|(two|three|four|five|six) )?[ ]?(tenner|fiver)s?\b")
+_RECURS = re.compile(r" (?:a|per|every|each) (?:week|month|fortnight|pay)")
 _IS_TIME = re.compile(r"\b(?:at|by|around|about|before|after|till?|until)\s+$")
 _BARE = re.compile(
     rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|-\d|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?"
@@ -95,7 +96,7 @@ def _in_words(text: str) -> list[tuple[int, Decimal]]:
         found.append((match.start(), (english(match[1]) if match[1] else Decimal(1)) * _NOTE[match[2]]))
     for match in _ENGLISH.finditer(text):
         number = english(match[1])
-        if number is not None and (match[2] or number >= 100) and not _IS_TIME.search(text[: match.start()]):
+        if number is not None and (match[2] or number >= 100 or _RECURS.match(text, match.end())) and not _IS_TIME.search(text[: match.start()]):
             found.append((match.start(), number))
     return found
 

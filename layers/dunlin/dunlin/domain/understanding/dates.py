@@ -99,6 +99,12 @@ def _day_to_come(today: date, day: int) -> date | None:
     return None
 
 
+def _month_end_to_come(today: date, month: int) -> date | None:
+    if not 1 <= month <= 12:
+        return None
+    return _end_of_month(today.year + (month < today.month), month)
+
+
 def _weekday_to_come(today: date, weekday: int) -> date:
     return today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
@@ -276,6 +282,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (r"\b(?:with)?in (?:the next )?(\d{1,3}) ?(?:hours?|hrs?)\b|(?<!\d)(\d{1,3})个?小时(?:之?内|以内|之?后)", _hours_on),
         (r"下个?月(?:底|尾|末|最后一天)", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (r"(?:end of|last day of) (?:the )?next month", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
+        (
+            rf"(?<!\d)(\d{{1,2}}|{CHINESE}{{1,2}})月(?:底|末)|\bend of {_MONTH}\b",
+            lambda m, now: _month_end_to_come(now.written_on, _number(m[1]) if m[1] else _MONTHS[m[2][:3]]),
+        ),
         (
             (
                 r"\b(?:the )?(?:end of (?:the |this )?month|month ?end|eom|last day of (?:the |this )?month)\b"

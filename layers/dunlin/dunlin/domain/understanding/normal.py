@@ -21,6 +21,8 @@ _LETTERS_APART = re.compile(r"\b(?:[a-z][ .\-_*]){2,}[a-z]\b")
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|\.{2,}|[!?;\n\r。！？；…~～]+")
 _MOST_SENTENCES = 16
 _SPACE = re.compile(r"\s+")
+#: The one word that nobody may have to spell. No other word is written in these ways.
+_MISSPELT_STOP = re.compile(r"\b(?:st0p|5top|stp|stpo|sotp|tsop|stpp|sstop|stopp+|stahp|stap|stoop|stopl|srop|dtop)\b")
 _NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
 
 
@@ -45,7 +47,7 @@ def spaced(plain: str) -> str:
 
 def words_of(plain: str) -> str:
     """Only words and amounts, one space between them: what a rule is matched against."""
-    return _BETWEEN_CJK.sub("", _NOT_WORDS.sub(" ", plain)).strip()
+    return _MISSPELT_STOP.sub("stop", _BETWEEN_CJK.sub("", _NOT_WORDS.sub(" ", plain)).strip())
 
 
 def sentences_of(text: str, traditional: Mapping[str, str]) -> tuple[str, ...]:
