@@ -17,7 +17,7 @@ class IntentRule:
     """A text that `pattern` finds something in asks for `intent`, unless `unless` finds something too.
 
     Patterns are read over words in normal form: lower case, no punctuation, simplified characters. A `cue` decides
-    nothing by itself: it lets the weights say so.
+    nothing by itself: it lets the weights say so, where they find it `at_least` that probable.
     """
 
     intent: Intent
@@ -25,6 +25,7 @@ class IntentRule:
     unless: re.Pattern[str] | None = None
     topic: Topic = Topic.NONE
     cue: bool = False
+    at_least: float = 0.0
 
     def holds(self, words: str, sentences: Iterable[str] = ()) -> bool:
         """Of the words of a text, or of one of its sentences; `unless` turns both round."""
