@@ -283,7 +283,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (r"下个?月(?:底|尾|末|最后一天)", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (r"(?:end of|last day of) (?:the )?next month", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (
-            rf"(?<!\d)(\d{{1,2}}|{CHINESE}{{1,2}})月(?:底|末)|\bend of {_MONTH}\b",
+            rf"(?<![\d万千])(\d{{1,2}}|{CHINESE}{{1,2}})月(?:底|末)|\bend of {_MONTH}\b",
             lambda m, now: _month_end_to_come(now.written_on, _number(m[1]) if m[1] else _MONTHS[m[2][:3]]),
         ),
         (

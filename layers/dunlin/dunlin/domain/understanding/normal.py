@@ -9,6 +9,7 @@ from functools import lru_cache
 
 #: Nobody needs more to say what they want, and nobody may make us read a novel.
 LONGEST_READ = 1000
+_END_READ = 300
 
 _APOSTROPHES = re.compile(r"['’‘ʼ`´]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -22,8 +23,15 @@ _SENTENCE_END = re.compile(r"\.(?=\s|$)|\.{2,}|[!?;\n\r。！？；…~～]+")
 _MOST_SENTENCES = 16
 _SPACE = re.compile(r"\s+")
 #: The one word that nobody may have to spell. No other word is written in these ways.
-_MISSPELT_STOP = re.compile(r"\b(?:st0p|5top|stp|stpo|sotp|tsop|stpp|sstop|stopp+|stahp|stap|stoop|stopl|srop|dtop)\b")
+_MISSPELT_STOP = re.compile(r"\b(?:s+t+o+p+|st0p|5top|stp|stpo|sotp|tsop|stpp|stahp|stap|stopl|srop|dtop)\b")
 _NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
+
+
+def both_ends(text: str) -> str:
+    """All of a text, or of a long one its beginning and its end, where people say what they want."""
+    if len(text) <= LONGEST_READ:
+        return text
+    return f"{text[: LONGEST_READ - _END_READ - 1]}\n{text[-_END_READ:]}"
 
 
 def normal(text: str, traditional: Mapping[str, str]) -> str:

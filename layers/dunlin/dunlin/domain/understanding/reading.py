@@ -15,7 +15,7 @@ from dunlin.domain.understanding.amounts import amount_in
 from dunlin.domain.understanding.choices import is_yes_to_several, loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
 from dunlin.domain.understanding.lexicon import IntentRule, Lexicon
-from dunlin.domain.understanding.normal import language_of, normal, sentences_of, spaced, words_of
+from dunlin.domain.understanding.normal import both_ends, language_of, normal, sentences_of, spaced, words_of
 from dunlin.domain.understanding.scoring import features_of, probabilities
 
 #: By the weights, less than this is a guess, and a person reads the text.
@@ -40,6 +40,7 @@ def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, 
 
     `locale` is the borrower's (None: nobody knows whose text it is), `today` the date on their own calendar.
     """
+    text = both_ends(text)
     plain = normal(text, lexicon.traditional)
     words = words_of(plain)
     language = language_of(text, locale, lexicon.traditional)
