@@ -39,9 +39,7 @@ _BARE = re.compile(
     rf"(?<![\d.,a-z#:/\-第])({_PLAIN})(?![\d:%/]|-\d|[ ]?(?:am|pm|days?|weeks?|wks?|months?|mins?|hours?|hrs?|times?"
     r"|x\b|st\b|nd\b|rd\b|th\b|o ?clock|percent|years?|yrs?|kids?|star)|[点时天日号月年周期个次分%码倍岁星])"
 )
-_OWED_BEFORE = re.compile(
-    r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是)\s*$"
-)
+_OWED_BEFORE = re.compile(r"(?:\bowe(?: you)?(?: all)?|\bnot|欠了?|不是)\s*$")
 
 
 #: What names a thing by its figures: a reference, an account, a telephone, a year.
@@ -93,10 +91,15 @@ def _in_words(text: str) -> list[tuple[int, Decimal]]:
         if value and is_money and not re.match("多|一半|分之", text[match.end(1) :]):
             found.append((match.start(), Decimal(value)))
     for match in _NOTES.finditer(text):
-        found.append((match.start(), (english(match[1]) if match[1] else Decimal(1)) * _NOTE[match[2]]))
+        count = english(match[1]) if match[1] else None
+        found.append((match.start(), (count or Decimal(1)) * _NOTE[match[2]]))
     for match in _ENGLISH.finditer(text):
         number = english(match[1])
-        if number is not None and (match[2] or number >= 100 or _RECURS.match(text, match.end())) and not _IS_TIME.search(text[: match.start()]):
+        if (
+            number is not None
+            and (match[2] or number >= 100 or _RECURS.match(text, match.end()))
+            and not _IS_TIME.search(text[: match.start()])
+        ):
             found.append((match.start(), number))
     return found
 
@@ -105,9 +108,12 @@ def _bare(text: str) -> list[tuple[int, Decimal]]:
     return [
         (match.start(), Decimal(match[1].replace(",", "")))
         for match in _BARE.finditer(text)
-        if not _is_no_amount(text, match)
-        and 2 <= len(match[1].partition(".")[0].replace(",", "")) <= 6 or "." in match[1]
+        if _is_of_an_amounts_length(match[1]) and not _is_no_amount(text, match)
     ]
+
+
+def _is_of_an_amounts_length(figures: str) -> bool:
+    return 2 <= len(figures.partition(".")[0].replace(",", "")) <= 6 or "." in figures
 
 
 def _is_no_amount(text: str, match: re.Match[str]) -> bool:

@@ -135,7 +135,7 @@ def _day_month(match: re.Match[str], now: _Now) -> date | None:
 
 
 def _weeks_from_weekday(match: re.Match[str], now: _Now) -> date:
-    """"A week from Friday", "two weeks on Monday", "a week on from today"."""
+    """ "A week from Friday", "two weeks on Monday", "a week on from today"."""
     weeks = 2 if match["fortnight"] else _number(match["count"])
     if match["from"] in ("today", "now"):
         return now.written_on + timedelta(days=7 * weeks)
@@ -262,7 +262,10 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
             _weeks_from_weekday,
         ),
-        (r"\b(?:end of (?:the |this )?year|year ?end|eoy)\b|(?:今年)?年(?:底|尾|末)", lambda _m, now: date(now.written_on.year, 12, 31)),
+        (
+            r"\b(?:end of (?:the |this )?year|year ?end|eoy)\b|(?:今年)?年(?:底|尾|末)",
+            lambda _m, now: date(now.written_on.year, 12, 31),
+        ),
         (
             r"\bend of next week\b|下个?(?:周|星期|礼拜)(?:末|底)",
             lambda m, now: _weekday_of(now.written_on, 6 if "end" in m[0] else 5, 1),
@@ -271,15 +274,20 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
         (r"\bnext weekend\b", lambda _m, now: _weekday_of(now.written_on, 5, 1)),
         (r"\bweekend\b|(?<!下)(?:这个?|本)?(?:周|星期|礼拜)末", lambda _m, now: _weekday_to_come(now.written_on, 5)),
         (
-            r"\b(?:beginning|start|first(?: day)?|1st) of (?:the )?next month\b|\b(?:beginning|start) of the month\b"
-            r"|(?:下个?)?月初",
+            (
+                r"\b(?:beginning|start|first(?: day)?|1st) of (?:the )?next month\b"
+                r"|\b(?:beginning|start) of the month\b|(?:下个?)?月初"
+            ),
             _month_begin,
         ),
         (
             r"\b(?:middle of the month|mid[- ]?month)\b|(?:这个?|本)?月中(?!国)",
             lambda _m, now: _day_to_come(now.written_on, 15),
         ),
-        (r"\b(?:with)?in (?:the next )?(\d{1,3}) ?(?:hours?|hrs?)\b|(?<!\d)(\d{1,3})个?小时(?:之?内|以内|之?后)", _hours_on),
+        (
+            r"\b(?:with)?in (?:the next )?(\d{1,3}) ?(?:hours?|hrs?)\b|(?<!\d)(\d{1,3})个?小时(?:之?内|以内|之?后)",
+            _hours_on,
+        ),
         (r"下个?月(?:底|尾|末|最后一天)", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (r"(?:end of|last day of) (?:the )?next month", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (
@@ -362,16 +370,18 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
 _REFUSED_AFTER = re.compile(
     r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont"
     r"|\bis ?nt|\bno good|\bnot |\bwas "
-    r"|不行|不可以|不方便|不得|没|唔得|好忙|太忙|很忙|唔啱)"
+    r"|(?<!行)不行|(?<!可)不可以|不方便|不得|没|(?<!得)唔得|好忙|太忙|很忙|唔啱)"
 )
 _REFUSED_BEFORE = re.compile(
-    r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$"
+    r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|(?<!能)不能|没法|除了)\s*(?:on |by )?$"
 )
 
 _NOW = re.compile(r"now|right now|rn|现在|而家|依家|即刻|马上|立刻|立即")
 _AMOUNT_BEFORE = re.compile(r"(?<!have )(?<!got )(?:[$£€₹] ?)?\b\d[\d.,]*k? $")
 #: "The moment I am paid" is not this moment.
-_ON_CONDITION = re.compile(r"(?:发工资|发薪水?|领薪水?|领钱|出粮|有钱|到账|发钱|get paid|payday)(?:了|之?后|就|咗|我)*$")
+_ON_CONDITION = re.compile(
+    r"(?:发工资|发薪水?|领薪水?|领钱|出粮|有钱|到账|发钱|get paid|payday)(?:了|之?后|就|咗|我)*$"
+)
 _PAID_BEFORE = re.compile(
     r"\b(?:pay(?:ing)?|send(?:ing)?|transfer(?:ring)?|do(?:ing)?|sort(?:ing)?) (?:\S+ ){0,3}$|[还缴付转汇]$"
 )

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 #: Nobody needs more to say what they want, and nobody may make us read a novel.
-LONGEST_READ = 1000
-_END_READ = 300
+LONGEST_READ = 600
+_END_READ = 200
 
 _APOSTROPHES = re.compile(r"['’‘ʼ`´]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")

@@ -95,7 +95,9 @@ def _read(
     if Intent.CRISIS in cues and found.get(Intent.CRISIS, 0.0) >= LIKELY_CRISIS:
         return Intent.CRISIS, found[Intent.CRISIS], Topic.NONE, None
     enough = CUED_AGAINST_A_RULE if ruled else CUED_OPT_OUT
-    cued = min((max(enough, rule.at_least) for rule in rules if rule.cue and rule.intent is Intent.OPT_OUT), default=2.0)
+    cued = min(
+        (max(enough, rule.at_least) for rule in rules if rule.cue and rule.intent is Intent.OPT_OUT), default=2.0
+    )
     if not is_turned and found.get(Intent.OPT_OUT, 0.0) >= cued:
         return Intent.OPT_OUT, found[Intent.OPT_OUT], Topic.NONE, None
     for rule in rules:
