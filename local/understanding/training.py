@@ -26,7 +26,9 @@ SCALE = 50
 EPOCHS = 24
 RATE = 0.25
 DECAY = 2e-5
-LEAST_WEIGHT = 4
+LEAST_WEIGHT = 8
+#: Of the texts that a lender gets, fewer are of something else than of ours: this much less, in log odds.
+OTHER_IS_RARER = 1.0
 
 
 def features(labelled: Labelled, lexicon: Lexicon) -> list[str]:
@@ -53,6 +55,8 @@ def train(texts: Sequence[Labelled], lexicon: Lexicon, seed: int = 1) -> IntentW
         for index in order:
             row, label = rows[index]
             _step(weights, row, label, rate / math.sqrt(len(row) or 1) * 2)
+    if "*" in weights:
+        weights["*"][number[Intent.OTHER]] -= OTHER_IS_RARER
     return IntentWeights(intents, SCALE, _rounded(weights))
 
 

@@ -50,10 +50,9 @@ def test_an_option_that_says_nothing_is_refused(options: tuple[str, str]) -> Non
     assert not result.stdout
 
 
-def test_what_is_no_text_is_said_and_the_rest_is_read() -> None:
-    result = said(b"\xff\nSTOP\n")
-    assert result.exit_code == 2
-    assert [json.loads(line).get("intent") for line in result.stdout.splitlines()] == [None, "opt_out"]
+def test_a_broken_line_is_read_as_far_as_it_can_be() -> None:
+    found = answers(said(b"\xff\nSTOP \xff\xfe\n\x00\x07\n" + b"x" * 10_000 + b". STOP\n", "--locale", "en-US"))
+    assert [each["intent"] for each in found] == ["other", "opt_out", "other", "opt_out"]
 
 
 SAID = ("now", "today", "pls")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -266,3 +268,80 @@ def test_an_opt_out_is_heard_where_an_answer_is_expected(text: str, asked: Asked
 )
 def test_the_now_of_another_clause_is_not_the_day(text: str, on: date) -> None:
     assert read(text).on == on
+
+
+# fmt: off
+IN_A_SENTENCE = [
+    "No more. Seriously.", "I paid on the 1st. Stop.", "Not interested. Bye.", "Will pay on the 20th. STOP",
+    "Dad died. Please stop", "okay I get it. no more texts", "我知道了。停止。", "我爸不在了，别再发了",
+]
+OF_ANOTHER = [
+    "don't text mom she's asleep", "no texts from him all day", "he opted out of the trip",
+    "she unsubscribed from my channel",
+    "unsubscribe me from the credit protection plan", "tell him to leave me alone haha", "take me off speaker",
+    "no more wine for me", "wait for the rain to stop", "stop and smell the roses", "do not send me to collections",
+    "remove my phone number as my username and use email",
+    "把他拉黑了哈哈", "别发脾气", "不要发给别人看", "怎么不接电话",
+    "请停止收取罚息", "自动扣款停了吧", "不要骚扰我亲戚", "不要把我列入黑名单",
+]
+IN_OTHER_WORDS = [
+    "what part of stop don't you understand", "next message = lawsuit", "if you text me again I will sue", "can you not",
+    "who gave you permission to text me", "still getting texts after I said stop", "st0p", "stoooop", "pls stp",
+    "email is fine, texts are not", "prefer phone calls, not texts", "cease & desist", "you were told to stop",
+    "怎么才能不再收到短信", "未经我同意不得发短信", "再骚扰我就报警", "唔好搞我啦", "把我拉出名单吧",
+    "不接受短信", "T T T",
+    "itigil", "wag na po mag text", "해지", "quitar", "batalkan", "बंद करो",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("text", [*IN_A_SENTENCE, *IN_OTHER_WORDS])
+def test_an_opt_out_in_a_sentence_or_in_other_words(text: str) -> None:
+    assert read(text).intent is Intent.OPT_OUT
+
+
+@pytest.mark.parametrize("text", OF_ANOTHER)
+def test_what_is_said_to_or_of_another_is_no_opt_out(text: str) -> None:
+    assert read(text).intent is not Intent.OPT_OUT
+
+
+@pytest.mark.parametrize(
+    ("text", "on", "amount"),
+    [
+        ("I'll pay it a week from Friday", date(2026, 3, 13), None),
+        ("I'll pay by the weekend", date(2026, 3, 7), None),
+        ("I'll pay within 48 hours", date(2026, 3, 4), None),
+        ("I'll pay at the beginning of next month", date(2026, 4, 1), None),
+        ("200 now and 300 on Friday, I promise", date(2026, 3, 2), "200"),
+        ("ref 90210 will pay tomorrow", date(2026, 3, 3), None),
+        ("I've been a customer since 2019, I'll pay Monday", date(2026, 3, 9), None),
+        ("call me at 555-0142, I'll pay friday", date(2026, 3, 6), None),
+        ("Can I pay $120.50 on 15 March?", date(2026, 3, 15), "120.50"),
+        ("先还1千2，周五", date(2026, 3, 6), "1200"),
+        ("1万5月底还", date(2026, 3, 31), "15000"),
+        ("能不能周五还", date(2026, 3, 6), None),
+        ("年底前还完", date(2026, 12, 31), None),
+        ("I will pay on 2/30", None, None),
+    ],
+)
+def test_days_that_are_counted_and_figures_that_are_no_amounts(text: str, on: date | None, amount: str | None) -> None:
+    found = read(text)
+    assert found.intent is Intent.PROMISE
+    assert found.on == on
+    assert found.amount == (Decimal(amount) if amount else None)
+
+
+@pytest.mark.parametrize(
+    "text", ["paid via check 1042", "I already paid, confirmation # 7781234", "paid in full in 2023"]
+)
+def test_what_names_a_payment_is_no_amount(text: str) -> None:
+    assert read(text).amount is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["stop the ", "do not ", "别再", "请把我从名单里", "1,", "$1", "twenty ", "s.t.o.p", "两千"]
+)
+def test_no_text_is_read_for_long(piece: str) -> None:
+    started = time.process_time()
+    read(piece * (10_000 // len(piece)))
+    assert time.process_time() - started < 0.5

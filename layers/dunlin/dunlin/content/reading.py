@@ -64,6 +64,7 @@ def _rules(model: UnderstandingModel, rules: Sequence[IntentRuleModel]) -> tuple
             model.pattern(rule.unless) if rule.unless is not None else None,
             rule.topic,
             rule.cue,
+            rule.at_least,
         )
         for rule in rules
     )

@@ -842,6 +842,7 @@ class IntentRuleModel(Strict):
     topic: Topic = Topic.NONE
     #: Decides nothing alone: see `dunlin.domain.understanding.lexicon.IntentRule`.
     cue: StrictBool = False
+    at_least: Annotated[float, Field(ge=0, le=1)] = 0.0
     any: Annotated[tuple[Pattern, ...], Field(min_length=1)]
     unless: Pattern | None = None
 

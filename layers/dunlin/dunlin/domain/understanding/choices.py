@@ -28,7 +28,7 @@ _NEGATED = re.compile(
 )
 _ALL_REFUSED = re.compile(
     r"^(?:none|neither|nope)$|\bnone of (?:these|those|them|the above)\b|\bnone\b"
-    r"|^都不(?:要|选|行|合适|可以|好|考虑|满意|用)?$"
+    r"|^都[不唔](?:想要|想|要|选|行|合适|可以|好|考虑|满意|用)?$"
     r"|^(?:三|几|两|哪)个都不|^一个都不|^都唔(?:要|啱|得)|^全都?不"
 )
 _WANTS_ELSE = re.compile(
@@ -53,7 +53,7 @@ def strict_choice(words: str, asked: Asked, lexicon: Lexicon) -> int | None:
     if asked.offers:
         rest = _NEGATED.sub(" ", words) if _NEGATED.search(words) else words
         rest = _without(rest, lexicon)
-        number = _NUMBERS.get(rest)
+        number = _NUMBERS.get(rest, _NUMBERS.get(words))
         if number is not None and number <= asked.offers:
             return number
         if words in lexicon.no or rest in lexicon.no or _ALL_REFUSED.search(rest):

@@ -99,6 +99,12 @@ def _day_to_come(today: date, day: int) -> date | None:
     return None
 
 
+def _month_end_to_come(today: date, month: int) -> date | None:
+    if not 1 <= month <= 12:
+        return None
+    return _end_of_month(today.year + (month < today.month), month)
+
+
 def _weekday_to_come(today: date, weekday: int) -> date:
     return today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
@@ -126,6 +132,16 @@ def _day_month(match: re.Match[str], now: _Now) -> date | None:
     if match[3]:
         return _valid(_year(match[3]), month, day)
     return _to_come(now.written_on, month, day)
+
+
+def _weeks_from_weekday(match: re.Match[str], now: _Now) -> date:
+    """ "A week from Friday", "two weeks on Monday", "a week on from today"."""
+    weeks = 2 if match["fortnight"] else _number(match["count"])
+    if match["from"] in ("today", "now"):
+        return now.written_on + timedelta(days=7 * weeks)
+    if match["from"].startswith("tom"):
+        return now.written_on + timedelta(days=7 * weeks + 1)
+    return _weekday_to_come(now.written_on, _WEEKDAYS[match["from"][:3]]) + timedelta(days=7 * weeks)
 
 
 def _english_weekday(match: re.Match[str], now: _Now) -> date:
@@ -180,6 +196,17 @@ def _count_of(days: int) -> Callable[[re.Match[str], _Now], date]:
     return lambda match, now: now.written_on + timedelta(days=days * _number(match[1]))
 
 
+def _hours_on(match: re.Match[str], now: _Now) -> date:
+    return now.written_on + timedelta(days=int(match[1] or match[2]) // 24)
+
+
+def _month_begin(match: re.Match[str], now: _Now) -> date:
+    """The first of the month after this one, which is also the next to come unless today is one."""
+    if now.written_on.day == 1 and "next" not in match[0] and "下" not in match[0]:
+        return now.written_on
+    return date(*_shift(now.written_on, 1), 1)
+
+
 def _months_on(match: re.Match[str], now: _Now) -> date:
     year, month = _shift(now.written_on, _number(match[1]))
     return _valid(year, month, now.written_on.day) or _end_of_month(year, month)
@@ -189,6 +216,15 @@ def _months_on(match: re.Match[str], now: _Now) -> date:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None]], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (
+        # What is past is no day to come, however its name would be read.
+        (
+            (
+                rf"\blast (?:week(?:end)?|month|year|night|(?:{_WEEKDAY})(?:days?)?)\b"
+                rf"|上(?:上|个)?{_WEEK}(?:[一二三四五六日天末1-7])?|上个?月(?:{CHINESE}{{1,3}}|\d{{1,2}})?(?:日|号)?"
+                r"|昨[天晚日]|前天|琴日|寻日|尋日|\byesterday\b"
+            ),
+            lambda _m, _now: None,
+        ),
         (r"\b(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})\b", lambda m, _now: _valid(int(m[1]), int(m[2]), int(m[3]))),
         (
             rf"(?:民国)?(?:(\d{{2,4}})年)?(?<!\d)(\d{{1,2}}|{CHINESE}{{1,2}})月(?:份)?{_DAY}(?:日|号)?(?!\d)",
@@ -212,11 +248,52 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
         ),
         (
+            rf"(?:这个?月|本月|当月)的?{_DAY}(?:日|号)",
+            lambda m, now: _valid(now.written_on.year, now.written_on.month, _number(m[1])),
+        ),
+        (
             rf"(?:下个?月)的?{_DAY}(?:日|号)?(?![\d元块])",
             lambda m, now: _valid(*_shift(now.written_on, 1), _number(m[1])),
         ),
+        (
+            (
+                rf"\b(?:(?P<count>a|one|two|three|1|2|3) weeks?|(?P<fortnight>a fortnight)) (?:from|after|on from|on)"
+                rf" (?:this |next )?(?P<from>today|now|tom\w+|(?:{_WEEKDAY}))(?:days?)?\b"
+            ),
+            _weeks_from_weekday,
+        ),
+        (
+            r"\b(?:end of (?:the |this )?year|year ?end|eoy)\b|(?:今年)?年(?:底|尾|末)",
+            lambda _m, now: date(now.written_on.year, 12, 31),
+        ),
+        (
+            r"\bend of next week\b|下个?(?:周|星期|礼拜)(?:末|底)",
+            lambda m, now: _weekday_of(now.written_on, 6 if "end" in m[0] else 5, 1),
+        ),
+        (r"\b(?:end of (?:the |this )?week|eow)\b", lambda _m, now: _weekday_of(now.written_on, 6, 0)),
+        (r"\bnext weekend\b", lambda _m, now: _weekday_of(now.written_on, 5, 1)),
+        (r"\bweekend\b|(?<!下)(?:这个?|本)?(?:周|星期|礼拜)末", lambda _m, now: _weekday_to_come(now.written_on, 5)),
+        (
+            (
+                r"\b(?:beginning|start|first(?: day)?|1st) of (?:the )?next month\b"
+                r"|\b(?:beginning|start) of the month\b|(?:下个?)?月初"
+            ),
+            _month_begin,
+        ),
+        (
+            r"\b(?:middle of the month|mid[- ]?month)\b|(?:这个?|本)?月中(?!国)",
+            lambda _m, now: _day_to_come(now.written_on, 15),
+        ),
+        (
+            r"\b(?:with)?in (?:the next )?(\d{1,3}) ?(?:hours?|hrs?)\b|(?<!\d)(\d{1,3})个?小时(?:之?内|以内|之?后)",
+            _hours_on,
+        ),
         (r"下个?月(?:底|尾|末|最后一天)", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
         (r"(?:end of|last day of) (?:the )?next month", lambda _m, now: _end_of_month(*_shift(now.written_on, 1))),
+        (
+            rf"(?<![\d万千])(\d{{1,2}}|{CHINESE}{{1,2}})月(?:底|末)|\bend of {_MONTH}\b",
+            lambda m, now: _month_end_to_come(now.written_on, _number(m[1]) if m[1] else _MONTHS[m[2][:3]]),
+        ),
         (
             (
                 r"\b(?:the )?(?:end of (?:the |this )?month|month ?end|eom|last day of (?:the |this )?month)\b"
@@ -224,12 +301,13 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             ),
             lambda _m, now: _end_of_month(now.written_on.year, now.written_on.month),
         ),
+        (r"\b(?<!this )(?:in the|the) (?:next )?morning\b|\bfirst thing\b(?! today)", _after(1)),
         (r"\bday after (?:tomorrow|tmrw|tmr|tomoro)\b|\bovermorrow\b", _after(2)),
         (r"大后[天日]", _after(3)),
         (r"后[天日]", _after(2)),
         (
             (
-                r"\b(?:tomm?orr?ow|tmrw?w?|tmw|tmoro|tomoro|tmro|2moro|2morrow|2mrw|tomo|kal)\b"
+                r"\b(?:tomm?orr?ow|tommorr?ow|tomorro|tomoz|tmrw?w?|tmmrw|tmw|tmoro|tomoro|tmro|2moro|2morrow|2mrw|2moz|tomo|kal)\b"
                 r"|明(?:天|日|早|晚|儿个?|朝)|听(?:日|朝|晚)"
             ),
             _after(1),
@@ -281,8 +359,8 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
             (
                 r"\b(?:today|tonight|tonite|2nite|2day|2night|this (?:evening|afternoon|arvo|morning)|right now|rn"
                 r"|(?<!so )(?<!until )now(?! i can)|eod|end of day|straight away"
-                r"|in an? (?:hour|minute|sec|bit)|in \d+ (?:min|minutes|hours?))\b"
-                r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)"
+                r"|in an? (?:hour|minute|sec|bit|few minutes|few hours)|in \d+ (?:min|mins|minutes))\b"
+                r"|今[天日晚早]|今儿|(?<!有钱了)马上|立刻|立即|现在|等等就|等(?:等|下|会儿?|一下|一会儿?)(?=还|缴|转|付|汇|去还|去缴|再还)|等下就|等一下就|而家|依家|即刻|待会儿?|一会儿?|这就|(?<![明昨])(?:晚上|下午)"
             ),
             _after(0),
         ),
@@ -292,13 +370,18 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Now], date | None
 _REFUSED_AFTER = re.compile(
     r"^(?!\s*(?:not|and not) )[^.,;，。；]{0,6}?(?:\bdid ?nt|\bdoes ?nt|\bdont|\baint|\bcant|\bcannot|\bwont"
     r"|\bis ?nt|\bno good|\bnot |\bwas "
-    r"|不行|不可以|不方便|不得|没|唔得|好忙|太忙|很忙|唔啱)"
+    r"|(?<!行)不行|(?<!可)不可以|不方便|不得|没|(?<!得)唔得|好忙|太忙|很忙|唔啱)"
 )
 _REFUSED_BEFORE = re.compile(
-    r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|不能|没法|除了)\s*(?:on |by )?$"
+    r"(?:\bnot|\bcant(?: do| pay)?|\bcannot|\bnot on|\binstead of|不是|(?<!能)不能|没法|除了)\s*(?:on |by )?$"
 )
 
-_NOW = re.compile(r"now|right now|rn|现在|而家|依家")
+_NOW = re.compile(r"now|right now|rn|现在|而家|依家|即刻|马上|立刻|立即")
+_AMOUNT_BEFORE = re.compile(r"(?<!have )(?<!got )(?:[$£€₹] ?)?\b\d[\d.,]*k? $")
+#: "The moment I am paid" is not this moment.
+_ON_CONDITION = re.compile(
+    r"(?:发工资|发薪水?|领薪水?|领钱|出粮|有钱|到账|发钱|get paid|payday)(?:了|之?后|就|咗|我)*$"
+)
 _PAID_BEFORE = re.compile(
     r"\b(?:pay(?:ing)?|send(?:ing)?|transfer(?:ring)?|do(?:ing)?|sort(?:ing)?) (?:\S+ ){0,3}$|[还缴付转汇]$"
 )
@@ -338,6 +421,10 @@ def promised_on(plain: str, days: list[Named]) -> date | None:
 
 def _is_aside(plain: str, named: Named) -> bool:
     if _NOW.fullmatch(plain[named.start : named.end]):
+        if _ON_CONDITION.search(plain[: named.start]):
+            return True
+        if _AMOUNT_BEFORE.search(plain[: named.start]):
+            return False
         return not _PAID_BEFORE.search(plain[: named.start]) and not _PAID_AFTER.search(plain[named.end :])
     return _BROKE_BEFORE.search(plain[: named.start]) is not None
 

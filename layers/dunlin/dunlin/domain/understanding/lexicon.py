@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dunlin.domain.intents import Intent, Topic
@@ -17,7 +17,7 @@ class IntentRule:
     """A text that `pattern` finds something in asks for `intent`, unless `unless` finds something too.
 
     Patterns are read over words in normal form: lower case, no punctuation, simplified characters. A `cue` decides
-    nothing by itself: it lets the weights say so.
+    nothing by itself: it lets the weights say so, where they find it `at_least` that probable.
     """
 
     intent: Intent
@@ -25,9 +25,15 @@ class IntentRule:
     unless: re.Pattern[str] | None = None
     topic: Topic = Topic.NONE
     cue: bool = False
+    at_least: float = 0.0
 
-    def holds(self, words: str) -> bool:
-        return self.pattern.search(words) is not None and (self.unless is None or not self.unless.search(words))
+    def holds(self, words: str, sentences: Iterable[str] = ()) -> bool:
+        """Of the words of a text, or of one of its sentences; `unless` turns both round."""
+        if self.unless is not None and self.unless.search(words):
+            return False
+        return self.pattern.search(words) is not None or any(
+            self.pattern.search(each) and not (self.unless and self.unless.search(each)) for each in sentences
+        )
 
 
 @dataclass(frozen=True, slots=True)

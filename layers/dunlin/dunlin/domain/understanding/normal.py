@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 #: Nobody needs more to say what they want, and nobody may make us read a novel.
-LONGEST_READ = 1000
+LONGEST_READ = 600
+_END_READ = 200
 
 _APOSTROPHES = re.compile(r"['’‘ʼ`´]")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -18,8 +19,19 @@ _LATIN = re.compile(r"[a-z]")
 _BETWEEN_CJK = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 _LATIN_BESIDE_CJK = re.compile(r"(?<=[a-z])(?=[\u3400-\u9fff])|(?<=[\u3400-\u9fff])(?=[a-z])")
 _LETTERS_APART = re.compile(r"\b(?:[a-z][ .\-_*]){2,}[a-z]\b")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\.{2,}|[!?;\n\r。！？；…~～]+")
+_MOST_SENTENCES = 16
 _SPACE = re.compile(r"\s+")
+#: The one word that nobody may have to spell. No other word is written in these ways.
+_MISSPELT_STOP = re.compile(r"\b(?:s+t+o+p+|st0p|5top|stp|stpo|sotp|tsop|stpp|stahp|stap|stopl|srop|dtop)\b")
 _NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
+
+
+def both_ends(text: str) -> str:
+    """All of a text, or of a long one its beginning and its end, where people say what they want."""
+    if len(text) <= LONGEST_READ:
+        return text
+    return f"{text[: LONGEST_READ - _END_READ - 1]}\n{text[-_END_READ:]}"
 
 
 def normal(text: str, traditional: Mapping[str, str]) -> str:
@@ -43,7 +55,15 @@ def spaced(plain: str) -> str:
 
 def words_of(plain: str) -> str:
     """Only words and amounts, one space between them: what a rule is matched against."""
-    return _BETWEEN_CJK.sub("", _NOT_WORDS.sub(" ", plain)).strip()
+    return _MISSPELT_STOP.sub("stop", _BETWEEN_CJK.sub("", _NOT_WORDS.sub(" ", plain)).strip())
+
+
+def sentences_of(text: str, traditional: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of each sentence or clause where there are several; none where the text is one."""
+    parts = [part for part in _SENTENCE_END.split(text[:LONGEST_READ]) if part and not part.isspace()]
+    if len(parts) < 2:
+        return ()
+    return tuple(filter(None, (words_of(normal(part, traditional)) for part in parts[:_MOST_SENTENCES])))
 
 
 def language_of(text: str, locale: str | None, traditional: Mapping[str, str]) -> str:

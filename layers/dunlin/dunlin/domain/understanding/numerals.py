@@ -75,12 +75,14 @@ def chinese(text: str) -> int | None:
 
 
 def english(text: str) -> Decimal | None:
-    """`three hundred and fifty` is 350, `a hundred` 100; None where the words are no number."""
+    """`three hundred and fifty` is 350, `three fifty` too, `a hundred` 100; None where the words are no number."""
     total = current = 0
     seen = False
     for word in re.split(r"[ -]", text):
         if word in ("and", "a", "an"):
             current = 1 if word != "and" and not current else current
+        elif word in _TENS and 0 < current < 10:
+            current = current * 100 + _TENS[word]
         elif word in _ONES or word in _TENS:
             current += _ONES.get(word, 0) + _TENS.get(word, 0)
             seen = True

@@ -14,8 +14,8 @@ from dunlin.domain.keywords import Keyword, read_keyword
 from dunlin.domain.understanding.amounts import amount_in
 from dunlin.domain.understanding.choices import is_yes_to_several, loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
-from dunlin.domain.understanding.lexicon import Lexicon
-from dunlin.domain.understanding.normal import language_of, normal, spaced, words_of
+from dunlin.domain.understanding.lexicon import IntentRule, Lexicon
+from dunlin.domain.understanding.normal import both_ends, language_of, normal, sentences_of, spaced, words_of
 from dunlin.domain.understanding.scoring import features_of, probabilities
 
 #: By the weights, less than this is a guess, and a person reads the text.
@@ -40,6 +40,7 @@ def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, 
 
     `locale` is the borrower's (None: nobody knows whose text it is), `today` the date on their own calendar.
     """
+    text = both_ends(text)
     plain = normal(text, lexicon.traditional)
     words = words_of(plain)
     language = language_of(text, locale, lexicon.traditional)
@@ -65,7 +66,8 @@ def is_month_first(locale: str | None) -> bool:
 def _read(
     text: str, words: str, days: list[Named], lexicon: Lexicon, locale: str | None, asked: Asked
 ) -> tuple[Intent, float, Topic, int | None]:
-    rules = [rule for rule in lexicon.rules if rule.holds(words)]
+    sentences = sentences_of(text, lexicon.traditional)
+    rules = [rule for rule in lexicon.rules if rule.holds(words, sentences if _is_by_sentence(rule) else ())]
     ruled = {rule.intent: rule for rule in reversed(rules) if not rule.cue}
     if Intent.CRISIS in ruled:
         return Intent.CRISIS, _BY_RULE, Topic.NONE, None
@@ -76,7 +78,9 @@ def _read(
     is_turned = Intent.OPT_IN in ruled or any(rule.cue and rule.intent is Intent.OTHER for rule in rules)
     choice = strict_choice(words, asked, lexicon) if asked.is_open else None
     is_no = choice == 0 and words in lexicon.no and words not in _STOP_WORDS
-    if keyword is Keyword.OPT_OUT and not is_turned and not is_no:
+    # A sentence that is the word alone says it of nothing else.
+    is_alone = Intent.OPT_IN not in ruled and not _STOP_WORDS.isdisjoint(sentences)
+    if keyword is Keyword.OPT_OUT and (is_alone or not is_turned) and not is_no:
         return Intent.OPT_OUT, _BY_LAW, Topic.NONE, None
     if Intent.OPT_OUT in ruled and not is_no:
         return Intent.OPT_OUT, _BY_RULE, ruled[Intent.OPT_OUT].topic, None
@@ -91,7 +95,10 @@ def _read(
     if Intent.CRISIS in cues and found.get(Intent.CRISIS, 0.0) >= LIKELY_CRISIS:
         return Intent.CRISIS, found[Intent.CRISIS], Topic.NONE, None
     enough = CUED_AGAINST_A_RULE if ruled else CUED_OPT_OUT
-    if Intent.OPT_OUT in cues and not is_turned and found.get(Intent.OPT_OUT, 0.0) >= enough:
+    cued = min(
+        (max(enough, rule.at_least) for rule in rules if rule.cue and rule.intent is Intent.OPT_OUT), default=2.0
+    )
+    if not is_turned and found.get(Intent.OPT_OUT, 0.0) >= cued:
         return Intent.OPT_OUT, found[Intent.OPT_OUT], Topic.NONE, None
     for rule in rules:
         if not rule.cue:
@@ -99,6 +106,11 @@ def _read(
     if keyword is Keyword.HELP and max(found.get(intent, 0.0) for intent in _MORE_THAN_HELP) < 0.5:
         return Intent.HELP, _BY_LAW, Topic.NONE, None
     return _likeliest(found, words, lexicon, asked)
+
+
+def _is_by_sentence(rule: IntentRule) -> bool:
+    """An opt-out may be one sentence of several; what else a text asks for is read from all of it."""
+    return rule.intent is Intent.OPT_OUT and not rule.cue
 
 
 def _likeliest(
