@@ -285,7 +285,8 @@ OF_ANOTHER = [
     "请停止收取罚息", "自动扣款停了吧", "不要骚扰我亲戚", "不要把我列入黑名单",
 ]
 IN_OTHER_WORDS = [
-    "what part of stop don't you understand", "next message = lawsuit", "if you text me again I will sue", "can you not",
+    "what part of stop don't you understand", "next message = lawsuit",
+    "if you text me again I will sue", "can you not",
     "who gave you permission to text me", "still getting texts after I said stop", "st0p", "stoooop", "pls stp",
     "email is fine, texts are not", "prefer phone calls, not texts", "cease & desist", "you were told to stop",
     "怎么才能不再收到短信", "未经我同意不得发短信", "再骚扰我就报警", "唔好搞我啦", "把我拉出名单吧",
