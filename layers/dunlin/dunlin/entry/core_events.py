@@ -620,9 +620,9 @@ def _events() -> TypeAdapter[Any]:
     return TypeAdapter(_AnyEvent)
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of every event, as published."""
-    return _events().json_schema()
+def json_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The JSON Schema of every event, as published. `ref_template` says how one shape names another."""
+    return _events().json_schema(ref_template=ref_template)
 
 
 def parse_core_event(document: object) -> CoreEvent:
