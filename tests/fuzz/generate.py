@@ -217,8 +217,10 @@ def _other(before: Any, random: Random, planted: Sequence[str]) -> Any:
         lambda: text[::-1],
         text.upper,
         lambda: text[: len(text) // 2],
-        lambda: deep(random.choice((5, 60, 900)), random.choice(planted)),
+        lambda: deep(random.choice((5, 40, 100)), random.choice(planted)),
         lambda: Raw("[" * 100_000),
+        lambda: Raw('{"x": [' * 400 + "1" + "]}" * 400),
+        lambda: Raw('{"x": [' * 3_000 + "1" + "]}" * 3_000),
         lambda: Raw(random.choice(("NaN", "-Infinity", "1e999", "0" * 50, "9" * 5_000, "-", "'x'", "\\u00zz"))),
     )
     return random.choice(choices)()
