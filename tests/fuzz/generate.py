@@ -116,7 +116,7 @@ class _Making:
             if name in wanted or self._random.random() < 0.6
         }
         if isinstance(more := schema.get("additionalProperties"), dict):
-            document |= {f"fact_{number}": self.made(more) for number in range(self._random.randint(0, 2))}
+            document |= {f"fact_{number}": self.made(more) for number in range(self._random.randint(1, 4))}
         return document
 
     def _text(self, schema: Mapping[str, Any]) -> str:
@@ -248,8 +248,9 @@ def _add(parent: Any, key: Any, random: Random, planted: Sequence[str]) -> None:
 
 
 def _rename(parent: Any, key: Any, random: Random, planted: Sequence[str]) -> None:
+    """Under another name, which a refusal must not repeat: one that is planted, most of the time."""
     if isinstance(parent, dict):
-        parent[random.choice((*planted, str(key).upper(), f"{key} ", *ODD))] = parent.pop(key)
+        parent[random.choice((*planted, *planted, *planted, str(key).upper(), f"{key} ", *ODD))] = parent.pop(key)
 
 
 def _swap(parent: Any, key: Any, random: Random, planted: Sequence[str]) -> None:
@@ -257,7 +258,7 @@ def _swap(parent: Any, key: Any, random: Random, planted: Sequence[str]) -> None
     parent[key], parent[other] = parent[other], parent[key]
 
 
-_CHANGES: Final = (_drop, _replace, _replace, _replace, _replace, _add, _rename, _swap)
+_CHANGES: Final = (_drop, _replace, _replace, _replace, _add, _rename, _swap)
 
 
 # ── how it is written ────────────────────────────────────────────────────────────────────────────────────────────────

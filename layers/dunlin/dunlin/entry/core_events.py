@@ -645,6 +645,8 @@ def invalid(error: ValidationError) -> InvalidInput:
     known = [str(part) for part in first["loc"] if not (isinstance(part, str) and "." in part)]
     if first["type"] == "extra_forbidden" and known:
         known[-1] = "(unknown field)"
+    if "facts" in known:  # what is below has names that we were sent
+        known = known[: known.index("facts") + 1]
     problem = {"union_tag_invalid": "is not a known event type", "union_tag_not_found": "must be set"}.get(
         first["type"], _plain(str(first["msg"]))
     )
