@@ -119,7 +119,7 @@ def test_the_first_of_several_refusals_is_the_one_that_is_told(dynamo: Dynamo) -
 
 def test_a_repeated_answer_writes_nothing_twice(dynamo: Dynamo) -> None:
     """The SDK asks again when an answer is lost. Every transaction carries a token, so that it is heard as one."""
-    said: list[dict[str, Any]] = []
+    said: list[bytes] = []
     original = boto3.client("dynamodb", region_name=REGION).__class__._make_api_call  # type: ignore[attr-defined]
 
     def told(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
@@ -131,7 +131,7 @@ def test_a_repeated_answer_writes_nothing_twice(dynamo: Dynamo) -> None:
     with mock.patch("botocore.client.BaseClient._make_api_call", told):
         dynamo.store.commit(Change(borrower=new(), new_messages=(a_message(),)))
     assert said
-    assert all(b"ClientRequestToken" in bytes(body) for body in said)
+    assert all(b"ClientRequestToken" in body for body in said)
 
 
 # ── the engine ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any, Final
 from urllib.parse import quote
@@ -321,4 +321,4 @@ def inputs(seed: int, many: int, now: datetime) -> list[Callable[[], Input]]:
             case _:
                 return streams(random)
 
-    return [lambda number=number: made(number) for number in range(many)]
+    return [partial(made, number) for number in range(many)]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dunlin.errors import DunlinError, Unexpected
+from dunlin.errors import DunlinError, InvalidInput, Unexpected
 
 from local.embedded import FunctionError
 from tests.functional.conftest import Stack, prepared
-from tests.functional.test_redaction import PERSONAL, Ears
+from tests.functional.test_redaction import PERSONAL, SENTENCE, Ears
 from tests.fuzz.entries import ENTRIES, Input, inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
@@ -48,7 +48,8 @@ def problems(stack: Stack, ears: Ears, given: Input) -> Iterator[str]:
     else:
         if given.function in HTTP:
             yield from _of_http(answer)
-            if isinstance(answer, dict) and answer.get("statusCode") >= 300:
+            # Who is answered well is given back their own reference.
+            if isinstance(answer, dict) and answer.get("statusCode", 500) >= 300:
                 personal = PERSONAL.search(json.dumps(answer, ensure_ascii=False)) is not None
     if personal:
         yield "personal data in the answer"
@@ -98,6 +99,35 @@ def _empty(stack: Stack) -> None:
                 assert not PERSONAL.search(f"{kept['source']} {kept['field']} {kept['problem']}")
         # Past the API, which lets a queue be purged once a minute, and no time passes here.
         stack.aws._queue(stack.aws.template.physical_name(name))._messages.clear()
+
+
+@pytest.mark.parametrize(
+    ("met", "said", "found"),
+    [
+        (lambda: {"statusCode": 500, "body": "{}"}, "", "answered 500"),
+        (lambda: {"body": "{}"}, "", "no answer that a gateway understands"),
+        (lambda: {"statusCode": 400, "body": SENTENCE}, "", "personal data in the answer"),
+        (lambda: {"statusCode": 200, "body": 7}, "", "a body that is no text"),
+        (lambda: {"statusCode": 200, "body": "{}"}, SENTENCE, "personal data was written"),
+        (lambda: {"statusCode": 200, "body": "{}"}, '{"message":"failed unexpectedly"}', "nobody foresaw"),
+        (lambda: {"statusCode": 200, "body": "{}"}, "Traceback (most recent call last):", "a traceback"),
+        (lambda: failing(KeyError("x")), "", "raised KeyError"),
+        (lambda: failing(Unexpected("KeyError")), "", "raised Unexpected"),
+        (lambda: failing(InvalidInput("field", "problem")), "", "a door that raises is a 502"),
+    ],
+)
+def test_what_is_met_badly_is_found(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, met: Callable[[], Any], said: str, found: str
+) -> None:
+    ears = Ears(stack)
+    ears.listen()
+    monkeypatch.setattr(stack, "call", lambda *_: met())
+    ears.said.append(said)
+    assert any(found in problem for problem in problems(stack, ears, Input("the API", "serve_api", {})))
+
+
+def failing(cause: Exception) -> Any:
+    raise FunctionError("ServeApiFunction", "error") from cause
 
 
 def test_a_few_thousand_inputs(stack: Stack) -> None:

@@ -50,7 +50,7 @@ def gateway(host: str, elsewhere: Mapping[str, str]) -> Iterator[str]:
                 return
             region, service = scope.groups()
             if service in elsewhere:
-                self._answer(*_forwarded(elsewhere[service], self.command, self.path, self.headers, body))
+                self._answer(*_forwarded(elsewhere[service], self.command, self.path, dict(self.headers), body))
                 return
             headers = HTTPHeaders()
             for name, value in self.headers.items():
