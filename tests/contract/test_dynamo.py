@@ -121,11 +121,11 @@ def test_what_is_kept_besides_the_document(dynamo: Dynamo) -> None:
     assert {"queue_line", "queue_order", "attend_shard", "attend_at"}.isdisjoint(item)
 
 
-def test_what_a_point_felt_goes_by_itself_also_where_nothing_is_left(store: DynamoStore) -> None:
+def test_what_a_point_felt_goes_by_itself_also_where_nothing_is_left(dynamo: Dynamo) -> None:
     """By the application's clock: that of the machine would make one run differ from the next."""
+    store, client = dynamo.store, dynamo.client
     felt_until, released_at = NOW + timedelta(hours=1), NOW + timedelta(minutes=2)
     store.commit(Change(felt=(Felt("point", (a_contact(ref="b-1/k", felt_until=felt_until),)),)))
-    client = boto3.client("dynamodb", region_name=REGION)
     (item,) = client.scan(TableName="SuppressionsTable")["Items"]
     assert int(item["expires_at"]["N"]) == int((felt_until + FELT_KEPT).timestamp())
     felt = store.felt("point")
