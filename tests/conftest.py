@@ -9,6 +9,7 @@ import pytest
 import pytest_socket
 from hypothesis import HealthCheck, settings
 
+from local.dynamodb_local import EngineUnavailable, running
 from tests.builders import House
 
 TESTS = Path(__file__).parent
@@ -40,6 +41,16 @@ def _sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     pytest_socket.enable_socket()
     pytest_socket._remove_restrictions()
+
+
+@pytest.fixture(scope="session")
+def engine_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """AWS's own DynamoDB engine, for the session. Each access key sees its own tables."""
+    try:
+        with running(tmp_path_factory.mktemp("engine") / "engine.log") as url:
+            yield url
+    except EngineUnavailable as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -68,12 +68,12 @@ def read_list(path: Path, now: datetime) -> Read:
     except UnicodeDecodeError:
         raise InvalidInput("file", "must be UTF-8") from None
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip() for name in next(rows, [])]
-    _check_header(header)
     name = _name_of(raw)
     events: list[dict[str, Any]] = []
     refused: list[Refused] = []
     try:
+        header = [cell.strip() for cell in next(rows, [])]
+        _check_header(header)
         for cells in rows:
             if not any(cell.strip() for cell in cells):
                 continue

@@ -1,4 +1,8 @@
-"""The two implementations of each port: in memory, and on DynamoDB with the tables of `template.yaml`."""
+"""The implementations of each port: in memory, and on DynamoDB with the tables of `template.yaml`.
+
+DynamoDB is here twice: moto's, which the whole test suite and the laptop run on, and AWS's own engine (`make engine`),
+so that both say yes and no to the same things. Tests on the engine are marked `engine`; without it they are skipped.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -40,17 +45,25 @@ def _resources() -> dict[str, Any]:
     return resources
 
 
+#: Each test on the engine is a caller of its own, who finds no tables and is seen by nobody.
+_callers = count(1)
+
+#: What a test is run on, as `kind` or for those that are about DynamoDB alone.
+MOTO, ENGINE = "dynamo", "dynamodb_local"
+_ENGINE = pytest.param(ENGINE, marks=pytest.mark.engine)
+
+
 @dataclass(frozen=True)
 class Dynamo:
-    """One storage for a module's tests; each of them finds it empty."""
+    """A storage that a test finds empty. `engine`: AWS's own."""
 
     client: Any
     store: DynamoStore
     controls: DynamoControls
+    engine: bool = False
 
     def create_tables(self) -> None:
         """The tables as the template has them: keys and indexes, so that a wrong name there fails here."""
-        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.clear()
         for table in TABLES:
             properties = _resources()[table]["Properties"]
             self.client.create_table(
@@ -76,27 +89,44 @@ def bind_tables() -> None:
 
 
 @pytest.fixture
-def dynamo(dynamo_of_module: Dynamo) -> Dynamo:
+def dynamo_of_moto(dynamo_of_module: Dynamo) -> Dynamo:
+    dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.clear()
     dynamo_of_module.create_tables()
     return dynamo_of_module
 
 
-@pytest.fixture(params=["memory", "dynamo"])
+@pytest.fixture
+def dynamo_of_engine(engine_url: str) -> Iterator[Dynamo]:
+    caller = {"AWS_ACCESS_KEY_ID": f"caller{next(_callers)}", "AWS_ENDPOINT_URL_DYNAMODB": engine_url}
+    with mock.patch.dict(os.environ, ENVIRONMENT | caller):
+        bind_tables()
+        client = boto3.session.Session().client("dynamodb", region_name=REGION)
+        dynamo = Dynamo(client, DynamoStore(REGION), DynamoControls(), engine=True)
+        dynamo.create_tables()
+        yield dynamo
+    bind_tables()
+
+
+def _dynamo(kind: str, request: pytest.FixtureRequest) -> Dynamo:
+    dynamo: Dynamo = request.getfixturevalue("dynamo_of_moto" if kind == MOTO else "dynamo_of_engine")
+    return dynamo
+
+
+@pytest.fixture(params=[MOTO, _ENGINE])
+def dynamo(request: pytest.FixtureRequest) -> Dynamo:
+    return _dynamo(str(request.param), request)
+
+
+@pytest.fixture(params=["memory", MOTO, _ENGINE])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def store(kind: str, request: pytest.FixtureRequest) -> Store:
-    if kind == "memory":
-        return MemoryStore()
-    dynamo: Dynamo = request.getfixturevalue("dynamo")
-    return dynamo.store
+    return MemoryStore() if kind == "memory" else _dynamo(kind, request).store
 
 
 @pytest.fixture
 def controls(kind: str, request: pytest.FixtureRequest) -> Controls:
-    if kind == "memory":
-        return MemoryControls()
-    dynamo: Dynamo = request.getfixturevalue("dynamo")
-    return dynamo.controls
+    return MemoryControls() if kind == "memory" else _dynamo(kind, request).controls

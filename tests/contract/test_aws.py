@@ -137,6 +137,10 @@ def kept(raw: str) -> str:
     return str(sent["MessageBody"])
 
 
+def test_half_a_character_can_be_kept() -> None:
+    assert json.loads(kept("\ud83d"))["raw"] == "\ud83d"
+
+
 def test_refused_input_is_kept_beside_its_field() -> None:
     body = json.loads(kept("raw"))
     assert (body["field"], body["problem"], body["raw"]) == ("field", "problem", "raw")

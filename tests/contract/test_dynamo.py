@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -107,9 +106,9 @@ def test_a_cancellation_for_another_reason(store: DynamoStore) -> None:
         store.commit(Change(borrower=a_borrower(a_loan()), new_messages=(a_message(),)))
 
 
-def test_what_is_kept_besides_the_document(store: DynamoStore) -> None:
+def test_what_is_kept_besides_the_document(dynamo: Dynamo) -> None:
+    store, client = dynamo.store, dynamo.client
     store.commit(Change(borrower=a_borrower(a_loan(), revision=0), new_messages=(a_message(),)))
-    client = boto3.client("dynamodb", region_name=REGION)
     (item,) = client.scan(TableName="MessagesTable")["Items"]
     assert item["queue_order"]["S"] == "05#2026-06-01T23:00:00.000000Z#2026-06-01#today#0#sms#0"
     assert "expires_at" not in item, "how long a message is kept is a rule, not an attribute"
@@ -122,11 +121,11 @@ def test_what_is_kept_besides_the_document(store: DynamoStore) -> None:
     assert {"queue_line", "queue_order", "attend_shard", "attend_at"}.isdisjoint(item)
 
 
-def test_what_a_point_felt_goes_by_itself_also_where_nothing_is_left(store: DynamoStore) -> None:
+def test_what_a_point_felt_goes_by_itself_also_where_nothing_is_left(dynamo: Dynamo) -> None:
     """By the application's clock: that of the machine would make one run differ from the next."""
+    store, client = dynamo.store, dynamo.client
     felt_until, released_at = NOW + timedelta(hours=1), NOW + timedelta(minutes=2)
     store.commit(Change(felt=(Felt("point", (a_contact(ref="b-1/k", felt_until=felt_until),)),)))
-    client = boto3.client("dynamodb", region_name=REGION)
     (item,) = client.scan(TableName="SuppressionsTable")["Items"]
     assert int(item["expires_at"]["N"]) == int((felt_until + FELT_KEPT).timestamp())
     felt = store.felt("point")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
-import boto3
 import pytest
 from dunlin.adapters.dynamo.holdings import DynamoHoldings
 from dunlin.domain.borrower import Borrower
@@ -214,7 +212,6 @@ def test_only_a_stranger_s_text_expires_by_itself(dynamo: Dynamo) -> None:
     hot = dynamo.store.borrower("b-1")
     assert hot is not None
     holdings.commit(Removal(hot, rewritten=(page[0],)))
-    client: Any = boto3.client("dynamodb", region_name=REGION)
-    items = client.scan(TableName="SuppressionsTable")["Items"]
+    items = dynamo.client.scan(TableName="SuppressionsTable")["Items"]
     assert not any("expires_at" in item for item in items)
     assert [item.document for item in holdings.items(Shelf.POINT, "point", "", 9)] == [item.document for item in page]

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.builders import CONTENT_DIR, NOW, ROOT, TODAY, loan_document, overdue
 
 EVENTS = ROOT / "events"
 REGION = "us-east-1"
+PARAMETERS = {"Environment": "dev", "Traces": "false", "SendingMode": "live", "EndUserMessaging": "true"}
 KEY = "2026-06-08#reminder_7#0#sms#0"
 #: What the other providers' webhooks are checked with; `tests.webhook_requests` signs with the same.
 _TOKEN = {"webhook_token": "simulated-path-token-of-a-provider-that-signs-nothing"}
@@ -174,8 +176,14 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with prepared(content, tmp_path_factory.mktemp("logs")) as (stack, _):
+        yield stack
+
+
+@contextmanager
+def prepared(content: Path, logs: Path) -> Iterator[tuple[Stack, str]]:
+    """The stack, with somebody at every step of the way, and the providers' address."""
     clock = VirtualClock(NOW)
-    logs = tmp_path_factory.mktemp("logs")
     keys = FinanceKeys()
     simulator = Simulator(
         clock.now, 7, Faults(), on_delivered=lambda _: None, finance_keys=keys, finance_numbers=("106900000142",)
@@ -185,12 +193,7 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         ROOT / "template.yaml",
         clock=clock,
         seed=7,
-        parameters={
-            "Environment": "dev",
-            "Traces": "false",
-            "SendingMode": "live",
-            "EndUserMessaging": "true",
-        },
+        parameters=PARAMETERS,
         environment={
             "CONTENT_DIR": str(content),
             "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
@@ -221,7 +224,7 @@ def stack(content: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             )
             stack = Stack(aws, logs)
             _prepare(stack)
-            yield stack
+            yield stack, url
     finally:
         bootstrap.reset()
         simulator.close()

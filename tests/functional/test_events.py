@@ -420,6 +420,10 @@ def test_every_file_is_used_and_every_function_has_one() -> None:
 
 @pytest.mark.parametrize(("function", "case"), parameters())
 def test_event(stack: Stack, function: str, case: str) -> None:
+    check_event(stack, function, case)
+
+
+def check_event(stack: Stack, function: str, case: str) -> None:
     expected = EXPECTED[function, case]
     for earlier in expected.before:
         stack.call(earlier[0], read_event(*earlier))

@@ -177,5 +177,15 @@ def test_refused_by_the_name_of_the_field(document: object, field: str) -> None:
     assert refused.value.problem
 
 
+@pytest.mark.parametrize(
+    ("facts", "what"), [({"Ann Wu": "x"}, "Ann"), ({"amount": "Ann Wu!"}, "Ann"), ({"ann": 1}, "ann")]
+)
+def test_neither_a_fact_nor_its_name_is_repeated(facts: dict[str, object], what: str) -> None:
+    notice = {"message": "receipt", "facts": facts}
+    with pytest.raises(InvalidInput, match=r"^notice\.facts: ") as refused:
+        parse_core_event(BASE | {"type": "notice.requested", "notice": notice})
+    assert what not in str(refused.value)
+
+
 def test_the_schema_is_published() -> None:
     assert "portfolio.imported" in str(json_schema())

@@ -80,6 +80,12 @@ class TestDoubt:
         owing.minute()
         assert bool(owing.orders) is is_said
 
+    @pytest.mark.parametrize("type_", [{"a": 1}, ["loan.snapshot"], 7, None])
+    def test_a_type_that_is_no_text_is_refused_and_leaves_a_doubt(self, owing: House, type_: object) -> None:
+        with pytest.raises(InvalidInput):
+            apply_fact(owing.ingest, {"type": type_, "borrower_id": "b-1"})
+        assert owing.borrower().doubted_at is not None
+
     def test_what_names_nobody_leaves_no_doubt(self, owing: House) -> None:
         for borrower_id in (None, 7, "b 1", "b-1/../b-2"):
             with pytest.raises(InvalidInput):

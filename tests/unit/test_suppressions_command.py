@@ -79,6 +79,11 @@ def test_a_file_that_is_no_list(tmp_path: Path, header: str) -> None:
     assert PHONE not in str(refused.value)
 
 
+def test_a_first_line_that_is_no_csv(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"^file: is not CSV at line "):
+        read_list(a_file(tmp_path, GOOD, header=f"phone{'x' * 200_000}\n"), NOW)
+
+
 def test_the_same_file_is_the_same_events_and_they_change_nothing_twice(tmp_path: Path) -> None:
     path = a_file(tmp_path, GOOD + ",jo@marram.example,everything,,2026-05-02T10:00:00Z,web\n")
     first, again = read_list(path, NOW), read_list(path, NOW + timedelta(days=3))

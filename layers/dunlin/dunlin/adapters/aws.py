@@ -171,7 +171,7 @@ class SqsRefusedInput:
             "field": refusal.field,
             "problem": refusal.problem,
             "raw": _fitting(refusal.raw),
-            "raw_sha256": hashlib.sha256(refusal.raw.encode()).hexdigest(),
+            "raw_sha256": hashlib.sha256(refusal.raw.encode("utf-8", "surrogatepass")).hexdigest(),
         }
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps(body))

@@ -84,6 +84,17 @@ class _Resume(_Stopping):
     why: Annotated[str, Field(max_length=200)] = ""
 
 
+#: What each route's body has to be, for whoever describes the API. `POST /events` takes core events, each by itself.
+BODIES: dict[str, type[BaseModel]] = {
+    "/opt-outs": _OptOut,
+    "/preferences": _Chosen,
+    "/contacts:reserve": _Reserve,
+    "/contacts:report": _Report,
+    "/pauses": _Pause,
+    "/pauses:resume": _Resume,
+}
+
+
 def _answer(status: int, body: dict[str, Any]) -> Response[str]:
     return Response(status_code=status, content_type=content_types.APPLICATION_JSON, body=_dumps(body))
 

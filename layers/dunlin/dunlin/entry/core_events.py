@@ -629,9 +629,9 @@ def _events() -> TypeAdapter[Any]:
     return TypeAdapter(_AnyEvent)
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of every event, as published."""
-    return _events().json_schema()
+def json_schema(ref_template: str = "#/$defs/{model}") -> dict[str, Any]:
+    """The JSON Schema of every event, as published. `ref_template` says how one shape names another."""
+    return _events().json_schema(ref_template=ref_template)
 
 
 def parse_core_event(document: object) -> CoreEvent:
@@ -654,6 +654,8 @@ def invalid(error: ValidationError) -> InvalidInput:
     known = [str(part) for part in first["loc"] if not (isinstance(part, str) and "." in part)]
     if first["type"] == "extra_forbidden" and known:
         known[-1] = "(unknown field)"
+    if "facts" in known:  # what is below has names that we were sent
+        known = known[: known.index("facts") + 1]
     problem = {"union_tag_invalid": "is not a known event type", "union_tag_not_found": "must be set"}.get(
         first["type"], _plain(str(first["msg"]))
     )

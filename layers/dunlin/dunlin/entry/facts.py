@@ -38,8 +38,10 @@ def apply_fact(ingest: Ingest, document: object) -> tuple[CoreEvent, Ingested]:
         event = parse_core_event(document)
         return event, ingest.receive(event)
     except InvalidInput:
-        borrower_id = document.get("borrower_id") if isinstance(document, Mapping) else None
-        if isinstance(document, Mapping) and document.get("type") in _WITHOUT_DOUBT:
+        if not isinstance(document, Mapping):
+            raise
+        borrower_id, type_ = document.get("borrower_id"), document.get("type")
+        if isinstance(type_, str) and type_ in _WITHOUT_DOUBT:
             raise
         if isinstance(borrower_id, str) and _ID.fullmatch(borrower_id):
             ingest.doubt(borrower_id)

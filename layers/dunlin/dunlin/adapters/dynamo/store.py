@@ -30,6 +30,7 @@ from dunlin.domain.words import Channel
 from dunlin.errors import (
     AlreadyRecorded,
     DunlinError,
+    InvalidInput,
     StateConflict,
     Suppressed,
     TransientError,
@@ -47,6 +48,9 @@ STRANGERS_KEPT = timedelta(days=5 * 366)
 
 #: A margin over the longest window of a cap, so that no item leaves while a rule still counts what is in it.
 FELT_KEPT = LONGEST_WINDOW + timedelta(days=2)
+
+#: Of the 409,600 bytes of an item, the keys and the attributes of the indexes take some hundreds.
+MOST_DOCUMENT_BYTES = 400_000
 
 ItemT = TypeVar("ItemT")
 
@@ -148,7 +152,14 @@ def _kept_until(record: PointRecord) -> datetime | timedelta | None:
 
 
 def borrower_item(borrower: Borrower) -> BorrowerItem:
-    """The hot item as it is stored."""
+    """The hot item as it is stored.
+
+    Raises:
+        InvalidInput: it is more than an item can hold. Trying again would never help.
+    """
+    document = _borrower_document(borrower)
+    if len(document.encode()) > MOST_DOCUMENT_BYTES:
+        raise InvalidInput("borrower", f"is more than the {MOST_DOCUMENT_BYTES} bytes that can be kept of one")
     return BorrowerItem(
         borrower.borrower_id,
         HOT,
@@ -156,7 +167,7 @@ def borrower_item(borrower: Borrower) -> BorrowerItem:
         version=borrower.version,
         wake_shard=shard_of(borrower.borrower_id) if borrower.wake_at is not None else None,
         wake_at=instant(borrower.wake_at) if borrower.wake_at is not None else None,
-        document=_borrower_document(borrower),
+        document=document,
     )
 
 
