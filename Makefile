@@ -1,5 +1,5 @@
 # What a developer types. Needs bash, make and python3 (3.11 or newer, with venv); nothing has to be installed by hand.
-# `make sam-validate` and `make build` also need python3.13, the functions' runtime: see below.
+# `make sam-validate`, `make build` and `make e2e` also need python3.13, the functions' runtime: see below.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,10 +20,10 @@ DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup demo chaos test prove check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos test prove check lint format sam-validate build e2e lock clean distclean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 # ── The environment ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,6 +96,20 @@ sam-validate: .venv-sam/.installed ## The template, as the SAM CLI sees it
 build: .venv-sam/.installed ## What `sam deploy` uploads, in .aws-sam/build
 	$(SAM) build
 
+# ── Deploy it here ───────────────────────────────────────────────────────────────────────────────────────────────────
+# The built template, through CloudFormation, to an emulator that checks every role: see docs/e2e.md. The emulator has
+# an environment of its own, made from the functions' runtime, because it runs them with its own interpreter.
+
+.venv-e2e/.installed: requirements/e2e.txt
+	@$(PYTHON313) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' \
+		|| { echo 'The emulator needs python3.13: make e2e PYTHON313=/path/to/python3.13' >&2; exit 1; }
+	@.venv-e2e/bin/python3.13 -m pip --version >/dev/null 2>&1 || $(PYTHON313) -m venv --clear .venv-e2e
+	.venv-e2e/bin/python -m pip install $(PIP_LOCKED) --requirement requirements/e2e.txt
+	@touch $@
+
+e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven from outside; what it did in build/e2e
+	DUNLIN_E2E=1 .venv/bin/python -m pytest -x tests/e2e
+
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests
 # run on what is deployed. `make lock` keeps versions; `make lock UPGRADE=--upgrade` takes new ones. Only this needs uv.
@@ -108,10 +122,11 @@ lock: ## Write the locked requirements anew (needs uv)
 	$(COMPILE) --python-version 3.11 requirements/local.in --output-file requirements/local.txt
 	$(COMPILE) --python-version 3.11 requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) --python-version 3.13 requirements/sam.in --output-file requirements/sam.txt
+	$(COMPILE) --python-version 3.13 requirements/e2e.in --output-file requirements/e2e.txt
 
 clean: ## Remove what was made, but not the environments
 	rm -rf build dist .aws-sam .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers local tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-sam *.egg-info
+	rm -rf .venv .venv-sam .venv-e2e *.egg-info
