@@ -83,6 +83,7 @@ def stack() -> Iterator[Stack]:
                 deployed.delivered = delivered
                 _fill_secrets(deployed, keys)
                 _listen(deployed)
+                deployed.warm_up(["dispatch_wakes", "pace_lines", "sweep_messages"])
                 yield deployed
     finally:
         botocore.auth.get_current_datetime = signing_time
