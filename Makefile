@@ -20,7 +20,7 @@ DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup demo chaos test prove check lint format sam-validate build e2e lock clean distclean
+.PHONY: help setup demo chaos test prove check lint format sam-validate build e2e audit sbom lock clean distclean
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -110,6 +110,36 @@ build: .venv-sam/.installed ## What `sam deploy` uploads, in .aws-sam/build
 e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven from outside; what it did in build/e2e
 	DUNLIN_E2E=1 .venv/bin/python -m pytest -x tests/e2e
 
+# ── Look at what it is made of ───────────────────────────────────────────────────────────────────────────────────────
+# Advisories come from PyPI. Whether it has any to give is asked first, of a release that is known to have some: a mirror
+# answers, and knows nothing. Then nothing was audited, and it says so; AUDIT=required fails. A package that is skipped
+# fails (--strict), or an audit of nothing would pass.
+
+AUDIT ?= where-possible
+ADVISORIES = https://pypi.org/pypi/jinja2/2.10/json
+LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt
+
+.venv-audit/.installed: requirements/audit.txt
+	@.venv-audit/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install $(PIP_LOCKED) --requirement requirements/audit.txt
+	@touch $@
+
+audit: .venv-audit/.installed ## Every locked package against the known vulnerabilities
+	@if .venv-audit/bin/python -c 'import requests; requests.get("$(ADVISORIES)", timeout=10).json()["vulnerabilities"][0]' 2>/dev/null; then \
+		for lock in $(LOCKS); do \
+			echo "$$lock" && .venv-audit/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement "$$lock"; \
+		done; \
+	elif [ "$(AUDIT)" = required ]; then \
+		echo 'Not audited: $(ADVISORIES) has no advisories' >&2; exit 1; \
+	else \
+		echo 'SKIPPED the audit: $(ADVISORIES) has no advisories, or cannot be reached'; \
+	fi
+
+sbom: .venv-audit/.installed ## What the deployed layer is made of: CycloneDX, in build/sbom.json
+	@mkdir -p build
+	PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--spec-version 1.6 --output-format JSON --output-file build/sbom.json layers/dunlin/requirements.txt
+
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests
 # run on what is deployed. `make lock` keeps versions; `make lock UPGRADE=--upgrade` takes new ones. Only this needs uv.
@@ -123,10 +153,11 @@ lock: ## Write the locked requirements anew (needs uv)
 	$(COMPILE) --python-version 3.11 requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) --python-version 3.13 requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) --python-version 3.13 requirements/e2e.in --output-file requirements/e2e.txt
+	$(COMPILE) --python-version 3.11 requirements/audit.in --output-file requirements/audit.txt
 
 clean: ## Remove what was made, but not the environments
 	rm -rf build dist .aws-sam .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers local tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-sam .venv-e2e *.egg-info
+	rm -rf .venv .venv-sam .venv-e2e .venv-audit *.egg-info

@@ -1,17 +1,27 @@
 """Starts ministack for the tests; run by the Python of `.venv-e2e`, which knows nothing of this project.
 
-Three things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
-clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. And three resource types that it does not know are accepted and make nothing, so that the
+Four things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
+clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A layer is unpacked once, not
+for each function: it has five thousand files. And three resource types that it does not know are accepted and make nothing, so that the
 template can be deployed with what depends on them: without them `EndUserMessaging=true` and `WebAcl=true`, and the
 rights that come with these, would stay untried.
 """
 
 from __future__ import annotations
 
+import os
+import signal
+import tempfile
+import time
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from threading import Lock, Thread
+from types import SimpleNamespace
 from typing import Any
 
 from ministack import app
+from ministack.core import lambda_runtime
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
@@ -40,7 +50,39 @@ def by_arn(create: Create) -> Create:
     return created
 
 
+class Unpacked(zipfile.ZipFile):
+    """A layer's archive, unpacked to one place that every function's folder points to."""
+
+    _known: dict[int, Path] = {}
+    _one_at_a_time = Lock()
+
+    def namelist(self) -> list[str]:
+        """Nothing: whoever asks, looks for names that lead out of the folder, and these archives are our own."""
+        return []
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        entries = self.infolist()
+        if not Path(path).name.startswith("layer_"):
+            super().extractall(path, entries, pwd)
+            return
+        key = hash(tuple((each.filename, each.CRC) for each in entries))
+        with self._one_at_a_time:
+            if key not in self._known:
+                self._known[key] = Path(tempfile.mkdtemp(prefix="layer-"))
+                super().extractall(self._known[key], entries, pwd)
+        Path(path).rmdir()
+        Path(path).symlink_to(self._known[key])
+
+
+def end_with(parent: int) -> None:
+    """Nothing is left behind, however the tests end: with them goes the server, and its group with it."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
+    Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     known = provisioners._RESOURCE_HANDLERS
     for resource_type in ACCEPTED:
         if resource_type in known:
@@ -48,6 +90,9 @@ def main() -> None:
         known[resource_type] = {"create": accept, "delete": forget}
     secret = known["AWS::SecretsManager::Secret"]
     secret["create"] = by_arn(secret["create"])
+    lambda_runtime.zipfile = SimpleNamespace(
+        ZipFile=Unpacked, BadZipFile=zipfile.BadZipFile, LargeZipFile=zipfile.LargeZipFile
+    )
     eventbridge._SCHEDULER_TICK_INTERVAL = 1
     app._port_is_bindable = lambda *_: False  # with TLS it would take port 443 as well
     app.main()

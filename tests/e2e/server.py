@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -106,6 +107,7 @@ class Ministack:
         # The group, not only the server: a function at work outlives it otherwise.
         self._signal(process, signal.SIGKILL)
         process.wait(STOPS_WITHIN_SECONDS)
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     @staticmethod
     def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -36,9 +36,10 @@ ROOT_KEYS = Credentials("test", "test")  # what ministack takes for the account'
 MINUTE = timedelta(minutes=1)
 #: Schedules are looked at every second, and a function that starts cold takes about as long.
 TICK_SECONDS = 2.0
-SETTLE_SECONDS = 30.0
-WARM_WITHIN_SECONDS = 120.0
-QUIET_SECONDS = 0.6
+SETTLE_SECONDS = 60.0
+WARM_WITHIN_SECONDS = 240.0
+QUIET_SECONDS = 0.8
+REQUEST_SECONDS = 180.0
 QUEUES = ("CoreEventsQueue", "WakeQueue", "ReportsQueue", "InboundQueue")
 ON_THE_WAY = ("DUE", "RENDERED", "RESERVED")
 
@@ -69,7 +70,7 @@ class Stack:
         self._url = url
         self._certificate = certificate
         self._clients: dict[tuple[str, str], Any] = {}
-        self._config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
+        self._config = Config(retries={"total_max_attempts": 1}, read_timeout=120)
         cloudformation = self.client("cloudformation")
         (described,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
@@ -118,7 +119,7 @@ class Stack:
             SigV4Auth(keys, "execute-api", REGION).add_auth(signed)
             sent = dict(signed.headers.items())
         trusted = ssl.create_default_context(cafile=str(self._certificate))
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=trusted)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=REQUEST_SECONDS, context=trusted)
         try:
             connection.request(method, target, body=body, headers=sent)
             answer = connection.getresponse()
@@ -189,7 +190,7 @@ class Stack:
                 quiet_since = quiet_since or time.monotonic()
                 if time.monotonic() - quiet_since >= QUIET_SECONDS:
                     return
-            time.sleep(0.25)
+            time.sleep(0.4)
 
     def _at_work(self) -> bool:
         return any(self.waiting(queue) for queue in QUEUES) or any(
