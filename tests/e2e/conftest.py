@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
-import botocore.auth
 import pytest
 
 from local.simulator import Delivered, Faults, FinanceKeys, Simulator
@@ -48,7 +48,11 @@ PARAMETERS = {
 def _library() -> Path:
     """libfaketime, as its wheel brings it."""
     found = subprocess.run(
-        [str(PYTHON), "-c", "import importlib.util as u; print(u.find_spec('libfaketime').submodule_search_locations[0])"],
+        [
+            str(PYTHON),
+            "-c",
+            "import importlib.util as u; print(u.find_spec('libfaketime').submodule_search_locations[0])",
+        ],
         capture_output=True,
         text=True,
         timeout=30,
@@ -63,30 +67,37 @@ def stack() -> Iterator[Stack]:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     clock = MovedClock(FOLDER / "clock", START)
-    signing_time, botocore.auth.get_current_datetime = botocore.auth.get_current_datetime, lambda *_, **__: clock.now()
     delivered: list[Delivered] = []
     keys = FinanceKeys()
     simulator = Simulator(clock.now, 1, Faults.none(), on_delivered=delivered.append, finance_keys=keys)
-    try:
-        with simulator:
-            environment = {
-                **clock.environment(_library()),
-                "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": simulator.url,
-                "AWS_ENDPOINT_URL_SESV2": simulator.url,
-            }
-            template = stage(FOLDER / "stage", START)
-            certificate = make_certificate(FOLDER)
-            with Ministack(FOLDER / "ministack.log", FOLDER / "scratch", certificate, environment) as server:
-                said = deploy(template, STACK, PARAMETERS, _operator(server.url, certificate.file))
-                (FOLDER / "deploy.log").write_text(said, encoding="utf-8")
-                deployed = Stack(server.url, STACK, clock, simulator, keys, certificate.file)
-                deployed.delivered = delivered
-                _fill_secrets(deployed, keys)
-                _listen(deployed)
-                deployed.warm_up(["dispatch_wakes", "pace_lines", "sweep_messages"])
+    # A signature is good for five minutes of the emulator's time.
+    with patch("botocore.auth.get_current_datetime", lambda *_, **__: clock.now()), simulator:
+        environment = {
+            **clock.environment(_library()),
+            "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": simulator.url,
+            "AWS_ENDPOINT_URL_SESV2": simulator.url,
+        }
+        template = stage(FOLDER / "stage", START)
+        certificate = make_certificate(FOLDER)
+        with Ministack(FOLDER / "ministack.log", FOLDER / "scratch", certificate, environment) as server:
+            said = deploy(template, STACK, PARAMETERS, _operator(server.url, certificate.file))
+            (FOLDER / "deploy.log").write_text(said, encoding="utf-8")
+            deployed = Stack(server.url, STACK, clock, simulator, keys, certificate.file)
+            deployed.delivered = delivered
+            _fill_secrets(deployed, keys)
+            _listen(deployed)
+            deployed.warm_up(["dispatch_wakes", "pace_lines", "sweep_messages"])
+            try:
                 yield deployed
-    finally:
-        botocore.auth.get_current_datetime = signing_time
+            finally:
+                _keep_logs(deployed)
+
+
+def _keep_logs(stack: Stack) -> None:
+    folder = FOLDER / "logs"
+    folder.mkdir()
+    for group, lines in stack.logs().items():
+        (folder / f"{group.rpartition('/')[2]}.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _operator(url: str, certificate: Path) -> dict[str, str]:

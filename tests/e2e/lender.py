@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,6 +137,18 @@ class Lender:
     def call(self, method: str, path: str, body: bytes = b"", *, signed: bool = True, metered: bool = True) -> Answer:
         headers = {"X-Api-Key": self.api_key} if metered else {}
         return self._stack.request(method, path, body, headers, self.keys if signed else None)
+
+    def begin(self, day: date, zone: ZoneInfo, borrowers: Sequence[Borrower], sequence: int) -> None:
+        """Go to a morning, up to a minute before anybody may be written to.
+
+        After days without anything the application takes itself for deaf until it has heard itself, and looks again a
+        quarter of an hour later at whoever came due meanwhile: so there is one, before the figures and the hour.
+        """
+        opens = datetime.combine(day, time(9), zone)
+        self._stack.clock.advance_to(opens - timedelta(minutes=20))
+        self._stack.minute()
+        self.morning(borrowers, sequence)
+        self._stack.clock.advance_to(opens - timedelta(minutes=1))
 
     def morning(self, borrowers: Sequence[Borrower], sequence: int) -> None:
         """The day's figures, and the word that they are all."""

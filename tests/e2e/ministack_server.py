@@ -1,10 +1,10 @@
 """Starts ministack for the tests; run by the Python of `.venv-e2e`, which knows nothing of this project.
 
 Four things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
-clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A layer is unpacked once, not
-for each function: it has five thousand files. And three resource types that it does not know are accepted and make nothing, so that the
-template can be deployed with what depends on them: without them `EndUserMessaging=true` and `WebAcl=true`, and the
-rights that come with these, would stay untried.
+clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A layer is unpacked once, not for each
+function: it has five thousand files. And three resource types that it does not know are accepted and make nothing, so
+that the template can be deployed with what depends on them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and
+the rights that come with these, would stay untried.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, Thread
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from ministack import app
 from ministack.core import lambda_runtime
@@ -53,7 +53,7 @@ def by_arn(create: Create) -> Create:
 class Unpacked(zipfile.ZipFile):
     """A layer's archive, unpacked to one place that every function's folder points to."""
 
-    _known: dict[int, Path] = {}
+    _known: ClassVar[dict[int, Path]] = {}
     _one_at_a_time = Lock()
 
     def namelist(self) -> list[str]:

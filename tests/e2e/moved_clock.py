@@ -1,7 +1,7 @@
 """One wall clock for everything that runs: the server, every function, the simulator, the tests.
 
 libfaketime shifts the wall clock of a process and its children by what stands in a file. Elapsed time stays real, so
-time-outs and pauses hold. A process looks at the file once in a second of its own.
+time-outs and pauses hold. A process looks at the file again once two seconds are over.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["MovedClock"]
 
 #: After so long every process has seen that the clock was moved.
-SEEN_AFTER_SECONDS = 1.2
+SEEN_AFTER_SECONDS = 2.5
 
 
 class MovedClock:

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.certificate import Certificate
@@ -100,10 +101,8 @@ class Ministack:
         if process is None:
             return
         self._signal(process, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(STOPS_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         # The group, not only the server: a function at work outlives it otherwise.
         self._signal(process, signal.SIGKILL)
         process.wait(STOPS_WITHIN_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -37,10 +37,6 @@ EVERYBODY = (ESCALATED, PLANNING, CHINESE)
 @pytest.fixture(scope="module")
 def lender(stack: Stack) -> Lender:
     return Lender(stack)
-
-
-def boston(day: int, month: int = 12, hour: int = 10) -> datetime:
-    return datetime(2027 if month < 12 else 2026, month, day, hour, 5, tzinfo=BOSTON)
 
 
 def stages(stack: Stack, borrower: Borrower) -> dict[str, str]:
@@ -101,16 +97,14 @@ class TestChina:
 
 class TestEscalation:
     def test_the_due_date(self, stack: Stack, lender: Lender) -> None:
-        stack.clock.advance_to(boston(2))
-        lender.morning(EVERYBODY, 2)
+        lender.begin(date(2026, 12, 2), BOSTON, EVERYBODY, 2)
         stack.until(reached(stack, ESCALATED, "due_today sms"), "the text of the due date, delivered")
         stack.until(reached(stack, PLANNING, "due_today sms"), "the same to the other")
         (sent,) = stack.hand_overs(ESCALATED.phone)
         assert "731.57" in sent.body
 
     def test_days_of_grace(self, stack: Stack, lender: Lender) -> None:
-        stack.clock.advance_to(boston(4))
-        lender.morning(EVERYBODY, 3)
+        lender.begin(date(2026, 12, 4), BOSTON, EVERYBODY, 3)
         stack.until(reached(stack, ESCALATED, "grace sms"), "a word after two days")
         stack.until(reached(stack, PLANNING, "grace sms"), "the same to the other")
 
@@ -135,8 +129,7 @@ class TestEscalation:
         stack.until(reached(stack, PLANNING, "plan_agreed sms"), "the plan, in words")
 
     def test_tier_1_by_text(self, stack: Stack, lender: Lender) -> None:
-        stack.clock.advance_to(boston(6))
-        lender.morning(EVERYBODY, 4)
+        lender.begin(date(2026, 12, 6), BOSTON, EVERYBODY, 4)
         stack.until(reached(stack, ESCALATED, "tier_1 sms"), "the first tier")
         assert stack.executions() == {"RUNNING": 1}
         # Whoever waits for an answer about a plan is not asked for the money.
@@ -149,15 +142,13 @@ class TestEscalation:
 
     def test_tier_2_by_email(self, stack: Stack, lender: Lender) -> None:
         texts = len(stack.hand_overs(ESCALATED.phone))
-        stack.clock.advance_to(boston(17))
-        lender.morning(EVERYBODY, 5)
+        lender.begin(date(2026, 12, 17), BOSTON, EVERYBODY, 5)
         stack.until(reached(stack, ESCALATED, "tier_2 email"), "the second tier, another way")
         assert len(stack.hand_overs(ESCALATED.phone)) == texts
 
     def test_tier_3_by_email(self, stack: Stack, lender: Lender) -> None:
         texts = len(stack.hand_overs(ESCALATED.phone))
-        stack.clock.advance_to(boston(2, 1))
-        lender.morning(EVERYBODY, 6)
+        lender.begin(date(2027, 1, 2), BOSTON, EVERYBODY, 6)
         stack.until(reached(stack, ESCALATED, "tier_3 email"), "the third tier, another way")
         assert len(stack.hand_overs(ESCALATED.phone)) == texts
 
@@ -173,8 +164,7 @@ class TestEscalation:
         assert stack.request("GET", f"{path}x").status == 404
 
     def test_a_person_at_the_end(self, stack: Stack, lender: Lender) -> None:
-        stack.clock.advance_to(boston(17, 1))
-        lender.morning(EVERYBODY, 7)
+        lender.begin(date(2027, 1, 17), BOSTON, EVERYBODY, 7)
         stack.until(lambda: stack.executions() == {"SUCCEEDED": 1}, "the escalation's end")
 
 
@@ -184,19 +174,25 @@ class TestAfterwards:
         assert {message["state"] for message in stack.messages()} <= ends
 
     def test_nothing_was_given_up(self, stack: Stack) -> None:
-        lost = {name: stack.waiting(name) for name in stack.resources if name.endswith(("LetterQueue", "FailuresQueue"))}
+        lost = {
+            name: stack.waiting(name) for name in stack.resources if name.endswith(("LetterQueue", "FailuresQueue"))
+        }
         assert len(lost) == 7
         assert not any(lost.values()), lost
 
     def test_every_role_was_enough(self, stack: Stack) -> None:
         """Nothing was refused to a function; and every one of them has worked, so that this means something."""
         logs = stack.logs()
-        assert not [line for lines in logs.values() for line in lines if "AccessDenied" in line or "not authorized" in line]
+        assert not [
+            line for lines in logs.values() for line in lines if "AccessDenied" in line or "not authorized" in line
+        ]
         silent = [group for group, lines in logs.items() if not lines]
         assert silent == [f"/{stack.name}/api", f"/{stack.name}/escalation"]
 
     def test_the_logs_hold_nobody(self, stack: Stack) -> None:
-        words = [word for each in EVERYBODY for word in (each.phone, each.phone[-10:], each.email, each.amount, each.name)]
+        words = [
+            word for each in EVERYBODY for word in (each.phone, each.phone[-10:], each.email, each.amount, each.name)
+        ]
         words += [part for each in EVERYBODY[:2] for part in each.name.split()]
         words += [sent.body[:30] for sent in stack.simulator.record.hand_overs]
         words += [text.text for text in stack.simulator.record.inbound if len(text.text) > 4]
