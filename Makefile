@@ -117,7 +117,7 @@ e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven fro
 
 AUDIT ?= where-possible
 ADVISORIES = https://pypi.org/pypi/jinja2/2.10/json
-LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt
+LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt
 
 .venv-audit/.installed: requirements/audit.txt
 	@.venv-audit/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-audit
