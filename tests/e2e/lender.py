@@ -141,11 +141,12 @@ class Lender:
     def begin(self, day: date, zone: ZoneInfo, borrowers: Sequence[Borrower], sequence: int) -> None:
         """Go to a morning, up to a minute before anybody may be written to.
 
-        After days without anything the application takes itself for deaf until it has heard itself, and looks again a
-        quarter of an hour later at whoever came due meanwhile: so there is one, before the figures and the hour.
+        After days without anything the application takes itself for deaf until it has heard itself, and puts off for a
+        quarter of an hour whoever came due meanwhile. That happens before the hour, and not so long before it that it
+        counts as silence again.
         """
         opens = datetime.combine(day, time(9), zone)
-        self._stack.clock.advance_to(opens - timedelta(minutes=20))
+        self._stack.clock.advance_to(opens - timedelta(minutes=10))
         self._stack.minute()
         self.morning(borrowers, sequence)
         self._stack.clock.advance_to(opens - timedelta(minutes=1))

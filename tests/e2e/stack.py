@@ -168,7 +168,7 @@ class Stack:
         time.sleep(TICK_SECONDS)
         self.settle()
 
-    def until(self, happened: Callable[[], object], what: str, minutes: int = 12) -> None:
+    def until(self, happened: Callable[[], object], what: str, minutes: int = 15) -> None:
         """Let minutes pass until it has happened.
 
         Raises:
