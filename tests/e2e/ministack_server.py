@@ -1,10 +1,10 @@
 """Starts ministack for the tests; run by the Python of `.venv-e2e`, which knows nothing of this project.
 
-Four things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
-clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A layer is unpacked once, not for each
-function: it has five thousand files. And three resource types that it does not know are accepted and make nothing, so
-that the template can be deployed with what depends on them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and
-the rights that come with these, would stay untried.
+Five things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
+clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A batch of SQS needs the right to one
+message, as in IAM. A layer is unpacked once, not for each function: it has five thousand files. And three resource
+types that it does not know are accepted and make nothing, so that the template can be deployed with what depends on
+them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and the rights that come with these, would stay untried.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from ministack import app
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
@@ -81,6 +81,16 @@ def end_with(parent: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def one_by_one(extract: Callable[..., str | None]) -> Callable[..., str | None]:
+    """A batch of SQS is allowed by the action for one: IAM has none of its own for it, and ministack asks for one."""
+
+    def extracted(*arguments: Any, **named: Any) -> str | None:
+        action = extract(*arguments, **named)
+        return action.removesuffix("Batch") if action is not None and action.startswith("sqs:") else action
+
+    return extracted
+
+
 def main() -> None:
     Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     known = provisioners._RESOURCE_HANDLERS
@@ -93,6 +103,7 @@ def main() -> None:
     lambda_runtime.zipfile = SimpleNamespace(
         ZipFile=Unpacked, BadZipFile=zipfile.BadZipFile, LargeZipFile=zipfile.LargeZipFile
     )
+    iam_actions.extract_iam_action = one_by_one(iam_actions.extract_iam_action)
     eventbridge._SCHEDULER_TICK_INTERVAL = 1
     app._port_is_bindable = lambda *_: False  # with TLS it would take port 443 as well
     app.main()
