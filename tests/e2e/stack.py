@@ -10,7 +10,6 @@ import http.client
 import json
 import ssl
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -225,11 +224,11 @@ class Stack:
         rows = self.items("MessagesTable")
         return [row for row in rows if "state" in row and borrower_id in (None, row["borrower_id"])]
 
-    def executions(self) -> dict[str, int]:
-        """How many executions of the escalation are in which state."""
+    def executions(self, borrower_id: str) -> list[str]:
+        """The states of a borrower's executions of the escalation."""
         machine = self.outputs["EscalationStateMachineArn"]
         pages = self.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
-        return dict(Counter(each["status"] for page in pages for each in page["executions"]))
+        return [each["status"] for page in pages for each in page["executions"] if borrower_id in each["name"]]
 
     def hear(self) -> None:
         """What the application has announced by now, for whoever acts on it."""
