@@ -108,7 +108,7 @@ build: .venv-sam/.installed ## What `sam deploy` uploads, in .aws-sam/build
 	@touch $@
 
 e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven from outside; what it did in build/e2e
-	DUNLIN_E2E=1 .venv/bin/python -m pytest -x tests/e2e
+	DUNLIN_E2E=1 timeout --signal=INT --kill-after=30 1200 .venv/bin/python -m pytest -x tests/e2e
 
 # ── Look at what it is made of ───────────────────────────────────────────────────────────────────────────────────────
 # Advisories come from PyPI. Whether it has any to give is asked first, of a release that is known to have some: a mirror
