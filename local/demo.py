@@ -73,7 +73,7 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        return [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
+        return [reply_of(text) for text in enact(read_by(behaviour, delivered), core)]
 
     def answered(announced: Announced) -> None:
         if announced.kind == "person.needed":
@@ -86,10 +86,10 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         seed=demo.seed,
         faults=FAULTS[demo.faults](),
         on_delivered=reached,
-        first_texts=[_reply(text) for text in enact(behaviour.at_start(), core)],
+        first_texts=[reply_of(text) for text in enact(behaviour.at_start(), core)],
         on_announced=answered,
         on_recycled=lambda stirred: [
-            _reply(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
+            reply_of(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
         ],
         unreachable=portfolio.numbers,
         interests=interests(portfolio),
@@ -107,5 +107,5 @@ def interests(portfolio: Portfolio) -> list[Interest]:
     ]
 
 
-def _reply(text: Text) -> Reply:
+def reply_of(text: Text) -> Reply:
     return (text.from_address, text.text, text.at, text.meant)
