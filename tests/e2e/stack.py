@@ -224,12 +224,6 @@ class Stack:
         rows = self.items("MessagesTable")
         return [row for row in rows if "state" in row and borrower_id in (None, row["borrower_id"])]
 
-    def executions(self, borrower_id: str) -> list[str]:
-        """The states of a borrower's executions of the escalation."""
-        machine = self.outputs["EscalationStateMachineArn"]
-        pages = self.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
-        return [each["status"] for page in pages for each in page["executions"] if borrower_id in each["name"]]
-
     def hear(self) -> None:
         """What the application has announced by now, for whoever acts on it."""
         sqs = self.client("sqs")

@@ -1,10 +1,9 @@
-"""Three borrowers, forty-five days, one deployed stack: each test is a chapter and begins where the last one ended."""
+"""Three borrowers, three days, one deployed stack: each test is a chapter and begins where the last one ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,9 +15,9 @@ BOSTON = ZoneInfo("America/New_York")
 DUE = date(2026, 12, 2)
 LINE, CHINA_LINE = "+12065550100", "106900000142"
 
-#: Goes through all tiers, and opts out in the middle.
-ESCALATED = Borrower(
-    "b-escalated", "US-MA", "America/New_York", "en-US", "Wilhelmina Plantagenet", "+16175550123",
+#: Hears of the date and of the days after it.
+REMINDED = Borrower(
+    "b-reminded", "US-MA", "America/New_York", "en-US", "Wilhelmina Plantagenet", "+16175550123",
     "wilhelmina@borrower.example", "4821", "USD", "731.57", DUE,
 )  # fmt: skip
 #: Asks for a plan by text.
@@ -31,7 +30,7 @@ CHINESE = Borrower(
     "b-chinese", "CN", "Asia/Shanghai", "zh-CN", "欧阳若兰", "+8613800001234",
     "ruolan@borrower.example", "9052", "CNY", "1820.35", DUE,
 )  # fmt: skip
-EVERYBODY = (ESCALATED, PLANNING, CHINESE)
+EVERYBODY = (REMINDED, PLANNING, CHINESE)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def reached(stack: Stack, borrower: Borrower, what: str) -> Callable[[], bool]:
 
 class TestDoors:
     def test_facts_come_in_over_the_bus_and_over_http(self, stack: Stack, lender: Lender) -> None:
-        for each in (ESCALATED, CHINESE):
+        for each in (REMINDED, CHINESE):
             lender.put(lender.event("borrower.updated", each.borrower_id, borrower=each.profile()))
         answer = lender.post(lender.event("borrower.updated", PLANNING.borrower_id, borrower=PLANNING.profile()))
         assert answer.status == 202, answer
@@ -89,24 +88,24 @@ class TestChina:
         assert sent.provider == "finance_sms"
         assert "1,820.35" in sent.body or "1820.35" in sent.body
         # In Boston it is the evening before: nobody there hears of anything.
-        assert not stack.hand_overs(ESCALATED.phone)
+        assert not stack.hand_overs(REMINDED.phone)
 
     def test_an_opt_out_comes_back_by_webhook_and_is_confirmed_once(self, stack: Stack) -> None:
         stack.text(CHINESE.phone, CHINA_LINE, "退订")
         stack.until(lambda: len(stack.hand_overs(CHINESE.phone)) == 2, "the one confirmation", 4)
 
 
-class TestEscalation:
+class TestPlan:
     def test_the_due_date(self, stack: Stack, lender: Lender) -> None:
         lender.begin(date(2026, 12, 2), BOSTON, EVERYBODY, 2)
-        stack.until(reached(stack, ESCALATED, "due_today sms"), "the text of the due date, delivered")
+        stack.until(reached(stack, REMINDED, "due_today sms"), "the text of the due date, delivered")
         stack.until(reached(stack, PLANNING, "due_today sms"), "the same to the other")
-        (sent,) = stack.hand_overs(ESCALATED.phone)
+        (sent,) = stack.hand_overs(REMINDED.phone)
         assert "731.57" in sent.body
 
     def test_days_of_grace(self, stack: Stack, lender: Lender) -> None:
         lender.begin(date(2026, 12, 4), BOSTON, EVERYBODY, 3)
-        stack.until(reached(stack, ESCALATED, "grace sms"), "a word after two days")
+        stack.until(reached(stack, REMINDED, "grace sms"), "a word after two days")
         stack.until(reached(stack, PLANNING, "grace sms"), "the same to the other")
 
     def test_a_plan_is_asked_for_by_text(self, stack: Stack) -> None:
@@ -128,86 +127,3 @@ class TestEscalation:
         answer = lender.post(lender.event("plan.decided", PLANNING.borrower_id, plan=decided))
         assert answer.status == 202, answer
         stack.until(reached(stack, PLANNING, "plan_agreed sms"), "the plan, in words")
-
-    def test_tier_1_by_text(self, stack: Stack, lender: Lender) -> None:
-        lender.begin(date(2026, 12, 6), BOSTON, EVERYBODY, 4)
-        stack.until(reached(stack, ESCALATED, "tier_1 sms"), "the first tier")
-        assert stack.executions(ESCALATED.borrower_id) == ["RUNNING"]
-        # Whoever waits for an answer about a plan is not asked for the money.
-        assert stages(stack, PLANNING).get("tier_1 sms") in (None, "SUPPRESSED")
-
-    def test_an_opt_out_in_the_middle(self, stack: Stack) -> None:
-        stack.text(ESCALATED.phone, LINE, "STOP")
-        before = len(stack.hand_overs(ESCALATED.phone))
-        stack.until(lambda: len(stack.hand_overs(ESCALATED.phone)) == before + 1, "the one confirmation", 4)
-
-    def test_tier_2_by_email(self, stack: Stack, lender: Lender) -> None:
-        texts = len(stack.hand_overs(ESCALATED.phone))
-        lender.begin(date(2026, 12, 17), BOSTON, EVERYBODY, 5)
-        stack.until(reached(stack, ESCALATED, "tier_2 email"), "the second tier, another way")
-        assert len(stack.hand_overs(ESCALATED.phone)) == texts
-
-    def test_tier_3_by_email(self, stack: Stack, lender: Lender) -> None:
-        texts = len(stack.hand_overs(ESCALATED.phone))
-        lender.begin(date(2027, 1, 2), BOSTON, EVERYBODY, 6)
-        stack.until(reached(stack, ESCALATED, "tier_3 email"), "the third tier, another way")
-        assert len(stack.hand_overs(ESCALATED.phone)) == texts
-
-    def test_one_click_and_no_more_email(self, stack: Stack) -> None:
-        mail = [each for each in stack.delivered if each.to_address == ESCALATED.email][-1]
-        path = urlsplit(mail.unsubscribe).path.removeprefix("/v1")
-        before = stack.items("SuppressionsTable")
-        assert stack.request("GET", path).status == 200
-        assert stack.items("SuppressionsTable") == before
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert stack.request("POST", path, b"List-Unsubscribe=One-Click", form).status == 200
-        assert stack.items("SuppressionsTable") != before
-        assert stack.request("GET", f"{path}x").status == 404
-
-    def test_a_person_at_the_end(self, stack: Stack, lender: Lender) -> None:
-        lender.begin(date(2027, 1, 17), BOSTON, EVERYBODY, 7)
-        stack.until(lambda: stack.executions(ESCALATED.borrower_id) == ["SUCCEEDED"], "the escalation's end")
-
-
-class TestAfterwards:
-    def test_every_message_has_its_end(self, stack: Stack) -> None:
-        ends = {"DELIVERED", "FAILED", "UNKNOWN", "SUPPRESSED", "EXPIRED", "CANCELLED"}
-        assert {message["state"] for message in stack.messages()} <= ends
-
-    def test_nothing_was_given_up(self, stack: Stack) -> None:
-        lost = {
-            name: stack.waiting(name) for name in stack.resources if name.endswith(("LetterQueue", "FailuresQueue"))
-        }
-        assert len(lost) == 7
-        assert not any(lost.values()), lost
-
-    def test_every_role_was_enough(self, stack: Stack) -> None:
-        """Nothing was refused to a function; and every one of them has worked, so that this means something."""
-        logs = stack.logs()
-        assert not [
-            line for lines in logs.values() for line in lines if "AccessDenied" in line or "not authorized" in line
-        ]
-        silent = [group for group, lines in logs.items() if not lines]
-        assert silent == [f"/{stack.name}/api", f"/{stack.name}/escalation"]
-
-    def test_the_logs_hold_nobody(self, stack: Stack) -> None:
-        words = [
-            word for each in EVERYBODY for word in (each.phone, each.phone[-10:], each.email, each.amount, each.name)
-        ]
-        words += [part for each in EVERYBODY[:2] for part in each.name.split()]
-        words += [sent.body[:30] for sent in stack.simulator.record.hand_overs]
-        words += [text.text for text in stack.simulator.record.inbound if len(text.text) > 4]
-        words += [stack.webhook_token, lender_secret(stack)]
-        found = {
-            (group, word) for group, lines in stack.logs().items() for line in lines for word in words if word in line
-        }
-        assert not found
-
-    def test_no_function_fell(self, stack: Stack) -> None:
-        fallen = [(group, line) for group, lines in stack.logs().items() for line in lines if "Traceback" in line]
-        assert not fallen
-
-
-def lender_secret(stack: Stack) -> str:
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.resources["PointKeySecret"])
-    return str(secret["SecretString"])
