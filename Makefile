@@ -1,5 +1,5 @@
 # What a developer types. Needs bash, make and python3 (3.11 or newer, with venv); nothing has to be installed by hand.
-# `make sam-validate` and `make build` also need python3.13, the functions' runtime: see below.
+# `make sam-validate`, `make build` and `make e2e` also need python3.13, the functions' runtime: see below.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,10 +21,11 @@ SEED ?= 1
 MINUTES ?= 1
 INPUTS ?= 50000
 
-.PHONY: help setup demo chaos bench test contract engine sam-local fuzz prove check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos bench test contract engine sam-local fuzz prove check lint format sam-validate build e2e \
+	audit sbom lock clean distclean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 # ── The environment ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -132,6 +133,50 @@ engine: .dynamodb-local/$(ENGINE_VERSION) ## Fetch DynamoDB Local, AWS's own eng
 sam-local: setup build ## Every function with every file in events/, through `sam local`
 	.venv/bin/python -m pytest -m sam_local -rs tests/sam_local
 
+# ── Deploy it here ───────────────────────────────────────────────────────────────────────────────────────────────────
+# The built template, through CloudFormation, to an emulator that checks every role: see docs/e2e.md. The emulator has
+# an environment of its own, made from the functions' runtime, because it runs them with its own interpreter.
+
+.venv-e2e/.installed: requirements/e2e.txt
+	@$(PYTHON313) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' \
+		|| { echo 'The emulator needs python3.13: make e2e PYTHON313=/path/to/python3.13' >&2; exit 1; }
+	@.venv-e2e/bin/python3.13 -m pip --version >/dev/null 2>&1 || $(PYTHON313) -m venv --clear .venv-e2e
+	.venv-e2e/bin/python -m pip install $(PIP_LOCKED) --requirement requirements/e2e.txt
+	@touch $@
+
+e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven from outside; what it did in build/e2e
+	DUNLIN_E2E=1 timeout --signal=INT --kill-after=30 1200 .venv/bin/python -m pytest -x tests/e2e
+
+# ── Look at what it is made of ───────────────────────────────────────────────────────────────────────────────────────
+# Advisories come from PyPI. Whether it has any to give is asked first, of a release that is known to have some: a mirror
+# answers, and knows nothing. Then nothing was audited, and it says so; AUDIT=required fails. A package that is skipped
+# fails (--strict), or an audit of nothing would pass.
+
+AUDIT ?= where-possible
+ADVISORIES = https://pypi.org/pypi/jinja2/2.10/json
+LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt
+
+.venv-audit/.installed: requirements/audit.txt
+	@.venv-audit/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install $(PIP_LOCKED) --requirement requirements/audit.txt
+	@touch $@
+
+audit: .venv-audit/.installed ## Every locked package against the known vulnerabilities
+	@if .venv-audit/bin/python -c 'import requests; requests.get("$(ADVISORIES)", timeout=10).json()["vulnerabilities"][0]' 2>/dev/null; then \
+		for lock in $(LOCKS); do \
+			echo "$$lock" && .venv-audit/bin/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement "$$lock"; \
+		done; \
+	elif [ "$(AUDIT)" = required ]; then \
+		echo 'Not audited: $(ADVISORIES) has no advisories' >&2; exit 1; \
+	else \
+		echo 'SKIPPED the audit: $(ADVISORIES) has no advisories, or cannot be reached'; \
+	fi
+
+sbom: .venv-audit/.installed ## What the deployed layer is made of: CycloneDX, in build/sbom.json
+	@mkdir -p build
+	PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--spec-version 1.6 --output-format JSON --output-file build/sbom.json layers/dunlin/requirements.txt
+
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests
 # run on what is deployed. `make lock` keeps versions; `make lock UPGRADE=--upgrade` takes new ones. Only this needs uv.
@@ -144,10 +189,12 @@ lock: ## Write the locked requirements anew (needs uv)
 	$(COMPILE) --python-version 3.11 requirements/local.in --output-file requirements/local.txt
 	$(COMPILE) --python-version 3.11 requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) --python-version 3.13 requirements/sam.in --output-file requirements/sam.txt
+	$(COMPILE) --python-version 3.13 requirements/e2e.in --output-file requirements/e2e.txt
+	$(COMPILE) --python-version 3.11 requirements/audit.in --output-file requirements/audit.txt
 
 clean: ## Remove what was made, but not the environments
 	rm -rf build dist .aws-sam .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find functions layers local tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-sam .dynamodb-local *.egg-info
+	rm -rf .venv .venv-sam .venv-e2e .venv-audit .dynamodb-local *.egg-info

@@ -1,0 +1,129 @@
+"""Three borrowers, three days, one deployed stack: each test is a chapter and begins where the last one ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.e2e.lender import Borrower, Lender
+from tests.e2e.stack import Stack
+
+BOSTON = ZoneInfo("America/New_York")
+DUE = date(2026, 12, 2)
+LINE, CHINA_LINE = "+12065550100", "106900000142"
+
+#: Hears of the date and of the days after it.
+REMINDED = Borrower(
+    "b-reminded", "US-MA", "America/New_York", "en-US", "Wilhelmina Plantagenet", "+16175550123",
+    "wilhelmina@borrower.example", "4821", "USD", "731.57", DUE,
+)  # fmt: skip
+#: Asks for a plan by text.
+PLANNING = Borrower(
+    "b-planning", "US-MA", "America/New_York", "en-US", "Bartholomew Quillfeather", "+16175550144",
+    "bartholomew@borrower.example", "7733", "USD", "912.40", DUE,
+)  # fmt: skip
+#: In mainland China: another provider, whose reports and texts come by webhook.
+CHINESE = Borrower(
+    "b-chinese", "CN", "Asia/Shanghai", "zh-CN", "欧阳若兰", "+8613800001234",
+    "ruolan@borrower.example", "9052", "CNY", "1820.35", DUE,
+)  # fmt: skip
+EVERYBODY = (REMINDED, PLANNING, CHINESE)
+
+
+@pytest.fixture(scope="module")
+def lender(stack: Stack) -> Lender:
+    return Lender(stack)
+
+
+def stages(stack: Stack, borrower: Borrower) -> dict[str, str]:
+    """The borrower's messages: stage and channel, and the state."""
+    found = {}
+    for message in stack.messages(borrower.borrower_id):
+        parts = message["key"].split("#")
+        # Of a notice the stage is followed by the event that asked for it.
+        found[f"{parts[1].partition('~')[0]} {parts[-2]}"] = message["state"]
+    return found
+
+
+def reached(stack: Stack, borrower: Borrower, what: str) -> Callable[[], bool]:
+    return lambda: stages(stack, borrower).get(what) == "DELIVERED"
+
+
+class TestDoors:
+    def test_facts_come_in_over_the_bus_and_over_http(self, stack: Stack, lender: Lender) -> None:
+        for each in (REMINDED, CHINESE):
+            lender.put(lender.event("borrower.updated", each.borrower_id, borrower=each.profile()))
+        answer = lender.post(lender.event("borrower.updated", PLANNING.borrower_id, borrower=PLANNING.profile()))
+        assert answer.status == 202, answer
+        known = {item["borrower_id"] for item in stack.items("BorrowersTable") if item["item"] == "HOT"}
+        assert known == {each.borrower_id for each in EVERYBODY}
+
+    def test_http_wants_the_signature_and_the_key(self, lender: Lender) -> None:
+        event = lender.event("feed.checkpoint", complete_to="2026-12-01T00:00:00+00:00")
+        assert lender.post(event, signed=False).status == 403
+        assert lender.post(event, metered=False).status == 403
+        assert lender.call("GET", "/pauses").status == 200
+        # The principal's own rights end here: it may look at the stop button, not press it.
+        assert lender.call("POST", "/pauses", b"{}").status == 403
+
+    def test_a_provider_needs_its_token_and_its_signature(self, stack: Stack) -> None:
+        assert stack.request("POST", "/providers/finance_sms/no-such-token/reports", b"[]").status == 404
+        unsigned = stack.request("POST", f"/providers/finance_sms/{stack.webhook_token}/reports", b"[]")
+        assert unsigned.status == 401
+
+    def test_what_can_never_be_accepted_is_kept_for_a_person(self, stack: Stack, lender: Lender) -> None:
+        lender.put(lender.event("loan.snapshot", "+16175550123", loan={}))
+        assert stack.waiting("RefusedInputQueue") == 1
+        assert stack.waiting("CoreEventsDeadLetterQueue") == 0
+
+
+class TestChina:
+    def test_a_text_goes_out_through_the_finance_provider(self, stack: Stack, lender: Lender) -> None:
+        lender.morning(EVERYBODY, 1)
+        stack.until(reached(stack, CHINESE, "due_today sms"), "the text of the due date, delivered")
+        (sent,) = stack.hand_overs(CHINESE.phone)
+        assert sent.provider == "finance_sms"
+        assert "1,820.35" in sent.body or "1820.35" in sent.body
+        # In Boston it is the evening before: nobody there hears of anything.
+        assert not stack.hand_overs(REMINDED.phone)
+
+    def test_an_opt_out_comes_back_by_webhook_and_is_confirmed_once(self, stack: Stack) -> None:
+        stack.text(CHINESE.phone, CHINA_LINE, "退订")
+        stack.until(lambda: len(stack.hand_overs(CHINESE.phone)) == 2, "the one confirmation", 4)
+
+
+class TestPlan:
+    def test_the_due_date(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2026, 12, 2), BOSTON, EVERYBODY, 2)
+        stack.until(reached(stack, REMINDED, "due_today sms"), "the text of the due date, delivered")
+        stack.until(reached(stack, PLANNING, "due_today sms"), "the same to the other")
+        (sent,) = stack.hand_overs(REMINDED.phone)
+        assert "731.57" in sent.body
+
+    def test_days_of_grace(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2026, 12, 4), BOSTON, EVERYBODY, 3)
+        stack.until(reached(stack, REMINDED, "grace sms"), "a word after two days")
+        stack.until(reached(stack, PLANNING, "grace sms"), "the same to the other")
+
+    def test_a_plan_is_asked_for_by_text(self, stack: Stack) -> None:
+        stack.text(PLANNING.phone, LINE, "can I get a payment plan please")
+        stack.until(lambda: len(stack.hand_overs(PLANNING.phone)) == 3, "the offers")
+        offers = stack.hand_overs(PLANNING.phone)[-1].body
+        assert "1" in offers
+        stack.text(PLANNING.phone, LINE, "1")
+        stack.until(lambda: len(stack.hand_overs(PLANNING.phone)) == 4, "the choice, confirmed")
+
+    def test_the_lender_is_asked_and_agrees(self, stack: Stack, lender: Lender) -> None:
+        def asked() -> list[str]:
+            stack.hear()
+            return [each["detail"]["task_id"] for each in stack.announced if each["detail-type"] == "plan.requested"]
+
+        stack.until(asked, "plan.requested on the bus")
+        task_id = asked()[0]
+        decided = {"task_id": task_id, "by": "staff", "decision": "approved"}
+        answer = lender.post(lender.event("plan.decided", PLANNING.borrower_id, plan=decided))
+        assert answer.status == 202, answer
+        stack.until(reached(stack, PLANNING, "plan_agreed sms"), "the plan, in words")
