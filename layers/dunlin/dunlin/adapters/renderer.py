@@ -34,6 +34,7 @@ from babel.numbers import (
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunlin.adapters.free_words import figures_problem
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
 from dunlin.domain.money import MINOR_UNITS, Money, parse_money
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from dunlin.domain.planning import ToldOffer
     from dunlin.domain.statement import Statement
 
-__all__ = ["ReadBack", "Renderer", "can_read_back", "figures_of", "read_back", "short_name"]
+__all__ = ["ReadBack", "Renderer", "can_read_back", "figures_of", "read_back", "short_name", "without_dates"]
 
 #: More loans than this are named by their number and total only: a list nobody can read helps nobody.
 MOST_ITEMS = 4
@@ -131,6 +132,10 @@ class Renderer:
         """
         return self._content.template(template_id, locale, Channel.SMS).expected_parts
 
+    def numbers(self, locale: str) -> str:
+        """What the lender's own approved words say in numbers: telephones and hours."""
+        return " ".join(self._content.texts(locale).values())
+
     def _compile(self, template: Template) -> _Compiled:
         key = (template.template_id, template.locale, template.channel)
         compiled = self._compiled.get(key)
@@ -186,6 +191,8 @@ class Renderer:
                     Item(_tail(loan.account_tail), write.money(loan.amount), write.day(loan.due_on)) for loan in several
                 ),
             }
+        if "words" in template.variables.values():
+            everything |= dict.fromkeys(names_of(template, "words"), request.words)
         phrases = self._content.phrases.get(template.locale, {})
         for figure in _told(template, request):
             everything[figure.name] = write.fact(figure, template.variables[figure.name], phrases)
@@ -204,6 +211,8 @@ class Renderer:
         statement = request.statement if template.statement else None
         facts = _facts_of(template, request)
         currency = statement.total.currency if statement is not None else facts.currency
+        if request.words and request.may_state.amounts:
+            currency = currency or request.may_state.amounts[0].currency
         found = read_back(_without_codes(template, request, body), template.locale, currency)
         if read_back(subject, template.locale, currency) != ReadBack():
             raise FiguresMismatch("subject")  # others can read a subject
@@ -212,6 +221,7 @@ class Renderer:
                 raise FiguresMismatch("push")
             return ()
         amounts, dates = dict(facts.amounts), dict(facts.dates)
+        may_state = {money.amount for money in request.may_state.amounts}
         allowed_dates: set[date] = set()
         if statement is not None:
             if "total" in declared:
@@ -227,9 +237,15 @@ class Renderer:
             dates["reply_by"] = _reply_by(template, request.today)
         allowed_dates.update(dates.values())
 
-        if found.unreadable or not found.amounts <= set(amounts.values()):
+        if found.unreadable or not found.amounts <= {*amounts.values(), *may_state}:
             raise FiguresMismatch("amounts")
         _require(amounts, found.amounts)
+        if request.words:
+            # Days in a person's own words are theirs to name; that they exist was asked when they were taken.
+            problem = figures_problem(request.words, template.locale, request.may_state, self.numbers(template.locale))
+            if problem:
+                raise FiguresMismatch("words")
+            found = replace(found, dates=frozenset(), day_counts=frozenset())
         if not all(any(seen.is_day(day) for day in allowed_dates) for seen in found.dates):
             raise FiguresMismatch("dates")
         for name, day in dates.items():
@@ -360,6 +376,10 @@ def _compiled(source: str) -> jinja2.Template:
     return _environment().from_string(source)
 
 
+def names_of(template: Template, kind: VariableType) -> list[str]:
+    return [name for name, each in template.variables.items() if each == kind]
+
+
 def figures_of(statement: Statement) -> tuple[Figure, ...]:
     """The statement's figures in machine form, always in the same order."""
     figures = [Figure("total", str(statement.total))]
@@ -449,7 +469,7 @@ class _Writer:
                 )
             case "phrase" | "phrases":
                 return self._phrases(figure, phrases)
-            case "text" | "items":
+            case "text" | "items" | "words":
                 raise FiguresMismatch(figure.name)  # the core's own words are never sent
             case _:
                 assert_never(kind)
@@ -731,6 +751,11 @@ def _dates(text: str, locale: Locale) -> tuple[frozenset[SeenDate], str]:
                 found.add(SeenDate(month, day, int(match["year"]) if match["year"] else None))
         text = pattern.sub(" ", text)
     return frozenset(found), text
+
+
+def without_dates(text: str, locale: str) -> str:
+    """The text without the days that it names by number or month."""
+    return _dates(text, _locale(locale))[1]
 
 
 _WRITTEN_DATES = (

@@ -614,6 +614,7 @@ def _rendered(
             statement=sample.statement if template.statement else None,
             line=line,
             today=TODAY,
+            words=sample.words if "words" in template.variables.values() else "",
             facts=tuple(
                 Figure(name, sample.facts[name])
                 for name in template.variables

@@ -11,6 +11,7 @@ from dunlin.content.plans import Agreements, plan_policy, promise_policy
 from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
+from dunlin.content.routes import filed_only
 from dunlin.content.schema import (
     STRICTEST,
     Capacity,
@@ -110,6 +111,7 @@ class Content:
     phrases: Mapping[str, Mapping[str, str]]  # of a locale: `reason.income` and its words
     keyword_words: Mapping[str, KeywordWords]
     forbidden: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+    never_said: Mapping[str, Mapping[str, tuple[str, ...]]]  # of a locale: what no answer of a person says, by class
     zones: tuple[Zones, ...]
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]
@@ -173,13 +175,14 @@ class Content:
                 urgent=message.urgent,
                 statement=message.statement,
                 from_core=message.trigger == "event",
+                by_person=message.trigger == "answer",
                 letter=message.letter or "",
                 consent=message.consent or "",
                 despite=message.despite,
                 variables=message.variables,
             )
             for message_id, message in self.messages.items()
-            if message.trigger in ("event", "case")
+            if message.trigger in ("event", "case", "answer")
         }
 
     def has_phrase(self, code: str) -> bool:
@@ -360,6 +363,9 @@ class Content:
             expected_parts=existing,
             languages=locales,
             notices=self.notices,
+            filed_only=filed_only(
+                tuple(lineage(self.packs, jurisdiction)), self.lines(jurisdiction), self.capacity, today
+            ),
         )
 
 

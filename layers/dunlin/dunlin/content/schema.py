@@ -694,6 +694,7 @@ VariableType = Literal[
     "phrase",
     "phrases",
     "offers",
+    "words",
 ]
 
 #: What every text may say without asking for it: who speaks, and how to pay, answer and get help.
@@ -735,8 +736,8 @@ class MessageModel(Strict):
 
     says: Text
     #: `stage`: the contact strategy's; `event`: the core asks for it by this name; `reply`: the borrower's own words;
-    #: `case`: an escalation has come to this.
-    trigger: Literal["stage", "event", "reply", "case"]
+    #: `case`: an escalation has come to this; `answer`: a person answers, with this text or, in it, in their own words.
+    trigger: Literal["stage", "event", "reply", "case", "answer"]
     purpose: Purpose
     tone: Tone
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.SMS, Channel.EMAIL)
@@ -798,6 +799,9 @@ class PhrasesModel(Strict):
 # ── Words, zones, releases ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+AnswerClass = Literal["threat", "impersonation", "shaming", "third_party", "pressure", "urgency", "credentials"]
+
+
 class WordListModel(Strict):
     alone: tuple[Text, ...] = ()
     lenient: tuple[Text, ...] = ()
@@ -820,6 +824,8 @@ class WordsModel(Strict):
     help: WordListModel
     #: Never in a text: threats, pretended authority, pressure to borrow again.
     forbidden: tuple[Text, ...]
+    #: Never in what a person answers, by class; beyond `forbidden`, which holds for every text.
+    never_in_answers: dict[AnswerClass, tuple[Text, ...]] = Field(default_factory=dict)
     #: Never in an e-mail's subject, which others can read.
     forbidden_in_subjects: tuple[Text, ...]
 

@@ -110,6 +110,9 @@ class Evaluate:
         if to_announce(borrower, now):
             self._call_for_people(borrower, now)
             return False
+        if borrower.unsaid:
+            self._tell_of_unsaid(borrower)
+            return False
         look_again: list[datetime] = []
         clock = next_clock(borrower, now)
         if clock is not None:
@@ -189,6 +192,20 @@ class Evaluate:
             self._called += 1
             self._announcements.announce("person.needed", f"{borrower.borrower_id}/{task.task_id}/{what}", detail)
         self._store.commit(Change(borrower=announced(borrower, told), quiet=True))
+
+    def _tell_of_unsaid(self, borrower: Borrower) -> None:
+        """Tell whoever asked for an answer that it was not said, and why. Told again, should we not learn that it was."""
+        for each in borrower.unsaid:
+            detail: dict[str, object] = {
+                "answer_id": each.answer_id,
+                "borrower_id": borrower.borrower_id,
+                "author": each.author,
+                "reason": each.reason,
+                "rule": each.rule,
+                "refused_at": each.at.isoformat(),
+            }
+            self._announcements.announce("answer.refused", f"{borrower.borrower_id}/{each.answer_id}/refused", detail)
+        self._store.commit(Change(borrower=replace(borrower, unsaid=()), quiet=True))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""
