@@ -1,10 +1,10 @@
 """What a person wrote to a borrower, read before it goes: its characters, its links, its words and its figures.
 
-An approved text is read by people and signed; words that somebody types are read by this. It refuses what no text of ours
-may say, by class and never by repeating it: what nobody sees, what another alphabet fakes, where else one could be led,
-threats and their kin, and every amount that is not one of the core's present figures of this borrower. Amounts are looked
-for by two readers that know nothing of each other, the one that reads our own texts back and the one that reads what
-borrowers write; beside them, a number of three digits or more has to be a figure, or the name of something we know.
+An approved text is read by people and signed; words that somebody types are read by this. It refuses what no text of
+ours may say, by class and never by repeating it: what nobody sees, what another alphabet fakes, where else one could be
+led, threats and their kin, and every amount that is not one of the core's present figures of this borrower. Amounts are
+looked for by two readers that know nothing of each other, the one that reads our own texts back and the one that reads
+what borrowers write; and a number of three digits or more has to be a figure, or the name of something we know.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from babel.numbers import NumberFormatError, parse_decimal
+
+from dunlin.adapters.read_back import read_back, without_dates
 from dunlin.domain.understanding.amounts import amounts_in
 from dunlin.domain.understanding.dates import days_in
 from dunlin.domain.understanding.normal import normal, spaced
@@ -60,14 +63,33 @@ _LINK = re.compile(
     r"|(?P<host>(?<![\w-])[a-z0-9](?:[a-z0-9-]*\.)+[a-z]{2,}(?![\w-]))|\bdot ?(?:com|net|org|cn|link|app|me|info)\b"
 )
 #: How a name of a host can be hidden from a reader and found by a telephone.
-_DOTS = re.compile(r"(?<=[A-Za-z0-9])\s*(?:。|．|｡|\[\.\]|\(\.\)|\(dot\)|\[dot\])\s*(?=[A-Za-z])|(?<=[a-z0-9]) \.(?=[a-z]{2,}\b)")
+_DOTS = re.compile(
+    r"(?<=[A-Za-z0-9])\s*(?:。|．|｡|\[\.\]|\(\.\)|\(dot\)|\[dot\])\s*(?=[A-Za-z])|(?<=[a-z0-9]) \.(?=[a-z]{2,}\b)"
+)
 #: Of traditional characters those that are numbers or money.
 _SIMPLIFIED = dict(zip("兩萬億圓塊陸貳參", "两万亿圆块六二三", strict=True))
 _SIGNED = re.compile(r"[【】〖〗［］]")
 _LEET = str.maketrans("013457@$", "oleastas")
 _RUN = re.compile(r"(?<!\w)\w(?:[\W_]{1,3}\w(?!\w)){2,}")
-_PERCENT = re.compile(r"\d\s?(?:%|％|‰|percent\b|per cent\b|pct\b|por ciento\b|persen\b)|百分之|퍼센트|프로(?=\s|$)", re.IGNORECASE)
-_TIME = re.compile(r"(?<!\d)\d{1,2}[:.：]\d{2}(?:\s?[ap]m)?(?!\d)|(?<!\d)\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.)", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"\w[%％‰]|\d\s?[%％‰]|\bper ?cent\b|\bpct\b|\bpor ciento\b|\bpersen\b|百分之|퍼센트|(?<=\d)\s?프로", re.IGNORECASE
+)
+#: Money in words, in the languages whose numbers nobody reads here.
+_SPELLED = re.compile(
+    r"(?<!\d)(?<!\d\s)\b(?:d[oó]lares|centavos|pesos|rupiah|juta|ribu)\b|[일이삼사오육칠팔구십백천만억]\s?원",
+    re.IGNORECASE,
+)
+#: A letter that passes for a digit beside one.
+_FAKED_DIGIT = re.compile(r"(?<=\d)[OoIl|](?![a-z])|(?<![A-Za-z])[OoIl|](?=\d)")
+_YEAR = re.compile(
+    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic|mei|agu|okt|des)[a-z]*\.?(?: de)? 20[23]\d\b"
+    r"|(?<!\d)20[23]\d\s?[年년]",
+    re.IGNORECASE,
+)
+_SPREAD = re.compile(r"\d(?:[\s.()-]{1,2}\d){4,}")
+_TIME = re.compile(
+    r"(?<!\d)\d{1,2}[:.：]\d{2}(?:\s?[ap]m)?(?!\d)|(?<!\d)\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.)", re.IGNORECASE
+)
 _LONG_NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 _TAILED = r"(?i:\b(?:ending(?: in)?|account|terminada en|cuenta|berakhir(?: dengan)?)|尾号|尾號|末四位|끝자리)\s?"
 _AROUND_DIGITS = r"(?<![\w-]){}(?![\w-])"
@@ -171,7 +193,7 @@ def _said(words: str, locale: str, content: Content) -> str:
 def _forms(words: str) -> Iterator[str]:
     """The words as they stand, and as they are meant where somebody spaced them out or swapped letters."""
     folded = unicodedata.normalize("NFKC", words).casefold()
-    bare = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    bare = _bare(folded)
     yield folded
     yield bare
     yield re.sub(r"(?<=\w)[^\w\s](?=\w)", "", bare)
@@ -180,8 +202,14 @@ def _forms(words: str) -> Iterator[str]:
     yield re.sub(r"[^\u3400-\u9fff\uac00-\ud7a3]", "", bare)
 
 
+def _bare(folded: str) -> str:
+    """Without accents; what Korean composes stays composed."""
+    bare = "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", bare)
+
+
 def _patterns(content: Content, locale: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    said = {kind: frozenset(words) for kind, words in content.never_said[locale].items()}
+    said: dict[str, frozenset[str]] = {kind: frozenset(words) for kind, words in content.never_said[locale].items()}
     said["forbidden"] = content.forbidden[locale][0] if locale in content.forbidden else frozenset()
     return tuple((kind, _pattern(words)) for kind, words in sorted(said.items()) if words)
 
@@ -189,14 +217,18 @@ def _patterns(content: Content, locale: str) -> tuple[tuple[str, re.Pattern[str]
 @lru_cache(maxsize=256)
 def _pattern(words: frozenset[str]) -> re.Pattern[str]:
     """Any of the words: a whole one in Latin letters, also where its spaces were widened; characters anywhere."""
-    return re.compile("|".join(map(_whole, sorted(words, key=lambda word: (-len(word), word)))))
+    folded = {unicodedata.normalize("NFKC", word).casefold() for word in words}
+    forms = folded | {_bare(word) for word in folded}
+    return re.compile("|".join(map(_whole, sorted(forms, key=lambda word: (-len(word), word)))))
 
 
 def _whole(word: str) -> str:
-    folded = unicodedata.normalize("NFKC", word).casefold()
-    if not folded.isascii() and any(unicodedata.category(c) == "Lo" for c in folded):
-        return re.escape(folded)
-    return r"\b" + r"[\s_-]+".join(map(re.escape, folded.split())) + r"\b"
+    if any(unicodedata.category(character) == "Lo" for character in word):
+        return re.escape(word)
+    return r"\b" + r"[\s_-]*".join(map(re.escape, word.split())) + r"\b"
+
+
+_NO_FIGURE = "has an amount that is none of this borrower's present figures, or not written as our texts write them"
 
 
 def figures_problem(words: str, locale: str, states: MayState, numbers: str) -> str:
@@ -204,23 +236,25 @@ def figures_problem(words: str, locale: str, states: MayState, numbers: str) -> 
 
     `numbers`: the lender's approved words, whose telephone numbers and hours may be named.
     """
-    from dunlin.adapters.renderer import read_back
-
     if _PERCENT.search(words):
         return "has a percentage: no rate is among the core's figures that are held here"
+    if _SPELLED.search(words):
+        return "names money in words: write the figure"
     amounts = {money.amount for money in states.amounts}
     currency = states.amounts[0].currency if states.amounts else ""
-    rest = _without_names(words, states, numbers)
+    rest = _YEAR.sub(" ", _without_names(words, states, numbers))
+    if _FAKED_DIGIT.search(rest):
+        return "has a letter among digits"
     # Twice: each reader as it reads elsewhere, and neither through the other.
     back = read_back(rest, locale, currency)
     if back.unreadable or not back.amounts <= amounts:
-        return "has an amount that is none of this borrower's present figures"
+        return _NO_FIGURE
     if any(not (1 <= seen.month <= 12 and 1 <= seen.day <= 31) for seen in back.dates):
         return "has a date that no calendar has"
     folded = spaced(normal(rest, _SIMPLIFIED))
     named = days_in(folded, date(2024, 1, 1), month_first=is_month_first(locale))
     if not set(amounts_in(folded, named)) <= amounts:
-        return "has an amount that is none of this borrower's present figures"
+        return _NO_FIGURE
     for number in _long_numbers(rest, locale):
         if number not in amounts:
             return "has a number that is none of this borrower's figures, references or accounts"
@@ -243,9 +277,10 @@ def _without_names(words: str, states: MayState, numbers: str) -> str:
 
 def _long_numbers(text: str, locale: str) -> Iterator[Decimal]:
     """The numbers of three digits or more that are left when times and days are taken away."""
-    from dunlin.adapters.renderer import without_dates
-
-    for match in _LONG_NUMBER.finditer(_TIME.sub(" ", without_dates(text, locale))):
+    left = _TIME.sub(" ", without_dates(text, locale))
+    if _SPREAD.search(left):
+        yield Decimal(-1)  # a telephone number of nobody's
+    for match in _LONG_NUMBER.finditer(left):
         digits = re.sub(r"\D", "", match[0])
         if len(digits) >= 3:
             yield _number(match[0], locale)
@@ -253,9 +288,9 @@ def _long_numbers(text: str, locale: str) -> Iterator[Decimal]:
 
 def _number(text: str, locale: str) -> Decimal:
     """As the locale writes it; -1, which is no amount, where it does not."""
-    from babel.numbers import NumberFormatError, parse_decimal
-
     try:
-        return parse_decimal(text.rstrip(".,"), locale=locale.replace("-", "_"), strict="," not in text or locale != "en-IN")
+        return parse_decimal(
+            text.rstrip(".,"), locale=locale.replace("-", "_"), strict="," not in text or locale != "en-IN"
+        )
     except NumberFormatError:
         return Decimal(-1)

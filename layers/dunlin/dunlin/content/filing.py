@@ -56,6 +56,7 @@ __all__ = [
 
 FILINGS_FILE = "filings.json"
 
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A number of its own that a line must have. `required`: a reviewed pack asks for it; a draft's can wait."""
@@ -189,9 +190,10 @@ def _rules(content: Content, line: Line, today: date) -> Iterator[tuple[FilingMo
 
 def _carried(content: Content, line: Line, locales: Mapping[str, bool]) -> Iterator[Template]:
     for (_, locale, channel), template in sorted(content.templates.items()):
-        if locale in locales and channel is line.channel and template.purpose in line.purposes:
-            if "words" not in template.variables.values():  # nobody's own words are on file, nor are they said there
-                yield template
+        # Nobody's own words are on file, nor are they said where everything has to be.
+        is_carried = channel is line.channel and template.purpose in line.purposes
+        if locale in locales and is_carried and "words" not in template.variables.values():
+            yield template
 
 
 # ── Wordings ─────────────────────────────────────────────────────────────────────────────────────────────────────────

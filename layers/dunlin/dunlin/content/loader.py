@@ -204,7 +204,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
                 for locale, words in heard().words.items()
             }
         ),
-        never_said=Awaited(lambda: {locale: words.never_in_answers for locale, words in heard().words.items()}),
+        never_said=Awaited(lambda: {name: words.never_in_answers for name, words in heard().words.items()}),
         zones=tuple(
             Zones(
                 zones.calling_code,

@@ -14,6 +14,7 @@ from dunlin.content.retained import retention_rules
 from dunlin.content.routes import filed_only
 from dunlin.content.schema import (
     STRICTEST,
+    AnswerClass,
     Capacity,
     MessageModel,
     PackModel,
@@ -111,7 +112,9 @@ class Content:
     phrases: Mapping[str, Mapping[str, str]]  # of a locale: `reason.income` and its words
     keyword_words: Mapping[str, KeywordWords]
     forbidden: Mapping[str, tuple[frozenset[str], frozenset[str]]]
-    never_said: Mapping[str, Mapping[str, tuple[str, ...]]]  # of a locale: what no answer of a person says, by class
+    never_said: Mapping[
+        str, Mapping[AnswerClass, tuple[str, ...]]
+    ]  # of a locale: what no answer of a person says, by class
     zones: tuple[Zones, ...]
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]

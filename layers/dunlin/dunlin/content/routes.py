@@ -31,12 +31,8 @@ def is_about(rule: FilingModel, line: Line) -> bool:
     )
 
 
-def filed_only(
-    family: Sequence[PackModel], lines: Iterable[Line], capacity: Capacity, today: date
-) -> frozenset[str]:
+def filed_only(family: Sequence[PackModel], lines: Iterable[Line], capacity: Capacity, today: date) -> frozenset[str]:
     """Of these lines, the ones on which each text is on file before it goes: whose provider takes nothing else, or
     where a rule of the place (its pack first, then what that extends) wants it."""
     rules = [rule for pack in family for rule in pack.filings if rule.each_text and rule.binds(capacity, today)]
-    return frozenset(
-        line.line_id for line in lines if line.templates or any(is_about(rule, line) for rule in rules)
-    )
+    return frozenset(line.line_id for line in lines if line.templates or any(is_about(rule, line) for rule in rules))

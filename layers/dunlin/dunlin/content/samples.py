@@ -22,10 +22,16 @@ _NAMES = {
     "id": ("Sari Dewi", "Kusumawardhani Prawirodirdjo"),
 }
 _WORDS = {
-    "zh": ("您反映的费用我们查过了，是系统多收的，已经退回。", "您反映的费用我们查过了，是系统多收的，已经退回，一般两三天到账，请您留意。" * 3),
+    "zh": (
+        "您反映的费用我们查过了，是系统多收的，已经退回。",
+        "您反映的费用我们查过了，是系统多收的，已经退回，一般两三天到账，请您留意。" * 3,
+    ),
     "en": ("We looked into it: the fee was our mistake and has been taken off.", "We looked into what you wrote. " * 8),
     "es": ("Lo revisamos: el cargo fue un error nuestro y ya se quitó.", "Revisamos con calma lo que nos contó. " * 7),
-    "ko": ("확인해 보니 저희 착오였고 수수료를 돌려드렸습니다.", "말씀해 주신 내용을 담당 직원이 차근차근 확인했습니다. " * 6),
+    "ko": (
+        "확인해 보니 저희 착오였고 수수료를 돌려드렸습니다.",
+        "말씀해 주신 내용을 담당 직원이 차근차근 확인했습니다. " * 6,
+    ),
     "id": ("Sudah kami periksa: biaya itu kesalahan kami dan sudah dihapus.", "Sudah kami periksa pesan Anda. " * 8),
 }
 _CURRENCIES = {"zh-TW": "CNY"}  # read by borrowers of the Chinese lender
@@ -115,7 +121,9 @@ def samples(locale: str, days: int) -> tuple[Sample, ...]:
     return (
         Sample("ordinary", name, statement(["820.00"], None), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2)), words),
         Sample("fees", name, statement(["820.00"], "12.50"), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2)), words),
-        Sample("several", name, statement(["820.00", "310.75"], "12.50"), facts("64.20", "B3", date(2026, 5, 9)), words),
+        Sample(
+            "several", name, statement(["820.00", "310.75"], "12.50"), facts("64.20", "B3", date(2026, 5, 9)), words
+        ),
         Sample(
             "longest",
             long_name,

@@ -19,7 +19,7 @@ from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.policy import NoticeRule, Policy, Strategy
 from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
 from dunlin.domain.statement import Statement, days_past_due, statement_of
-from dunlin.domain.thread import MayState, answer_permit, may_state
+from dunlin.domain.thread import NOTHING_STATED, MayState, answer_permit, may_state
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
 #: The one text that may follow an opt-out.
@@ -38,7 +38,7 @@ class Ready:
     basis: tuple[Basis, ...] = ()
     #: Words of a person's own, and what they may state.
     words: str = ""
-    may_state: MayState = MayState()
+    may_state: MayState = NOTHING_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _review_answer(
     until = min(allowed.until, message.not_after)
     if until - now < WINDOW_MARGIN:
         return Stop(Reason.WINDOW_CLOSED, "not_after")
-    states = may_state(borrower, party, policy, now) if answer.words else MayState()
+    states = may_state(borrower, party, policy, now) if answer.words else NOTHING_STATED
     return Ready(party, point, None, until, notice.facts, allowed.basis, answer.words, states)
 
 

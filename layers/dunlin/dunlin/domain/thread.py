@@ -1,8 +1,8 @@
 """A person answers in the thread: to whoever wrote, at the contact point that the text came from, and nowhere else.
 
-An answer is a notice of its own: it waits for its hours, is judged when it is asked for, when it is rendered and when it
-is reserved, and ends with a reason. Words of a person's own can go into a debt, so they go only where details of one
-may: to the party who wrote, at a point that is verified as the place wants it. The amounts in them are the core's.
+An answer is a notice of its own: it waits for its hours, is judged when it is asked for, rendered and reserved, and
+ends with a reason. Words of a person's own can go into a debt, so they go only where details of one may: to the party who
+wrote, at a point that is verified as the place wants it. The amounts in them are the core's.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class MayState:
 
     amounts: tuple[Money, ...] = ()
     names: tuple[str, ...] = ()
+
+
+NOTHING_STATED = MayState()
 
 
 def may_state(borrower: Borrower, party: Party, policy: Policy, now: datetime) -> MayState:
@@ -117,7 +120,9 @@ def answer_permit(
     return party, point, allowed
 
 
-def unverified_for_words(answer: Answer, party: Party, point: ContactPoint, policy: Policy, now: datetime) -> Never | None:
+def unverified_for_words(
+    answer: Answer, party: Party, point: ContactPoint, policy: Policy, now: datetime
+) -> Never | None:
     """Words of a person's own can go into a debt: they go where a reminder may."""
     for purpose in (Purpose.SERVICING, Purpose.COLLECTION) if answer.words else ():
         rule = unverified_at(policy.pack, party, point, purpose, point.channel, now)

@@ -194,7 +194,7 @@ class Evaluate:
         self._store.commit(Change(borrower=announced(borrower, told), quiet=True))
 
     def _tell_of_unsaid(self, borrower: Borrower) -> None:
-        """Tell whoever asked for an answer that it was not said, and why. Told again, should we not learn that it was."""
+        """Tell whoever asked for an answer that it was not said, and why. Again, should we not learn that they know."""
         for each in borrower.unsaid:
             detail: dict[str, object] = {
                 "answer_id": each.answer_id,

@@ -19,7 +19,7 @@ from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.reach import Finding
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
-from dunlin.domain.thread import MayState
+from dunlin.domain.thread import NOTHING_STATED, MayState
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Product, Purpose, Reason
 
 
@@ -464,7 +464,7 @@ class RenderRequest:
     facts: tuple[Figure, ...] = ()
     #: A person's own words, which are never a template, and what they may state.
     words: str = dataclasses.field(default="", repr=False)
-    may_state: MayState = MayState()
+    may_state: MayState = NOTHING_STATED
 
 
 @dataclass(frozen=True, slots=True)
