@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
+from dunlin.content.answers import AnswersModel, answer_policy
 from dunlin.content.plans import Agreements, plan_policy, promise_policy
 from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
@@ -118,6 +119,7 @@ class Content:
     zones: tuple[Zones, ...]
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]
+    answers: tuple[AnswersModel, ...]
     calendars: Calendars
     agreements: Mapping[str, Agreements]  # by the file's id
     understanding: Mapping[str, UnderstandingModel] = field(default_factory=dict)
@@ -366,6 +368,7 @@ class Content:
             expected_parts=existing,
             languages=locales,
             notices=self.notices,
+            answers=answer_policy(self.answers, self.packs, jurisdiction, self.capacity, today),
             filed_only=filed_only(
                 tuple(lineage(self.packs, jurisdiction)), self.lines(jurisdiction), self.capacity, today
             ),

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from dunlin.domain.agreements import TaskKind
 from dunlin.domain.intents import Intent, Topic
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource, UnderStop
 
@@ -399,6 +400,22 @@ class FilingModel(NamedRule):
         return self
 
 
+class ClockRuleModel(NamedRule):
+    """By when a law wants what somebody brought up acknowledged, and answered: hours from the text."""
+
+    tasks: Annotated[frozenset[TaskKind], AfterValidator(_not_empty)]
+    acknowledge_hours: Annotated[StrictInt, Field(ge=1, le=2160)] | None = None
+    answer_hours: Annotated[StrictInt, Field(ge=1, le=2160)] | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if self.acknowledge_hours is None and self.answer_hours is None:
+            raise ValueError("must say acknowledge_hours, answer_hours or both")
+        if self.cases:
+            raise ValueError("cases: are about messages, and a clock is about people")
+        return self
+
+
 class SignatureModel(Strict):
     """Who answers for this pack, and until when it may send."""
 
@@ -429,6 +446,7 @@ class PackModel(Strict):
     bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
     filings: tuple[FilingModel, ...] = ()
+    clocks: tuple[ClockRuleModel, ...] = ()
 
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Self:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from dunlin.domain.aftercare import asked_at, open_survey, with_rating
 from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.hours import at_local, local_date
@@ -36,9 +37,6 @@ from dunlin.domain.words import HoldKind, Purpose, StopSource
 
 OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
 REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
-
-#: Who says that they paid is believed once in so long; then a person looks first.
-CLAIMED_ONCE_IN = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +87,15 @@ _SAFE = frozenset({OPT_OUT_CONFIRMATION, OPT_IN_CONFIRMATION, HELP, CRISIS_HELP,
 
 
 def asked_of(borrower: Borrower, party_id: str, point: str, now: datetime) -> Asked:
-    """What we asked last there that a number or a yes answers."""
+    """What we asked last there that a number, a mark or a yes answers."""
+    party = next((party for party in borrower.parties if party.party_id == party_id), None)
+    survey = open_survey(borrower, party, now) if party is not None else None
     for dialogue in borrower.dialogues:
         is_theirs = (dialogue.party_id, dialogue.point) == (party_id, point)
         if is_theirs and dialogue.awaits is Awaited.OFFER and dialogue.asked_at <= now < dialogue.ends_at:
-            return Asked(offers=len(dialogue.offers))
-    return Asked()
+            if survey is None or dialogue.asked_at >= asked_at(borrower, survey):
+                return Asked(offers=len(dialogue.offers))
+    return Asked(rating=survey is not None)
 
 
 def answer(
@@ -150,6 +151,12 @@ class _Answer:
         intent, topic = self._understood.intent, self._understood.topic
         dialogue = self._dialogue()
         borrower = self._without_dialogue()
+        survey = open_survey(borrower, self._heard.party, self._heard.received_at)
+        rating = self._understood.rating
+        if survey is not None and not self._heard.is_shared and (rating is not None or intent is Intent.FEEDBACK):
+            borrower = with_rating(borrower, survey, rating, self._heard.text_id, self._heard.received_at)
+            if intent in (Intent.FEEDBACK, Intent.CHOICE, Intent.OTHER):
+                return self._rated(borrower, rating)
         if dialogue is not None and dialogue.awaits is Awaited.DAY and self._names_the_day():
             return self._promise(borrower)
         if dialogue is not None and dialogue.awaits is Awaited.OFFER and self._chooses(dialogue):
@@ -232,6 +239,14 @@ class _Answer:
             return Effects(asked, NOT_UNDERSTOOD, ("not_understood",))
         return self._person(borrower, TaskKind.NOT_UNDERSTOOD)
 
+    def _rated(self, borrower: Borrower, rating: int | None) -> Effects:
+        """How it went. Where it went badly a person calls, and they are told who is there."""
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        if rating is None or rating > rules.low_rating:
+            return Effects(borrower, "", ("feedback",))
+        effects = self._person(borrower, TaskKind.FEEDBACK)
+        return Effects(effects.borrower, effects.reply, ("feedback", *effects.did))
+
     # ── what brings a person ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _task(self, borrower: Borrower, kind: TaskKind, hold_ids: tuple[str, ...] = ()) -> Borrower:
@@ -270,7 +285,8 @@ class _Answer:
         return placed(borrower, admitted(hold, self._stops[kind]), self._stops), (hold_id,)
 
     def _paid(self, borrower: Borrower) -> Effects:
-        since = self._now - CLAIMED_ONCE_IN
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        since = self._now - timedelta(days=rules.claims_once_in_days)
         claimed = any(task.kind is TaskKind.PAID and task.opened_at > since for task in borrower.tasks)
         if claimed or self._heard.is_shared:
             return self._person(borrower, TaskKind.PAID)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeGuard, assert_never
 
 from dunlin.domain.actions import Action, EndCase, OpenCase, PromiseDay, PromiseEnds, Request, Skip, Wait
+from dunlin.domain.aftercare import care_kept
 from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT
@@ -168,6 +169,7 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
         promises=promises_kept(borrower, now),
         dialogues=tuple(dialogue for dialogue in borrower.dialogues if dialogue.ends_at > now),
         tasks=tasks_kept(borrower, now),
+        care=care_kept(borrower, now),
         marks=tuple(
             mark
             for mark in borrower.marks

@@ -49,7 +49,7 @@ class CareRule:
 class Care:
     """One of these was asked for: `care_id` is its notice's. `over` is the matter, `about` its id.
 
-    `strategy_id` and `arm` are what the person was under when it was asked for. A `rating` is from 1 (badly) to 5
+    `strategy_id` and `arm` are what the person was under when it was asked for; it can be answered for `answer_hours`. A `rating` is from 1 (badly) to 5
     (very well), `text_id` the answer it came in; the words stay where texts are kept.
     """
 
@@ -61,6 +61,7 @@ class Care:
     asked_at: datetime
     strategy_id: str = ""
     arm: str = ""
+    answer_hours: int = 72
     message_key: str = ""
     answered_at: datetime | None = None
     rating: int | None = None

@@ -90,3 +90,5 @@ class Understood:
     amount: Decimal | None = None
     on: date | None = None
     choice: int | None = None
+    #: A mark from 1 to 5, where we asked for one.
+    rating: int | None = None

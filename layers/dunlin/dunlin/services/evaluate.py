@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dunlin.domain.aftercare import made_known, to_tell, with_care
 from dunlin.domain.agreements import Task
 from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
@@ -113,6 +114,9 @@ class Evaluate:
         if borrower.unsaid:
             self._tell_of_unsaid(borrower)
             return False
+        if to_tell(borrower):
+            self._tell_of_feedback(borrower, now)
+            return False
         look_again: list[datetime] = []
         clock = next_clock(borrower, now)
         if clock is not None:
@@ -133,6 +137,8 @@ class Evaluate:
             later = replace(tended, wake_at=max(look_at, now + timedelta(minutes=1)))
             put(self._store, Change(borrower=later, quiet=not over.changed, new_messages=over.messages), now)
             return True
+        borrower, later_on = with_care(borrower, rules.strategy, rules.policy, now)
+        look_again += later_on
         decision = decide(borrower, rules.strategy, rules.policy, now)
         applied = apply(borrower, decision.actions, rules.policy, now)
         after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
@@ -206,6 +212,33 @@ class Evaluate:
             }
             self._announcements.announce("answer.refused", f"{borrower.borrower_id}/{each.answer_id}/refused", detail)
         self._store.commit(Change(borrower=replace(borrower, unsaid=()), quiet=True))
+
+    def _tell_of_feedback(self, borrower: Borrower, now: datetime) -> None:
+        """Tell how it went, by whoever was asked: a mark and what it was about, and no words."""
+        cares, records = to_tell(borrower), []
+        for care in cares:
+            detail: dict[str, object] = {
+                "care_id": care.care_id,
+                "borrower_id": borrower.borrower_id,
+                "party_id": care.party_id,
+                "rating": care.rating,
+                "over": str(care.over),
+                "about": care.about,
+                "strategy": care.strategy_id,
+                "arm": care.arm,
+                "template": care.message,
+                "message": f"{borrower.borrower_id}/{care.message_key}",
+                "asked_at": care.asked_at.isoformat(),
+                "answered_at": care.answered_at.isoformat() if care.answered_at is not None else "",
+                "text_id": care.text_id,
+            }
+            self._announcements.announce("feedback.received", f"{borrower.borrower_id}/{care.care_id}/feedback", detail)
+            records.append(Record(borrower.borrower_id, f"FEEDBACK#{care.care_id}", detail | {"recorded_at": now}))
+        done = Change(borrower=made_known(borrower, cares), quiet=True, records=tuple(records))
+        try:
+            self._store.commit(done)
+        except AlreadyRecorded:
+            self._store.commit(replace(done, records=()))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""
