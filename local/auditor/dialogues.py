@@ -150,7 +150,12 @@ class Dialogues:
         for text in self.texts.values():
             owners = self._owners[text.inbound_id]
             last = text.at + ANSWERED_WITHIN
-            if not owners or text.meaning == "opt_out" or last > ends or is_out(self.point_of(text.sender), text.at):
+            if (
+                not owners
+                or text.meaning in ("opt_out", "rating")
+                or last > ends
+                or is_out(self.point_of(text.sender), text.at)
+            ):
                 continue
             self.checked["texts_to_answer"] += 1
             is_replied = text.inbound_id in replied and replied[text.inbound_id] <= last

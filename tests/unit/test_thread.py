@@ -15,6 +15,7 @@ from dunlin.domain.retention import without_person
 from dunlin.domain.words import MessageState, Purpose, Reason
 from dunlin.errors import InvalidInput
 from dunlin.services.ingest import Ingested
+
 from tests.builders import DAY, NOW, PHONE, TODAY, House, chinese_party, loan_document, party_document
 from tests.unit.test_dialogues import late_house, says, stops
 

@@ -11,7 +11,10 @@ _WORDS = {
     "하나": 1, "둘": 2, "셋": 3, "넷": 4, "다섯": 5,
     "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5,
 }  # fmt: skip
-_OUT_OF = re.compile(r"(?<![\d.])(\d{1,2}) ?(?:/|out of|de|dari) ?(5|10|five|ten|cinco|lima)\b")
+_OUT_OF = re.compile(
+    rf"(?<![\d.])(\d{{1,2}}|{'|'.join(word for word in _WORDS if word.isascii())}) ?"
+    r"(?:/|out of|de|dari) ?(5|10|five|ten|cinco|lima)\b"
+)
 _LATIN = re.compile(rf"\b({'|'.join(word for word in _WORDS if word.isascii())})\b")
 _CHINESE = re.compile(r"(?<![第一二两三四五六七八九十百])([一二两三四五])(?=[颗个]?[星分]|$|[\s，。,.!！])")
 _KOREAN = re.compile(r"하나|둘|셋|넷|다섯")
@@ -31,7 +34,8 @@ def mark_in(plain: str) -> int | None:
     whole = _OUT_OF.search(plain)
     if whole is not None:
         of_ten = whole[2] in ("10", "ten")
-        mark = -(-int(whole[1]) // 2) if of_ten else int(whole[1])
+        given = _WORDS.get(whole[1]) or int(whole[1])
+        mark = -(-given // 2) if of_ten else given
         return mark if 1 <= mark <= 5 else None
     found = {int(match[1]) for match in _DIGIT.finditer(plain) if not _COUNTED.match(plain, match.end())}
     if not found:
