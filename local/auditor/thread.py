@@ -2,8 +2,8 @@
 written, and what reached whom.
 
 An answer goes to whoever wrote, there where they wrote from, in the words that were asked for, and says nothing that
-threatens or sends them elsewhere; each amount in it was the core's. How it went is asked after something was answered or
-kept, and not twice in a season.
+threatens or sends them elsewhere; each amount in it was the core's. How it went is asked after something was answered
+or kept, and not twice in a season.
 """
 
 from __future__ import annotations
@@ -22,18 +22,16 @@ from local.auditor.history import Known
 
 #: How soon and how late after the end of a matter each of them is said, with the hours that a night takes.
 _AFTER: Mapping[str, tuple[timedelta, timedelta]] = {
-    "feedback_request": (timedelta(hours=26), timedelta(days=8)),
+    "feedback_request": (timedelta(hours=26), timedelta(days=9)),
     "follow_up": (timedelta(days=21), timedelta(days=30)),
 }
 #: At most once in so many days.
 _ONCE_IN: Mapping[str, timedelta] = {"feedback_request": timedelta(days=90), "follow_up": timedelta(days=180)}
 #: An answer is said within this of having been asked for.
 _SAID_WITHIN = timedelta(hours=73)
-#: A promise that was kept is over by then at the latest.
-_PROMISES_AFTER = timedelta(days=60)
 _NEVER = re.compile(
-    r"\b(?:court|police|lawsuit|arrest|bailiff|warning|final notice|your (?:employer|boss|family|neighbou?rs?)|password|"
-    r"act now|or else|immediately)\b|警告|法院|起诉|公安|家人|单位|密码|验证码",
+    r"\b(?:court|police|lawsuit|arrest|bailiff|warning|final notice|your (?:employer|boss|family|neighbou?rs?)|"
+    r"password|act now|or else|immediately)\b|警告|法院|起诉|公安|家人|单位|密码|验证码",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"https?:|\bwww\.|\b[a-z0-9-]+\.(?:com|cn|net|org|io|co|ly|me|app)\b", re.IGNORECASE)

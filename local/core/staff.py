@@ -20,7 +20,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
         "I have read everything you wrote. We got this wrong, and I have put it right on your account.",
     ),
     "question": (
-        "Your payment is higher this month because a fee from last month is in it. It will be back to normal next time.",
+        "Your payment is higher this month because a fee from last month is in it. Next time it is as before.",
         "I have checked: the fee will be taken off within five days. There is nothing you need to do.",
         "The amount changes when a payment comes after its day. I am happy to go through it with you on the phone.",
     ),
@@ -46,7 +46,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
 _WITH_FIGURE: Mapping[str, tuple[str, ...]] = {
     "question": ("I have checked for you: {owed} is what is open today, and the late fee is part of it.",),
     "paid": (
-        "I have looked everywhere and cannot find it. {owed} is still open in our books; could you check with your bank?",
+        "I have looked everywhere and cannot find it. {owed} is still open here; could you check with your bank?",
     ),
     "hardship": (
         "I can see that {owed} is open. That can be spread over some months; I have kept everything else quiet.",

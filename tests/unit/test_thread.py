@@ -256,3 +256,35 @@ class TestFiledRoutes:
         [message] = said(house, "answer_ready")
         assert message.state is MessageState.DELIVERED
         assert house.borrower().tasks[0].reference in house.orders[-1].body
+
+
+class TestQuestions:
+    def house(self, **loan: Any) -> House:
+        house = House()
+        document = loan_document(due_on=TODAY + 20 * DAY, **loan)
+        house.know("b-1", document, parties=[party_document(may_hear=HEARS)])
+        return house
+
+    def test_the_terms_are_explained_where_the_core_gave_them(self) -> None:
+        house = self.house(rate="12.5", ends_on="2029-06-30")
+        house.text("what is my interest rate", inbound_id="in-1")
+        house.minute()
+        [message] = said(house, "terms_explained")
+        assert message.state is MessageState.SENT
+        assert "12.5%" in message.body
+        assert not house.borrower().tasks
+
+    def test_a_person_explains_them_where_it_did_not(self) -> None:
+        house = self.house(rate="12.5")
+        house.text("what is my interest rate", inbound_id="in-1")
+        house.minute()
+        assert [message.template for message in house.messages() if message.in_reply_to] == ["help"]
+        assert [task.kind for task in house.borrower().tasks] == [TaskKind.QUESTION]
+
+    def test_who_asks_for_advice_on_money_is_told_who_gives_it(self) -> None:
+        house = self.house()
+        house.text("where can I get free debt advice", inbound_id="in-1")
+        house.minute()
+        [message] = said(house, "money_guidance")
+        assert message.state is MessageState.SENT
+        assert not house.borrower().tasks

@@ -1,7 +1,7 @@
 """What follows from texts as data: clocks, graces, counts, and what is asked once a matter is over.
 
-`answers/base.yaml` is the lender's own, everywhere; a file for some places says only what is otherwise there. What a law
-wants answered by when is a rule of its pack (`clocks`), and a clock of the lender's is never longer than that.
+`answers/base.yaml` is the lender's own, everywhere; a file for some places says only what is otherwise there. What a
+law wants answered by when is a rule of its pack (`clocks`), and a clock of the lender's is never longer than that.
 """
 
 from __future__ import annotations

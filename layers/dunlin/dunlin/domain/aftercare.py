@@ -1,8 +1,8 @@
 """After a matter is over: whom to ask how it went, whom to ask whether all is well, and what they answer. Pure.
 
 What is over is read from what the borrower already carries (closed tasks, kept promises, a cured case), so nothing else
-has to remember to say so. Whether it may be said is the notice's matter, like that of everything we say unasked; here it
-is only decided whether it is decent: not in the middle of a case, not on the heels of a reminder, not twice.
+has to remember to say so. Whether it may be said is the notice's matter, like that of everything we say unasked; here
+it is only decided whether it is decent: not in the middle of a case, not on the heels of a reminder, not twice.
 """
 
 from __future__ import annotations

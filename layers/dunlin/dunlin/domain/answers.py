@@ -29,7 +29,17 @@ from dunlin.domain.policy import HoldRule, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
 from dunlin.domain.reach import Finding, PointState, mirrored_findings
-from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
+from dunlin.domain.replies import (
+    BALANCE,
+    COMPLAINT,
+    DISPUTE,
+    HARDSHIP,
+    TERMS,
+    TOLD_DETAIL,
+    balance_of,
+    may_hear_detail,
+    terms_of,
+)
 from dunlin.domain.review import OPT_OUT_CONFIRMATION
 from dunlin.domain.stops import admitted, lifted, placed
 from dunlin.domain.tasks import with_task
@@ -37,6 +47,7 @@ from dunlin.domain.words import HoldKind, Purpose, StopSource
 
 OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
 REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
+GUIDANCE = "money_guidance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,10 @@ def asked_of(borrower: Borrower, party_id: str, point: str, now: datetime) -> As
     survey = open_survey(borrower, party, now) if party is not None else None
     for dialogue in borrower.dialogues:
         is_theirs = (dialogue.party_id, dialogue.point) == (party_id, point)
-        if is_theirs and dialogue.awaits is Awaited.OFFER and dialogue.asked_at <= now < dialogue.ends_at:
-            if survey is None or dialogue.asked_at >= asked_at(borrower, survey):
-                return Asked(offers=len(dialogue.offers))
+        is_latest = survey is None or dialogue.asked_at >= asked_at(borrower, survey)
+        stands = dialogue.asked_at <= now < dialogue.ends_at
+        if is_theirs and is_latest and stands and dialogue.awaits is Awaited.OFFER:
+            return Asked(offers=len(dialogue.offers))
     return Asked(rating=survey is not None)
 
 
@@ -190,6 +202,10 @@ class _Answer:
                     return Effects(borrower, REALLY_OURS, ())
                 if topic is Topic.HOW_TO_PAY:
                     return Effects(borrower, HELP, ())
+                if topic is Topic.GUIDANCE:
+                    return Effects(borrower, GUIDANCE, ("guidance",))
+                if topic is Topic.TERMS:
+                    return self._terms(borrower)
                 return self._person(borrower, TaskKind.QUESTION)
             case Intent.SERVICE:
                 return self._person(borrower, TaskKind.SERVICE)
@@ -317,6 +333,15 @@ class _Answer:
             return Effects(borrower, HELP, ())
         known = balance_of(borrower, self._heard.party, self._policy, self._strategy, self._now)
         return Effects(borrower, BALANCE if known is not None else HELP, ())
+
+    def _terms(self, borrower: Borrower) -> Effects:
+        """The terms, where the core gave them and they may be told; a person, where they cannot be."""
+        heard, policy = self._heard, self._policy
+        if policy is None or heard.is_shared or terms_of(borrower, heard.party) is None:
+            return self._person(borrower, TaskKind.QUESTION)
+        if not may_hear_detail(borrower, heard.party, heard.point, policy, self._now):
+            return self._person(borrower, TaskKind.QUESTION)
+        return Effects(borrower, TERMS, ("terms",))
 
     def _promise(self, borrower: Borrower) -> Effects:
         heard, understood, rules = self._heard, self._understood, self._rules

@@ -138,6 +138,9 @@ class Loan:
     days_past_due: int | None = None
     pending: tuple[PendingPayment, ...] = ()
     product: Product = Product.INSTALMENT
+    #: The contract's yearly rate in per cent and its last day, as the core gave them; empty where it did not.
+    rate: str = ""
+    ends_on: date | None = None
     #: When money last came for this loan: what was to be said about its absence until then is out of date.
     paid_at: datetime | None = None
 

@@ -49,8 +49,8 @@ class CareRule:
 class Care:
     """One of these was asked for: `care_id` is its notice's. `over` is the matter, `about` its id.
 
-    `strategy_id` and `arm` are what the person was under when it was asked for; it can be answered for `answer_hours`. A `rating` is from 1 (badly) to 5
-    (very well), `text_id` the answer it came in; the words stay where texts are kept.
+    `strategy_id` and `arm` are what the person was under when it was asked for; it can be answered for `answer_hours`.
+    A `rating` is from 1 (badly) to 5 (very well), `text_id` the answer it came in; the words stay where texts are kept.
     """
 
     care_id: str

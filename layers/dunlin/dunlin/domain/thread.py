@@ -1,8 +1,8 @@
 """A person answers in the thread: to whoever wrote, at the contact point that the text came from, and nowhere else.
 
 An answer is a notice of its own: it waits for its hours, is judged when it is asked for, rendered and reserved, and
-ends with a reason. Words of a person's own can go into a debt, so they go only where details of one may: to the party who
-wrote, at a point that is verified as the place wants it. The amounts in them are the core's.
+ends with a reason. Words of a person's own can go into a debt, so they go only where details of one may: to the party
+who wrote, at a point that is verified as the place wants it. The amounts in them are the core's.
 """
 
 from __future__ import annotations

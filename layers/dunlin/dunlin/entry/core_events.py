@@ -148,6 +148,9 @@ class _Loan(_Strict):
     pending: Annotated[list[_Pending], Field(max_length=50)] = []
     #: Where it is not said: what the loan was before, and `instalment` of a new one.
     product: Product | None = None
+    #: The contract's yearly rate in per cent, and the day it ends: what a question about the terms is answered with.
+    rate: Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,4})?$")] | None = None
+    ends_on: date | None = None
 
     @field_validator("instalments")
     @classmethod
@@ -865,4 +868,6 @@ def _loan(loan: _Loan) -> Loan:
         loan.days_past_due,
         pending,
         loan.product or Product.INSTALMENT,
+        rate=loan.rate or "",
+        ends_on=loan.ends_on,
     )

@@ -21,7 +21,8 @@ _KOREAN = re.compile(r"하나|둘|셋|넷|다섯")
 _DIGIT = re.compile(r"(?<![\d.,:/$£€¥#-])([1-5])(?![\d:%/]|[.,]\d)")
 #: "after 3 days", "2 calls": a number of something is no mark; of stars and points it is.
 _COUNTED = re.compile(
-    r" ?(?:days?|weeks?|months?|times?|calls?|texts?|hours?|minutes?|years?|天|次|周|个月|年|小时|días?|veces|hari|kali|일|번)"
+    r" ?(?:days?|weeks?|months?|times?|calls?|texts?|hours?|minutes?|years?|天|次|周|个月|年|小时|días?|veces|hari|kali"
+    r"|일|번)"
 )
 _STARS = re.compile("[⭐★🌟]")
 
