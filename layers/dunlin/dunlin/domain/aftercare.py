@@ -29,7 +29,9 @@ _OF_TASKS = {
     TaskKind.IDENTITY_THEFT: Over.DISPUTE,
     TaskKind.HARDSHIP: Over.HARDSHIP,
     TaskKind.PLAN: Over.PLAN,
+    TaskKind.PAID: Over.SERVICE,
     TaskKind.QUESTION: Over.QUESTION,
+    TaskKind.NOT_UNDERSTOOD: Over.QUESTION,
     TaskKind.SERVICE: Over.SERVICE,
 }
 _MONEY = frozenset({Purpose.SERVICING, Purpose.COLLECTION})
