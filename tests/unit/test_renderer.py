@@ -456,8 +456,8 @@ def borrowers(draw: st.DrawFn, locale: str) -> tuple[str, date, Statement, dict[
 def test_every_text_is_read_back_whoever_it_is_for(locale: str, data: st.DataObject) -> None:
     name, today, stated, anything = data.draw(borrowers(locale))
     for key, template in CONTENT.templates.items():
-        if key[1] != locale:
-            continue
+        if key[1] != locale or "words" in template.variables.values():
+            continue  # what a person types is read as `tests.properties.test_free_words` has it
         facts = {
             fact: anything.get(fact) or anything[kind]
             for fact, kind in template.variables.items()
