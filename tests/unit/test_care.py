@@ -98,7 +98,7 @@ class TestAsked:
     def test_not_long_after(self) -> None:
         house = resolved()
         house.tell("hold.placed", hold={"hold_id": "h-1", "kind": "vulnerable", "source": "staff"})
-        house.run_until(house.now + 8 * DAY)
+        house.run_until(house.now + 10 * DAY)
         house.tell("hold.lifted", hold={"hold_id": "h-1", "by": "staff"})
         house.run_until(house.now + 3 * DAY)
         assert surveys(house) == []

@@ -7,10 +7,11 @@ it is only decided whether it is decent: not in the middle of a case, not on the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dunlin.domain.actions import Action, Request
 from dunlin.domain.agreements import PromiseStatus, TaskKind
 from dunlin.domain.borrower import Borrower, Notice, Party
 from dunlin.domain.care import SURVEY, Care, CareRule, Over
@@ -64,10 +65,11 @@ def matters_over(borrower: Borrower) -> Iterator[Matter]:
 
 
 def with_care(
-    borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
+    borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime, beside: Sequence[Action] = ()
 ) -> tuple[Borrower, tuple[datetime, ...]]:
-    """The borrower who is to be asked what follows now, and when to look again."""
+    """The borrower who is to be asked what follows now, and when to look again. `beside`: what else is done now."""
     moments: list[datetime] = []
+    asks_for_money = any(isinstance(action, Request) and action.stage.purpose in _MONEY for action in beside)
     matters = sorted(matters_over(borrower), key=lambda matter: (matter.at, matter.about))
     for rule in policy.answers.care:
         for matter in matters if rule.message in policy.notices else ():
@@ -77,7 +79,7 @@ def with_care(
                 continue
             if now < due_at:
                 moments.append(due_at)
-            elif not _is_decent(borrower, rule, matter, now):
+            elif asks_for_money or not _is_decent(borrower, rule, matter, now):
                 moments.append(min(now + LOOK_AGAIN, ends_at))
             else:
                 borrower = _asked(borrower, rule, matter, strategy, policy, now)
@@ -101,6 +103,8 @@ def _is_decent(borrower: Borrower, rule: CareRule, matter: Matter, now: datetime
         return False
     if any(task.closed_at is None for task in borrower.tasks):
         return False
+    if any(mark.status == "requested" and not notice_of(mark.stage) for mark in borrower.marks):
+        return False  # a reminder is on its way
     if any(promise.status is PromiseStatus.OPEN for promise in borrower.promises):
         return False
     if any(hold.kind in rule.not_under and (hold.until is None or hold.until > now) for hold in borrower.holds):

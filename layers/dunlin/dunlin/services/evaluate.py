@@ -137,9 +137,11 @@ class Evaluate:
             later = replace(tended, wake_at=max(look_at, now + timedelta(minutes=1)))
             put(self._store, Change(borrower=later, quiet=not over.changed, new_messages=over.messages), now)
             return True
-        borrower, later_on = with_care(borrower, rules.strategy, rules.policy, now)
-        look_again += later_on
         decision = decide(borrower, rules.strategy, rules.policy, now)
+        cared, later_on = with_care(borrower, rules.strategy, rules.policy, now, decision.actions)
+        look_again += later_on
+        if cared is not borrower:
+            borrower, decision = cared, decide(cared, rules.strategy, rules.policy, now)
         applied = apply(borrower, decision.actions, rules.policy, now)
         after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
         opened = after.case is not None and after.case is not borrower.case and not after.case.execution_started
