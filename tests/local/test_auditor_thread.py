@@ -1,4 +1,4 @@
-"""Answers of people and questions afterwards, judged: each kind of violation, planted, is found; what is right is not."""
+"""Answers of people and questions afterwards, judged: each violation, planted, is found; what is right is not."""
 
 from __future__ import annotations
 

@@ -66,9 +66,11 @@ def test_what_the_lender_does_not_say_follows_the_law(part: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "field", "says"),
     [
-        (BASE, "complaint: {acknowledge_hours: 72, answer_hours: 336}", "complaint: {acknowledge_hours: 72, answer_hours: 400}",
+        (BASE, "complaint: {acknowledge_hours: 72, answer_hours: 336}",
+         "complaint: {acknowledge_hours: 72, answer_hours: 400}",
          "clocks.complaint.answer_hours", "400 is longer than cn-complaint-fifteen-days allows: 360"),
-        (AUSTRALIA, "hardship: {acknowledge_hours: 24, answer_hours: 120}", "hardship: {acknowledge_hours: 24, answer_hours: 600}",
+        (AUSTRALIA, "hardship: {acknowledge_hours: 24, answer_hours: 120}",
+         "hardship: {acknowledge_hours: 24, answer_hours: 600}",
          "clocks.hardship.answer_hours", "600 is longer than au-ncc-72-hardship allows: 504"),
         (AUSTRALIA, "jurisdictions: [AU]", "jurisdictions: [NZ]", "jurisdictions", "there is no pack NZ"),
         (BASE, "message: follow_up", "message: tier_1", "care[1].message", "is no message that is said unasked"),
