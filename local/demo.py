@@ -74,7 +74,7 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        texts = [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
+        texts = [reply_of(text) for text in enact(read_by(behaviour, delivered), core)]
         return [*texts, *rated(delivered, portfolio)]
 
     def answered(announced: Announced) -> None:
@@ -90,10 +90,10 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         seed=demo.seed,
         faults=FAULTS[demo.faults](),
         on_delivered=reached,
-        first_texts=[_reply(text) for text in enact(behaviour.at_start(), core)],
+        first_texts=[reply_of(text) for text in enact(behaviour.at_start(), core)],
         on_announced=answered,
         on_recycled=lambda stirred: [
-            _reply(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
+            reply_of(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
         ],
         unreachable=portfolio.numbers,
         interests=interests(portfolio),
@@ -111,5 +111,5 @@ def interests(portfolio: Portfolio) -> list[Interest]:
     ]
 
 
-def _reply(text: Text) -> Reply:
+def reply_of(text: Text) -> Reply:
     return (text.from_address, text.text, text.at, text.meant)

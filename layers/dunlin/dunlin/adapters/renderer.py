@@ -27,6 +27,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dunlin.adapters.free_words import figures_problem
 from dunlin.adapters.read_back import IN_GSM, PATTERNS, ReadBack, babel_locale, language_of, leaves_gsm, read_back
+from dunlin.content.filing import filing_number
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
 from dunlin.domain.money import MINOR_UNITS, Money, parse_money
@@ -112,7 +113,8 @@ class Renderer:
             return ports.Rendered(subject, body, 0, "UTF-8", figures)
         segments = segment(body)
         too_long = segments.is_too_long or segments.parts > template.max_parts
-        return ports.Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long)
+        filing = filing_number(self._content, request.line, template, body, request.today)
+        return ports.Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long, filing)
 
     def expected_parts(self, template_id: str, locale: str) -> int:
         """Parts of an ordinary text of this template, for the pacer; the header says it and `check` measures it.

@@ -17,13 +17,20 @@ from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtake
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.policy import NoticeRule, Policy, Strategy
-from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
+from dunlin.domain.replies import (
+    BALANCE,
+    OPT_OUT_CONFIRMATION,
+    STATES_FACTS,
+    TOLD_DETAIL,
+    balance_of,
+    facts_of,
+    may_hear_detail,
+)
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.thread import NOTHING_STATED, MayState, answer_permit, may_state
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
 #: The one text that may follow an opt-out.
-OPT_OUT_CONFIRMATION = "opt_out_confirmation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,8 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             return Stop(Reason.FACTS_CHANGED, "case")
     elif not _still_current(message, strategy, days):
         return Stop(Reason.OVERTAKEN, "stage.lasts_days")
+    elif (held_out := strategy.held_out(message.stage, borrower.borrower_id)) is not None:
+        return Stop(Reason.HOLDOUT, held_out)  # asked for under another strategy, or before there was a share
     if _joined(borrower, message, loans, today, loans_told(borrower, party, principal, borrower.loans)):
         return Stop(Reason.FACTS_CHANGED, "loan_ids")
     # Its release was counted towards the ceiling: that it is full now is no reason against this message.
