@@ -20,10 +20,11 @@ from local.auditor.dialogues import Told
 from local.auditor.evidence import Evidence, Inbound
 from local.auditor.history import Known
 
-#: How soon and how late after the end of a matter each of them is said, with the hours that a night takes.
+#: How soon and how late after the end of a matter each of them is said, with the hours that a night takes. The end is
+#: when the application was told of it: the core's own moment may be an hour before.
 _AFTER: Mapping[str, tuple[timedelta, timedelta]] = {
-    "feedback_request": (timedelta(hours=26), timedelta(days=9)),
-    "follow_up": (timedelta(days=21), timedelta(days=30)),
+    "feedback_request": (timedelta(hours=25), timedelta(days=9)),
+    "follow_up": (timedelta(days=21) - timedelta(hours=1), timedelta(days=30)),
 }
 #: At most once in so many days.
 _ONCE_IN: Mapping[str, timedelta] = {"feedback_request": timedelta(days=90), "follow_up": timedelta(days=180)}
