@@ -171,7 +171,8 @@ class Sources:
         declared = self._content.messages.get(name)
         if declared is None:
             return ""
-        asked_by = "the case went to a person" if declared.trigger == "case" else "the core asked for it"
+        asked_by = {"case": "the case went to a person", "answer": "a person answered"}.get(declared.trigger, "")
+        asked_by = asked_by or "something happened, or came to its end"
         return f"{asked_by}: {declared.says}"
 
     def _packs(self, jurisdiction: str) -> Iterator[PackModel]:

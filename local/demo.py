@@ -12,6 +12,7 @@ from local.conversations import Interest
 from local.core.core import Core
 from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio, generate
+from local.ratings import rated
 from local.simulator.faults import Faults
 from local.simulator.simulator import Delivered
 from local.world import Announced, Reply
@@ -73,11 +74,14 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        return [reply_of(text) for text in enact(read_by(behaviour, delivered), core)]
+        texts = [reply_of(text) for text in enact(read_by(behaviour, delivered), core)]
+        return [*texts, *rated(delivered, portfolio)]
 
     def answered(announced: Announced) -> None:
         if announced.kind == "person.needed":
             core.take_on(announced.detail)
+        if announced.kind == "answer.refused":
+            core.answer_refused(announced.detail)
 
     plan = Plan(
         core=core,

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dunlin.adapters.free_words import FreeWords
 from dunlin.adapters.renderer import Renderer
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content
@@ -84,6 +85,7 @@ from dunlin.services.retention import Retain
 from dunlin.services.send import Send
 from dunlin.services.settle import Settle
 from dunlin.services.sweep import Sweep, Swept, heard
+from dunlin.services.thread import Thread
 from dunlin.testing import (
     FakeAnnouncements,
     FakeClock,
@@ -482,7 +484,8 @@ class House:
             lambda place: any(line.provider == "aws_sms" for line in self.content.lines(place)),
             clock,
         )
-        self.ingest = Ingest(store, self.controls, self.content, self.keys, clock, self.opt_outs)
+        self.thread = Thread(store, self.policies, self.content, self._free_words)
+        self.ingest = Ingest(store, self.controls, self.content, self.keys, clock, self.opt_outs, self.thread)
         self.contacts = Contacts(store, self.policies, clock)
         self.dispatch = Dispatch(store, self.wakes, clock)
         self.retain = Retain(store, MemoryHoldings(store), self.content)
@@ -509,6 +512,9 @@ class House:
         self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self._understand, clock)
         self.feed = Feed(self.controls, clock)
         self.sweep = Sweep(store, self.controls, self.render, self.send, self.settle, self.ears, clock)
+
+    def _free_words(self) -> FreeWords:
+        return FreeWords(self.content, Renderer(self.content))
 
     def _understand(self, text: str, *, locale: str | None, today: date, asked: Asked) -> Understood:
         if text in self.meant:

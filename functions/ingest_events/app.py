@@ -22,7 +22,7 @@ def receive(record: SQSRecord) -> None:
 
     def apply() -> None:
         body = json_object(record.body, MOST_BYTES)
-        event, result = apply_fact(runtime().ingest, body.get("detail", body))
+        event, result = apply_fact(runtime().ingest, body.get("detail", body), nobody_waits=True)
         logger.info("core event", extra={"type": event.type, "event_id": event.event_id, "result": str(result)})
 
     metrics.add_metric(name="CoreEvents", unit=MetricUnit.Count, value=1)

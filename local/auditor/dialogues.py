@@ -170,7 +170,9 @@ class Dialogues:
             last = self._answered_by(text, CALLED_AT_ONCE if person == "crisis" else ANSWERED_WITHIN)
             if not owners or last > ends:
                 continue
-            if not needs_person and (text.meaning == "opt_out" or is_out(self.point_of(text.sender), text.at)):
+            if not needs_person and (
+                text.meaning in ("opt_out", "rating") or is_out(self.point_of(text.sender), text.at)
+            ):
                 continue
             self.checked["texts_to_answer"] += 1
             is_replied = text.inbound_id in replied and replied[text.inbound_id] <= last

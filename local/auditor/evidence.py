@@ -30,6 +30,7 @@ MEANINGS = (
     "question",
     "really_you",
     "unclear",
+    "rating",
     "other",
     "crisis",
     "cease",

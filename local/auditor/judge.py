@@ -62,6 +62,7 @@ from local.auditor.reading import (
     read,
 )
 from local.auditor.report import CHECKED, KINDS, OBSERVED, AuditReport, Finding
+from local.auditor.thread import Thread
 from local.auditor.wishes import VERIFIED_FIRST, Person, Wishes, consent_rules, point_of
 
 DEFAULT_BALANCE_MAX_AGE = timedelta(hours=36)
@@ -187,6 +188,7 @@ class _Judge:
     history: History = field(init=False)
     wishes: Wishes = field(init=False)
     dialogues: Dialogues = field(init=False)
+    thread: Thread = field(init=False)
     inbound_by_id: dict[str, Inbound] = field(init=False)
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
@@ -202,6 +204,7 @@ class _Judge:
     def __post_init__(self) -> None:
         self.history = History(self.evidence.events)
         self.wishes = Wishes.of(self.evidence.events)
+        self.thread = Thread(self.evidence, _point, self.checked)
         self.dialogues = Dialogues(self.evidence, self.history, self._stops(), _point, self.checked)
         self.plans = plans_in(self.evidence.packs)
         self.words = words_in(self.evidence.packs)
@@ -861,6 +864,9 @@ class _Judge:
         assert said is not None
         if self.dialogues.is_own(_told(case)):
             return  # judged by the promise itself
+        if self.thread.is_own(_told(case)):
+            yield from self.thread.wrong(_told(case), known)
+            return
         asked = known.notices.get(said.notice_id)
         primary = next((party.party_id for party in known.parties if party.role == "primary"), "")
         wrong = list(wrong_asking(said, asked, primary, self.words))

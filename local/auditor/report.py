@@ -32,6 +32,8 @@ KINDS = (
     "unanswered",
     "stranger",
     "balance",
+    "answer",
+    "repeated",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -81,6 +83,11 @@ CHECKED = (
     "to_shared_numbers",
     "to_strangers",
     "balances",
+    "answers",
+    "answers_in_words",
+    "surveys",
+    "follow_ups",
+    "asked_after",
 )
 
 #: Worth knowing, and no violation.

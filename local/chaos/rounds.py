@@ -216,6 +216,8 @@ class _Round:
         """A person at the lender is called, and comes."""
         if announced.kind == "person.needed":
             self._core.take_on(announced.detail)
+        if announced.kind == "answer.refused":
+            self._core.answer_refused(announced.detail)
 
     @staticmethod
     def _replies(texts: Sequence[Text]) -> list[Reply]:

@@ -14,7 +14,7 @@ from dunlin.content import Content, Rules, Template, load_content, load_rules
 from dunlin.content.loader import CONTENT_KINDS
 from dunlin.content.places import NOBODY_REVIEWED, find_place
 from dunlin.content.resolve import layers_of, lineage
-from dunlin.content.schema import ALL_CAPACITIES, PackModel
+from dunlin.content.schema import ALL_CAPACITIES, Capacity, PackModel
 from dunlin.domain.policy import Line
 from dunlin.domain.segments import segment
 from dunlin.domain.words import Channel
@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from local.commands.answer_words import answers_say
 from local.commands.asking import CONTENT
 from local.commands.rule_words import SAID, Said, purposes_in_words, says_of, strategy_says, title_of
 
@@ -102,6 +103,10 @@ def _show_place(console: Console, known: Rules, code: str, capacity: str | None)
         ("The lender's own", [said for said in every if said.is_own]),
     ):
         console.print(_table(title, lines) if console.width >= _TABLE_WIDTH else _list(title, lines))
+    follows = list(answers_say(known, code, _capacity(capacity)))
+    console.print(
+        _table(_FOLLOWS, follows) if console.width >= _TABLE_WIDTH else _list(_FOLLOWS, follows),
+    )
     for strategy in known.strategies_in(code):
         title, lines = title_of(strategy), list(strategy_says(strategy))
         console.print(_table(title, lines) if console.width >= _TABLE_WIDTH else _list(title, lines))
@@ -109,6 +114,13 @@ def _show_place(console: Console, known: Rules, code: str, capacity: str | None)
     if unreviewed:
         words = f"Unreviewed, and nobody there is contacted: {', '.join(unreviewed)}"
         console.print(words, soft_wrap=True, markup=False)
+
+
+_FOLLOWS = "What follows from a text"
+
+
+def _capacity(capacity: str | None) -> Capacity | None:
+    return next((each for each in ALL_CAPACITIES if each == capacity), None)
 
 
 def _heading(known: Rules, family: Sequence[PackModel]) -> Text:

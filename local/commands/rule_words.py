@@ -12,6 +12,7 @@ from dunlin.content.schema import (
     DAYS,
     BanModel,
     CapModel,
+    ClockRuleModel,
     ConsentModel,
     ContentRuleModel,
     FilingModel,
@@ -103,6 +104,8 @@ def says_of(layer: PackModel | PolicyModel) -> Iterator[Said]:
         yield _said(filing.id, _filing_in_words(filing), filing)
     for hold in layer.holds if isinstance(layer, PackModel) else ():
         yield _said(f"hold: {_listed(sorted(hold.kinds))}", _hold_in_words(hold), hold)
+    for clock in layer.clocks if isinstance(layer, PackModel) else ():
+        yield _said(clock.id, _clock_in_words(clock), clock)
     for name in SettingsModel.model_fields:
         setting: SettingModel | None = getattr(layer.settings, name)
         if setting is not None:
@@ -253,6 +256,23 @@ def _filing_in_words(rule: FilingModel) -> str:
     about += ["with links"] if rule.links and "none" not in rule.links else []
     about += [f"over {_listed(sorted(rule.providers))}"] if rule.providers else []
     return f"a line that sends {', '.join(about)}: {what} on file with the provider first"
+
+
+def _clock_in_words(rule: ClockRuleModel) -> str:
+    about = _listed(sorted(str(kind).replace("_", " ") for kind in rule.tasks))
+    said = [
+        f"{what} within {clock_says(hours)}"
+        for what, hours in (("acknowledged", rule.acknowledge_hours), ("answered", rule.answer_hours))
+        if hours is not None
+    ]
+    return f"{about}: {' and '.join(said)}"
+
+
+def clock_says(hours: int) -> str:
+    """So many hours, in days where they are whole ones."""
+    if hours and hours % 24 == 0:
+        return _days(hours // 24)
+    return f"{hours} hour{'' if hours == 1 else 's'}"
 
 
 def _hold_in_words(rule: HoldModel) -> str:

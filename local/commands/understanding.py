@@ -55,6 +55,8 @@ def answer(found: Understood) -> dict[str, Any]:
         said["topic"] = str(found.topic)
     if found.choice is not None:
         said["choice"] = found.choice
+    if found.rating is not None:
+        said["rating"] = found.rating
     return said
 
 

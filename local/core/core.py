@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from local.core import notices
+from local.core import notices, staff
 from local.core.accounts import ZERO, Account, LoanTerms
 from local.core.draws import whole
 from local.core.feed import CHECKPOINT_AFTER, CoreEvent, Document, Feed, FeedFaults, as_utc
@@ -99,6 +99,7 @@ class Core:
         self._profiles: dict[str, tuple[int, Account]] = {}
         self._declined: set[str] = set()
         self._taken_on: dict[str, set[str]] = {}
+        self._answered: dict[tuple[str, str], str] = {}
         for account in accounts:
             self._open(account)
         self._plan(self._now, self._start)
@@ -231,9 +232,31 @@ class Core:
             datetime.fromisoformat(str(needed["answer_by"])),
             *matter,
         )
-        for at, event_type, more in ((taken_at, "task.acknowledged", {}), (answered_at, "task.closed", outcome)):
-            body: Document = {"task": {"task_id": task_id, "by": by, **more}}
-            self._plan(max(at, self._now), self._telling(event_type, borrower_id, body))
+        body: Document = {"task": {"task_id": task_id, "by": by}}
+        self._plan(max(taken_at, self._now), self._telling("task.acknowledged", borrower_id, body))
+        account = self._profiles[borrower_id][1] if borrower_id in self._profiles else None
+        if account is not None and staff.answers_in_thread(kind, account, self._seed, task_id):
+            self._plan(max(answered_at, self._now), lambda moment: self._answer(account, kind, task_id, by, moment))
+            return
+        closing: Document = {"task": {"task_id": task_id, "by": by, **outcome}}
+        self._plan(max(answered_at, self._now), self._telling("task.closed", borrower_id, closing))
+
+    def answer_refused(self, refused: Mapping[str, object]) -> None:
+        """An answer was not taken (`answer.refused`): whoever gave it calls instead, and closes the task."""
+        borrower_id, by = str(refused["borrower_id"]), str(refused["author"])
+        task_id = self._answered.pop((borrower_id, str(refused["answer_id"])), "")
+        if task_id and refused["reason"] == "refused":
+            body: Document = {"task": {"task_id": task_id, "by": by}}
+            at = self._now + timedelta(hours=whole(self._seed, 1, 20, "calls instead", borrower_id))
+            self._plan(at, self._telling("task.closed", borrower_id, body))
+
+    def _answer(self, account: Account, kind: str, task_id: str, by: str, moment: datetime) -> None:
+        """A person answers in the thread, with what the core says is overdue at this moment."""
+        terms = account.loans[0]
+        owed = self.overdue(terms.loan_id).total if terms.loan_id in self._loans else ZERO
+        answer = staff.answer_of(kind, account, self._seed, task_id, by, owed, terms.currency)
+        self._answered[account.borrower_id, str(answer["answer_id"])] = task_id
+        self._record("answer.requested", moment, account.borrower_id, {"answer": answer})
 
     def _telling(self, event_type: str, borrower_id: str, body: Document) -> Callable[[datetime], None]:
         return lambda moment: self._record(event_type, moment, borrower_id, body)

@@ -69,7 +69,7 @@ AFTER_SENDING: dict[str, str] = {
 GOOD: dict[str, str] = {
     "stage_due": "Its day had come",
     "reply_due": "An answer was due",
-    "notice_due": "The core asked for it",
+    "notice_due": "Something happened, or came to its end",
     "accepted": "Accepted by the provider",
     "delivered": "Delivered",
 }
@@ -141,6 +141,8 @@ PROMISES = (
     Promise("unanswered", "Nobody is ignored", "texts without an answer or a person", "texts_to_answer", "texts"),
     Promise("stranger", "Discreet", "debts told to a wrong or shared number", "to_strangers", "texts"),
     Promise("balance", "The balance is the core's", "balances that are not the core's", "balances", "balances"),
+    Promise("answer", "A person's own words", "answers that say what no text may say", "answers", "answers"),
+    Promise("repeated", "Asked once", "the same question to the same person again", "asked_after", "questions"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )
 

@@ -194,6 +194,11 @@ class TestRecords:
             stored.commit(Change(borrower=replace(known, tasks=()), new_messages=(again,), records=(record,)))
         assert read(stored) == known
         assert stored.message("b-1", again.key) is None
+        found = stored.record("b-1", "TEXT#in-1")
+        assert found is not None
+        assert found["did"] == ["promise"]
+        assert stored.record("b-1", "TEXT#in-2") is None
+        assert stored.record("b-2", "TEXT#in-1") is None
 
 
 class TestAllOrNothing:

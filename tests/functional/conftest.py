@@ -43,6 +43,7 @@ PLANTED = (
     "2125550123",
     "21255501",
     "2125550144",
+    "2125550122",
     "2125550188",
     "2125550199",
     "13800138000",
@@ -93,7 +94,8 @@ class Stack:
     def know(self, borrower_id: str, phone: str = "+12125550123", *, days: int = 7, **loan: Any) -> None:
         """A borrower with one loan that is due in `days` days."""
         due_on = TODAY.fromordinal(TODAY.toordinal() + days)
-        party = party_document(name="Wilhelmina Plantagenet", phone=phone)
+        hears = {"may_hear": loan.pop("may_hear")} if "may_hear" in loan else {}
+        party = party_document(name="Wilhelmina Plantagenet", phone=phone, **hears)
         profile = {"sequence": 1, "jurisdiction": "US-NY", "time_zone": "America/New_York", "parties": [party]}
         document = loan_document(due_on=due_on, outstanding=AMOUNT, **loan)
         common = {"occurred_at": NOW.isoformat(), "borrower_id": borrower_id}
@@ -266,6 +268,7 @@ def _prepare(stack: Stack) -> None:
     for borrower_id in ("b-opted-out", "b-send-3"):
         stack.know(borrower_id, "+12125550188")
     stack.know("b-replies", "+12125550144")
+    stack.know("b-thread", "+12125550122", days=60, may_hear=["service", "servicing", "collection", "reply"])
     stack.know("b-erased", "+12125550177", status="closed", instalments=[])
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.know("b-plan", "+12125550199", days=-4, overdue=overdue_document(AMOUNT))

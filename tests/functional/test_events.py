@@ -136,7 +136,26 @@ def refused(field_name: str) -> Http:
     return Http(400, {"error": "invalid_input", "field": field_name})
 
 
+def answers_wait(borrower_id: str, answer_id: str) -> Hook:
+    def check(stack: Stack) -> None:
+        waiting = [notice["answer"] for notice in stack.borrower(borrower_id)["notices"]]
+        assert answer_id in [answer["answer_id"] for answer in waiting if answer]
+
+    return check
+
+
+def unsaid(borrower_id: str, field_name: str) -> Hook:
+    """That whoever asked for an answer is going to be told why it was refused."""
+
+    def check(stack: Stack) -> None:
+        told = stack.borrower(borrower_id)["unsaid"]
+        assert any(each["rule"].startswith(f"{field_name}: ") for each in told)
+
+    return check
+
+
 STOP = (("receive_inbound", "stop"),)
+WROTE = (("receive_inbound", "question"),)
 PLAN_ASKED = (("receive_inbound", "plan_asked"),)
 STOP_IN_WORDS = (("receive_inbound", "stop_in_words"),)
 ASSESSED = (("assess_case", "first_round"),)
@@ -183,6 +202,17 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "erasure_without_a_request"): Batch(refused=("erasure.request_id",)),
     ("ingest_events", "notice_requested"): Batch(then=waits_to_be_told("b-known", "payment_received")),
     ("ingest_events", "notice_with_a_wrong_fact"): Batch(refused=("notice.facts.amount",)),
+    ("ingest_events", "answer_requested"): Batch(before=WROTE, then=answers_wait("b-thread", "a-i-61")),
+    ("ingest_events", "answer_on_file"): Batch(before=WROTE, then=answers_wait("b-thread", "a-i-62")),
+    ("ingest_events", "answer_that_threatens"): Batch(
+        before=WROTE, refused=("answer.words",), then=unsaid("b-thread", "answer.words")
+    ),
+    ("ingest_events", "answer_with_an_amount_of_nobodys"): Batch(
+        before=WROTE, refused=("answer.words",), then=unsaid("b-thread", "answer.words")
+    ),
+    ("ingest_events", "answer_to_no_text"): Batch(
+        before=WROTE, refused=("answer.text_id",), then=unsaid("b-thread", "answer.text_id")
+    ),
     ("ingest_events", "preference_without_a_point"): Batch(refused=("preference",)),
     ("ingest_events", "consent_without_words"): Batch(refused=("consent",)),
     ("ingest_events", "contact_point_confirmed_of_nobody"): Batch(refused=("borrower_id",)),
@@ -214,6 +244,9 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("serve_api", "events_in_base64"): Http(202, {"refused": 0}),
     ("serve_api", "events_partly_refused"): Http(207, {"refused": 2}),
     ("serve_api", "events_all_refused"): Http(400, {"refused": 1, "field": "loan.status"}),
+    ("serve_api", "answer_taken"): Http(202, {"refused": 0}, before=WROTE),
+    ("serve_api", "answer_that_leads_elsewhere"): Http(400, {"refused": 1, "field": "answer.words"}, before=WROTE),
+    ("serve_api", "answer_without_words"): Http(400, {"refused": 1, "field": "answer"}),
     ("serve_api", "events_none"): refused("events"),
     ("serve_api", "events_too_many"): refused("events"),
     ("serve_api", "events_not_a_list"): refused("events"),
@@ -330,6 +363,7 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_inbound", "start"): Batch(before=STOP, then=heard("opt-in recorded")),
     ("receive_inbound", "help"): Batch(then=heard("text received")),
     ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "help")),
+    ("receive_inbound", "question"): Batch(then=followed("b-thread", "n-31", "help")),
     ("receive_inbound", "plan_asked"): Batch(then=followed("b-plan", "n-21", "plan_choices")),
     ("receive_inbound", "plan_chosen"): Batch(before=PLAN_ASKED, then=followed("b-plan", "n-22", "plan_chosen")),
     **{("receive_inbound", case): Batch() for case in ("stranger", "empty_text", "finance", "probe")},

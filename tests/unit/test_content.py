@@ -1183,7 +1183,7 @@ def test_the_version_tells_any_two_contents_apart(tmp_path_factory: pytest.TempP
 def test_schemas_are_published_and_closed() -> None:
     schemas = json_schemas()
     assert schemas.keys() == {
-        *("pack", "policy", "calendar", "stops", "strategy", "plans", "lender"),
+        *("pack", "policy", "calendar", "stops", "strategy", "plans", "answers", "lender"),
         *("messages", "phrases", "words", "understanding", "weights", "zones", "release", "filings"),
     }
     for schema in schemas.values():

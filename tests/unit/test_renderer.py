@@ -15,7 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from dunlin.adapters.renderer import ReadBack, Renderer, SeenDate, figures_of, read_back, short_name
+from dunlin.adapters.read_back import ReadBack, SeenDate, read_back
+from dunlin.adapters.renderer import Renderer, figures_of, short_name
 from dunlin.content import Content, Template, load_content
 from dunlin.content.schema import STATEMENT_VARIABLES
 from dunlin.domain.message import Figure
@@ -455,8 +456,8 @@ def borrowers(draw: st.DrawFn, locale: str) -> tuple[str, date, Statement, dict[
 def test_every_text_is_read_back_whoever_it_is_for(locale: str, data: st.DataObject) -> None:
     name, today, stated, anything = data.draw(borrowers(locale))
     for key, template in CONTENT.templates.items():
-        if key[1] != locale:
-            continue
+        if key[1] != locale or "words" in template.variables.values():
+            continue  # what a person types is read as `tests.properties.test_free_words` has it
         facts = {
             fact: anything.get(fact) or anything[kind]
             for fact, kind in template.variables.items()
@@ -783,7 +784,7 @@ def test_which_language_is_read_first_does_not_matter() -> None:
     """Babel keeps names of one language for another: only a process of its own shows it."""
     said = [("zh-CN", "3月9日"), ("ko-KR", "3월 9일"), ("es-US", "9 mar"), ("id-ID", "9 Mar"), ("en-GB", "9 Mar")]
     program = f"""
-from dunlin.adapters.renderer import read_back
+from dunlin.adapters.read_back import read_back
 from babel.dates import get_month_names
 for locale, text in {said!r}:
     get_month_names("wide", "stand-alone", locale.replace("-", "_"))

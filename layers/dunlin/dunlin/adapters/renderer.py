@@ -4,9 +4,8 @@ A template gets only what its header declares, already written the way its local
 again by a reader that knows the text and the locale but not the template: every amount and date in it must be one of
 the statement's, and the figures the template declares must be there. A text that fails is never sent.
 
-The reader finds an amount by its currency mark or its form (1,234.50), a date by its month, a number of days by its
-unit. Telephone numbers and account tails have none of these, and names have no digits, because `short_name` takes
-them away.
+The reader (`read_back`) goes by forms alone. Telephone numbers and account tails have none of these, and names have no
+digits, because `short_name` takes them away. A person's own words are read once more, as `free_words` reads them.
 """
 
 from __future__ import annotations
@@ -14,26 +13,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
-from babel import Locale
 from babel.dates import format_date
 from babel.lists import format_list
-from babel.numbers import (
-    NumberFormatError,
-    format_currency,
-    format_decimal,
-    format_percent,
-    get_currency_symbol,
-    parse_decimal,
-)
+from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunlin.adapters.free_words import figures_problem
+from dunlin.adapters.read_back import IN_GSM, PATTERNS, ReadBack, babel_locale, language_of, leaves_gsm, read_back
 from dunlin.content.filing import filing_number
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
@@ -51,15 +44,13 @@ if TYPE_CHECKING:
     from dunlin.domain.planning import ToldOffer
     from dunlin.domain.statement import Statement
 
-__all__ = ["ReadBack", "Renderer", "can_read_back", "figures_of", "read_back", "short_name"]
+__all__ = ["Renderer", "figures_of", "short_name"]
 
 #: More loans than this are named by their number and total only: a list nobody can read helps nobody.
 MOST_ITEMS = 4
 _LONGEST_NAME = {"en": 20, "es": 20, "id": 24, "ko": 12, "zh": 12}
 #: Where a person is addressed by the first name.
 _FIRST_NAME = frozenset({"en", "es"})
-#: Where a text message stays in GSM-7, so a name must not leave it.
-_IN_GSM = frozenset({"en", "id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +124,10 @@ class Renderer:
         """
         return self._content.template(template_id, locale, Channel.SMS).expected_parts
 
+    def numbers(self, locale: str) -> str:
+        """What the lender's own approved words say in numbers: telephones and hours."""
+        return " ".join(self._content.texts(locale).values())
+
     def _compile(self, template: Template) -> _Compiled:
         key = (template.template_id, template.locale, template.channel)
         compiled = self._compiled.get(key)
@@ -188,6 +183,8 @@ class Renderer:
                     Item(_tail(loan.account_tail), write.money(loan.amount), write.day(loan.due_on)) for loan in several
                 ),
             }
+        if "words" in template.variables.values():
+            everything |= dict.fromkeys(names_of(template, "words"), request.words)
         phrases = self._content.phrases.get(template.locale, {})
         for figure in _told(template, request):
             everything[figure.name] = write.fact(figure, template.variables[figure.name], phrases)
@@ -206,6 +203,8 @@ class Renderer:
         statement = request.statement if template.statement else None
         facts = _facts_of(template, request)
         currency = statement.total.currency if statement is not None else facts.currency
+        if request.words and request.may_state.amounts:
+            currency = currency or request.may_state.amounts[0].currency
         found = read_back(_without_codes(template, request, body), template.locale, currency)
         if read_back(subject, template.locale, currency) != ReadBack():
             raise FiguresMismatch("subject")  # others can read a subject
@@ -214,6 +213,7 @@ class Renderer:
                 raise FiguresMismatch("push")
             return ()
         amounts, dates = dict(facts.amounts), dict(facts.dates)
+        may_state = {money.amount for money in request.may_state.amounts}
         allowed_dates: set[date] = set()
         if statement is not None:
             if "total" in declared:
@@ -229,9 +229,15 @@ class Renderer:
             dates["reply_by"] = _reply_by(template, request.today)
         allowed_dates.update(dates.values())
 
-        if found.unreadable or not found.amounts <= set(amounts.values()):
+        if found.unreadable or not found.amounts <= {*amounts.values(), *may_state}:
             raise FiguresMismatch("amounts")
         _require(amounts, found.amounts)
+        if request.words:
+            # Days in a person's own words are theirs to name; that they exist was asked when they were taken.
+            problem = figures_problem(request.words, template.locale, request.may_state, self.numbers(template.locale))
+            if problem:
+                raise FiguresMismatch("words")
+            found = replace(found, dates=frozenset(), day_counts=frozenset())
         if not all(any(seen.is_day(day) for day in allowed_dates) for seen in found.dates):
             raise FiguresMismatch("dates")
         for name, day in dates.items():
@@ -362,6 +368,10 @@ def _compiled(source: str) -> jinja2.Template:
     return _environment().from_string(source)
 
 
+def names_of(template: Template, kind: VariableType) -> list[str]:
+    return [name for name, each in template.variables.items() if each == kind]
+
+
 def figures_of(statement: Statement) -> tuple[Figure, ...]:
     """The statement's figures in machine form, always in the same order."""
     figures = [Figure("total", str(statement.total))]
@@ -390,18 +400,16 @@ class _Writer:
     """Money, dates and percentages as the locale writes them (CLDR), in plain spaces."""
 
     def __init__(self, locale: str, channel: Channel) -> None:
-        self._locale = _locale(locale)
-        self._language = _language(locale)
+        self._locale = babel_locale(locale)
+        self._language = language_of(locale)
         self._channel = channel
 
     def money(self, value: Money) -> str:
         form = self._language.money.get(value.currency)
         whole = form is not None and form.whole and value.amount == value.amount.to_integral_value()
-        if form is None and not (self._channel is Channel.SMS and _leaves_gsm(value.currency, self._locale)):
+        if form is None and not (self._channel is Channel.SMS and leaves_gsm(value.currency, self._locale)):
             return _plain_spaces(format_currency(value.amount, value.currency, locale=self._locale))
-        number = format_decimal(
-            value.amount, "#,##0" if whole else _PATTERNS[MINOR_UNITS[value.currency]], self._locale
-        )
+        number = format_decimal(value.amount, "#,##0" if whole else PATTERNS[MINOR_UNITS[value.currency]], self._locale)
         if "," in format_decimal(Decimal(10**7), locale=self._locale)[:2]:  # 1,00,00,000: grouped by two, as in India
             number = format_decimal(value.amount, "#,##,##0" if whole else "#,##,##0.00", self._locale)
         if form is None:
@@ -451,7 +459,7 @@ class _Writer:
                 )
             case "phrase" | "phrases":
                 return self._phrases(figure, phrases)
-            case "text" | "items":
+            case "text" | "items" | "words":
                 raise FiguresMismatch(figure.name)  # the core's own words are never sent
             case _:
                 assert_never(kind)
@@ -462,56 +470,6 @@ class _Writer:
         except KeyError:
             raise FiguresMismatch(figure.name) from None
         return words[0] if len(words) == 1 else format_list(words, locale=self._locale)
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyForm:
-    """How a currency is written where CLDR's way is not people's. `whole`: an even amount has no decimals."""
-
-    prefix: str = ""
-    suffix: str = ""
-    sms_prefix: str = ""  # where the sign would turn a text message into UCS-2
-    whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Language:
-    """What a writer and a reader of figures have to know of a language."""
-
-    short_date: str
-    day_counts: re.Pattern[str]
-    money: Mapping[str, MoneyForm] = field(default_factory=dict)
-
-
-_PATTERNS = {0: "#,##0", 2: "#,##0.00", 3: "#,##0.000"}
-_EN_DAYS = re.compile(r"(\d+)\s+(?:calendar\s+)?days?\b", re.IGNORECASE)
-_ZH_DAYS = re.compile(r"(\d+)\s*[天日](?!期)")
-_LANGUAGES: Mapping[str, Language] = {
-    "en-US": Language("MMM d", _EN_DAYS),
-    "en-GB": Language("d MMM", _EN_DAYS),
-    "en-AU": Language("d MMM", _EN_DAYS),
-    "en-IN": Language("d MMM", _EN_DAYS, {"INR": MoneyForm(prefix="₹", sms_prefix="Rs ")}),
-    "es-US": Language("d MMM", re.compile(r"(\d+)\s+d[ií]as?\b", re.IGNORECASE)),
-    "zh-CN": Language("M月d日", _ZH_DAYS, {"CNY": MoneyForm(prefix="¥")}),
-    "zh-TW": Language("M月d日", _ZH_DAYS, {"CNY": MoneyForm(prefix="¥")}),
-    "ko-KR": Language("M월 d일", re.compile(r"(\d+)\s*일(?!부)"), {"KRW": MoneyForm(suffix="원", whole=True)}),
-    "id-ID": Language(
-        "d MMM", re.compile(r"(\d+)\s+hari\b", re.IGNORECASE), {"IDR": MoneyForm(prefix="Rp", whole=True)}
-    ),
-}
-
-
-def _language(locale: str) -> Language:
-    try:
-        return _LANGUAGES[locale]
-    except KeyError:
-        raise ContentError("templates:1", "locale", f"{locale} has no reader for its figures yet") from None
-
-
-@lru_cache(maxsize=16)
-def _locale(name: str) -> Locale:
-    _language(name)
-    return Locale.parse(name.replace("-", "_"))
 
 
 #: Spaces that CLDR puts into numbers and times; one of them alone would triple the price of a GSM-7 text.
@@ -552,7 +510,7 @@ def short_name(name: str, locale: str, channel: Channel) -> str:
     if language in _FIRST_NAME:
         words = words[:1] if len(words[0]) > 1 or len(words) == 1 else words[:2]
     short = _shortened(" ".join(words), _LONGEST_NAME.get(language, 20))
-    if language in _IN_GSM and channel is Channel.SMS:
+    if language in IN_GSM and channel is Channel.SMS:
         short = _fit_gsm(short)
     return short
 
@@ -588,182 +546,3 @@ def _fit_gsm(text: str) -> str:
 def _tail(account_tail: str) -> str:
     """At most the last four letters or digits: never more of an account than that."""
     return "".join(c for c in account_tail if c.isascii() and c.isalnum())[-4:]
-
-
-# ── Reading back ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class SeenDate:
-    """A date in a text; a short one has no year."""
-
-    month: int
-    day: int
-    year: int | None = None
-
-    def is_day(self, day: date) -> bool:
-        return (self.month, self.day) == (day.month, day.day) and self.year in (None, day.year)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBack:
-    """What figures a text carries. `unreadable`: money in a form, or of a currency, that the statement is not in."""
-
-    amounts: frozenset[Decimal] = frozenset()
-    dates: frozenset[SeenDate] = frozenset()
-    day_counts: frozenset[int] = frozenset()
-    percents: frozenset[Decimal] = frozenset()
-    unreadable: bool = False
-
-
-_NUMBER = r"\d+(?:[,.]\d+)*"
-_GROUPED = re.compile(r"[,.]\d{3}(?!\d)")
-#: Words that make a number money, whatever its form.
-_MONEY_WORDS = (
-    r"(?:dollars?|cents?|bucks|yuan|rmb|pounds?|pence|rupees?|lakhs?|rupiah|ribu|juta|dólares|centavos|pesos"
-    r"|元|圆|圓|块|塊|角|万|萬|人民币|人民幣|美元|美金|원|만원)"
-)
-
-
-def can_read_back(locale: str) -> bool:
-    """Whether there is a reader for the figures of this locale."""
-    return locale in _LANGUAGES
-
-
-def read_back(text: str, locale: str, currency: str) -> ReadBack:
-    """The figures in `text`, found by their form alone. `currency` is the statement's; empty where there is none."""
-    parsed = _locale(locale)
-    percents, without = _percents(text, parsed)
-    amounts, unreadable = _amounts(without, locale, currency)
-    dates, rest = _dates(text, parsed)
-    day_counts = frozenset(int(match[1]) for match in _language(locale).day_counts.finditer(rest))
-    return ReadBack(amounts, dates, day_counts, percents, unreadable)
-
-
-_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s?[%％]")
-
-
-def _percents(text: str, locale: Locale) -> tuple[frozenset[Decimal], str]:
-    """The percentages in `text`, and the text without them: 11.75 is no amount there."""
-    found = set()
-    for match in _PERCENT.finditer(text):
-        try:
-            found.add(parse_decimal(match[1], locale=locale, strict=True))
-        except NumberFormatError:
-            found.add(Decimal(-1))  # a percentage, but not as this locale writes one
-    return frozenset(found), _PERCENT.sub(" ", text)
-
-
-def _amounts(text: str, locale: str, currency: str) -> tuple[frozenset[Decimal], bool]:
-    parsed = _locale(locale)
-    befores, afters = _marks(currency, locale) if currency else (frozenset({""}), frozenset({""}))
-    separators = parsed.number_symbols["latn"]
-    decimal, group = separators["decimal"], separators["group"]
-    amounts: set[Decimal] = set()
-    unreadable = False
-    for match in _money_pattern().finditer(text):
-        before, number, after = (match["before"] or "").strip(), match["number"], (match["after"] or "").strip()
-        digits = number.rpartition(decimal)[2] if decimal in number else ""
-        # Where dots group, one also stands in hours (08.00), and a comma in rates; where commas group, one says money.
-        grouped = _GROUPED.search(number) is not None or ("," in number and ("." in number or group == ","))
-        if not (before or after or len(digits) == 2 or grouped):
-            continue
-        try:
-            amount = parse_decimal(number, locale=parsed, strict="," not in number or locale != "en-IN")
-        except NumberFormatError:
-            unreadable = True
-            continue
-        if before not in befores or after not in afters:
-            unreadable = True  # money, but not written as this locale writes this currency
-        amounts.add(amount)
-    return frozenset(amounts), unreadable
-
-
-@lru_cache(maxsize=64)
-def _marks(currency: str, locale: str) -> tuple[frozenset[str], frozenset[str]]:
-    """What stands before and behind an amount of this currency in this locale."""
-    form = _language(locale).money.get(currency)
-    if form is None:
-        parsed = _locale(locale)
-        code = {currency} if _leaves_gsm(currency, parsed) else set()
-        return frozenset({_symbol(currency, parsed), *code}), frozenset({""})
-    prefixes = {form.prefix.strip(), form.sms_prefix.strip()} if form.sms_prefix else {form.prefix.strip()}
-    return frozenset(prefixes), frozenset({form.suffix})
-
-
-def _leaves_gsm(currency: str, locale: Locale) -> bool:
-    """Whether the sign would turn a text message that stays in GSM-7 into UCS-2; the currency's code stands for it."""
-    return locale.language in _IN_GSM and not GSM_ALPHABET.issuperset(_symbol(currency, locale))
-
-
-@lru_cache(maxsize=64)
-def _symbol(currency: str, locale: Locale) -> str:
-    return get_currency_symbol(currency, locale=locale)
-
-
-@lru_cache(maxsize=1)
-def _money_pattern() -> re.Pattern[str]:
-    symbols = "".join(chr(point) for point in range(0x20, 0x10000) if unicodedata.category(chr(point)) == "Sc")
-    codes = "|".join(sorted(MINOR_UNITS))
-    mark = rf"(?:[A-Z]{{1,3}})?[{re.escape(symbols)}]|(?<![A-Za-z0-9])(?:{codes}|RMB|Rs\.?|Rp\.?)|人民币|人民幣"
-    return re.compile(
-        rf"(?P<before>(?:{mark})\s?[-+]?)?(?<![\d.,])(?P<number>{_NUMBER})"
-        rf"(?P<after>\s?(?:[{re.escape(symbols)}]|{_MONEY_WORDS}|(?:{codes})\b))?",
-        re.IGNORECASE,
-    )
-
-
-def _dates(text: str, locale: Locale) -> tuple[frozenset[SeenDate], str]:
-    """The dates in `text`, and the text without them: a day of a month can look like a number of days.
-
-    One that no calendar has, such as `0 mar`, is found too: it is no date that a text may carry.
-    """
-    found: set[SeenDate] = set()
-    patterns = list(_WRITTEN_DATES)
-    names: Mapping[str, int] = {}
-    months = _months(locale)
-    if months is not None:
-        names, by_name = months
-        patterns.append(by_name)
-    for pattern in (*patterns, *_NUMERIC_DATES):
-        for match in pattern.finditer(text):
-            month = names.get(match["month"].rstrip(".").casefold()) or int(match["month"])
-            day = int(match["day"])
-            if pattern not in _NUMERIC_DATES or (1 <= month <= 12 and 1 <= day <= 31):  # 24/7 is no date
-                found.add(SeenDate(month, day, int(match["year"]) if match["year"] else None))
-        text = pattern.sub(" ", text)
-    return frozenset(found), text
-
-
-_WRITTEN_DATES = (
-    re.compile(r"(?:(?P<year>\d{4})\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]"),
-    re.compile(r"(?:(?P<year>\d{4})\s?년\s?)?(?P<month>\d{1,2})\s?월\s?(?P<day>\d{1,2})\s?일"),
-)
-_NUMERIC_DATES = (
-    re.compile(r"(?<![\d-])(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?![\d-])"),
-    re.compile(r"(?<![\d/])(?P<month>\d{1,2})/(?P<day>\d{1,2})(?:/(?P<year>\d{4}))?(?![\d/])"),
-)
-
-
-@lru_cache(maxsize=16)
-def _months(locale: Locale) -> tuple[dict[str, int], re.Pattern[str]] | None:
-    """Month names as letters, where the locale has them; the order of day and month is the locale's.
-
-    They are taken from written dates: Babel's names that stand alone can be those of a language that was asked before.
-    """
-    names = {
-        format_date(date(2026, number, 1), width, locale=locale).rstrip(".").casefold(): number
-        for width in ("MMMM", "MMM")
-        for number in range(1, 13)
-    }
-    if locale.language == "en":
-        names["sept"] = 9
-    if any(not name.isalpha() or any(c.isdigit() for c in name) or name[-1] in "月월" for name in names):
-        return None
-    month = rf"(?P<month>{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})\b\.?"
-    if (locale.language, locale.territory) == ("en", "US"):
-        shape = rf"\b{month}\s(?P<day>\d{{1,2}})\b(?!:\d)(?:,\s(?P<year>\d{{4}})\b)?"
-    else:
-        of = r"\s(?:de\s)?" if locale.language == "es" else r"\s"
-        shape = rf"(?<![\d.,])(?P<day>\d{{1,2}}){of}{month}(?:{of}(?P<year>\d{{4}})\b)?"
-    return names, re.compile(shape, re.IGNORECASE)

@@ -28,13 +28,13 @@ from dunlin.content.errors import ContentErrors, raise_all
 from dunlin.content.model import Content, Template
 from dunlin.content.release import located, read_json, write_rows
 from dunlin.content.resolve import covers, lineage
+from dunlin.content.routes import is_about, number_kind
 from dunlin.content.schema import (
     COMMON_VARIABLES,
     FiledLineModel,
     FiledTextModel,
     FiledTextsModel,
     FilingModel,
-    NumberKind,
 )
 from dunlin.domain.plans import MOST_OFFERS
 from dunlin.domain.policy import Line
@@ -55,18 +55,6 @@ __all__ = [
 ]
 
 FILINGS_FILE = "filings.json"
-
-#: American numbers that are free to call, by their area code; 8YY is set aside for them.
-_TOLL_FREE = re.compile(r"\+?1?8(?:00|22|33|44|55|66|77|88)\d{7}")
-
-
-def number_kind(origination: str) -> NumberKind:
-    """What a line sends from."""
-    if any(character.isalpha() for character in origination):
-        return "sender_id"
-    if _TOLL_FREE.fullmatch(origination):
-        return "toll_free"
-    return "short_code" if re.fullmatch(r"\d{3,8}", origination) else "long_code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +180,7 @@ def _rules(content: Content, line: Line, today: date) -> Iterator[tuple[FilingMo
         family = tuple(lineage(content.packs, code))
         reviewed = all(layer.status == "reviewed" for layer in family)
         for rule in (rule for layer in family for rule in layer.filings):
-            if rule.binds(content.capacity, today) and _is_about(rule, line):
+            if rule.binds(content.capacity, today) and is_about(rule, line):
                 rules[rule.id] = rule
                 for locale in pack.locales:
                     spoken = locales.setdefault(rule.id, {})
@@ -200,18 +188,11 @@ def _rules(content: Content, line: Line, today: date) -> Iterator[tuple[FilingMo
     yield from ((rule, locales[rule_id]) for rule_id, rule in rules.items())
 
 
-def _is_about(rule: FilingModel, line: Line) -> bool:
-    return (
-        line.channel in rule.channels
-        and (not rule.providers or line.provider in rule.providers)
-        and (not rule.numbers or number_kind(line.origination) in rule.numbers)
-        and (not rule.links or line.links in rule.links)
-    )
-
-
 def _carried(content: Content, line: Line, locales: Mapping[str, bool]) -> Iterator[Template]:
     for (_, locale, channel), template in sorted(content.templates.items()):
-        if locale in locales and channel is line.channel and template.purpose in line.purposes:
+        # Nobody's own words are on file, nor are they said where everything has to be.
+        is_carried = channel is line.channel and template.purpose in line.purposes
+        if locale in locales and is_carried and "words" not in template.variables.values():
             yield template
 
 

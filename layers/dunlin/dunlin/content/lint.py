@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dunlin.adapters.renderer import Renderer, can_read_back, read_back
+from dunlin.adapters.read_back import can_read_back, read_back
+from dunlin.adapters.renderer import Renderer
 from dunlin.content.errors import ContentErrors
 from dunlin.content.filing import read_filings
 from dunlin.content.loader import load_content
@@ -621,6 +622,7 @@ def _rendered(
             statement=sample.statement if template.statement else None,
             line=line,
             today=TODAY,
+            words=sample.words if "words" in template.variables.values() else "",
             facts=tuple(
                 Figure(name, sample.facts[name])
                 for name in template.variables

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from dunlin.content.answers import AnswersModel, answers_problems
 from dunlin.content.document import Document, parse_document
 from dunlin.content.errors import raise_all
 from dunlin.content.loosened import loosened
@@ -63,6 +64,7 @@ CONTENT_KINDS: Mapping[str, str] = {
     "stops": "base.yaml",
     "strategies": "*.yaml",
     "plans": "*.yaml",
+    "answers": "*.yaml",
     "lenders": "*.yaml",
     "messages": "*.yaml",
     "templates": "*/*.txt",
@@ -88,6 +90,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "stops": StopsModel,
         "strategy": StrategyModel,
         "plans": AgreementsModel,
+        "answers": AnswersModel,
         "lender": LenderModel,
         "messages": MessagesModel,
         "phrases": PhrasesModel,
@@ -204,6 +207,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
                 for locale, words in heard().words.items()
             }
         ),
+        never_said=Awaited(lambda: {name: words.never_in_answers for name, words in heard().words.items()}),
         zones=tuple(
             Zones(
                 zones.calling_code,
@@ -214,6 +218,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
             for zones in reading.zones.values()
         ),
         policies=dict(reading.policies),
+        answers=tuple(model for _, model in reading.answers),
         calendars=reading.holidays(),
         agreements=Awaited(
             lambda: {name: agreements_of(model) for name, (_, model) in agreed().agreements.items()},
@@ -280,6 +285,7 @@ class Rules:
     policies: Mapping[str, PolicyModel]
     calendars: Calendars
     strategies: tuple[StrategyModel, ...] = ()
+    answers: tuple[AnswersModel, ...] = ()
 
     def strategies_in(self, jurisdiction: str) -> tuple[StrategyModel, ...]:
         """The contact strategies that people there follow, the one that leads the others first."""
@@ -296,7 +302,7 @@ class Rules:
         return law(self.packs, (), jurisdiction, today, capacity, policies=policies, calendars=self.calendars)
 
 
-_RULE_KINDS = ("packs", "policies", "calendars")
+_RULE_KINDS = ("packs", "policies", "calendars", "answers")
 
 
 def load_rules(root: Path, *, strategies: bool = False) -> Rules:
@@ -310,9 +316,11 @@ def load_rules(root: Path, *, strategies: bool = False) -> Rules:
     reading.read_all({name: path.read_bytes() for name, path in sorted(_content_files(root))}, kinds)
     reading.check_rules()
     reading.check_strategies(whole=False)
+    reading.check_answers(whole=False)
     raise_all(reading.errors)
     found = tuple(model for _, model in reading.strategy_files)
-    return Rules(dict(reading.packs), dict(reading.policies), reading.holidays(), found)
+    answers = tuple(model for _, model in reading.answers)
+    return Rules(dict(reading.packs), dict(reading.policies), reading.holidays(), found, answers)
 
 
 def load_lexicon(root: Path) -> Lexicon:
@@ -341,6 +349,7 @@ class Reading:
     stops: StopsModel = field(default_factory=lambda: StopsModel(stops=()))
     strategy_files: list[tuple[Document, StrategyModel]] = field(default_factory=list)
     agreements: dict[str, tuple[Document, AgreementsModel]] = field(default_factory=dict)
+    answers: list[tuple[Document, AnswersModel]] = field(default_factory=list)
     lenders: list[tuple[Document, LenderModel]] = field(default_factory=list)
     messages: dict[str, MessageModel] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
@@ -388,6 +397,10 @@ class Reading:
                 document, agreed = self._parse(name, text, AgreementsModel)
                 if agreed is not None and self._is_named(document, "id", agreed.id, stem):
                     self.agreements[agreed.id] = (document, agreed)
+            case "answers":
+                document, answers = self._parse(name, text, AnswersModel)
+                if answers is not None and self._is_named(document, "id", answers.id, stem):
+                    self.answers.append((document, answers))
             case "lenders":
                 document, lender = self._parse(name, text, LenderModel)
                 if lender is not None and self._is_named(document, "id", lender.id, stem):
@@ -492,6 +505,17 @@ class Reading:
         self.check_rules()
         self.check_strategies(whole=whole)
         self._check_plans()
+        self.check_answers(whole=whole)
+
+    def check_answers(self, *, whole: bool) -> None:
+        """What follows from texts, against the law's clocks and, if the content is there as a `whole`, the messages."""
+        if self.errors:
+            return
+        said = frozenset(name for name, each in self.messages.items() if each.trigger == "event" and not each.variables)
+        for number, path, problem in answers_problems(
+            [model for _, model in self.answers], self.packs, said if whole else None
+        ):
+            self.errors.append(self.answers[number][0].error(path, problem))
 
     def _check_plans(self) -> None:
         if self.errors:
@@ -613,6 +637,7 @@ def sections_of(layer: PackModel | PolicyModel) -> tuple[tuple[str, Sequence[Nam
         ("bans", layer.bans),
         ("texts", layer.texts),
         ("filings", layer.filings if isinstance(layer, PackModel) else ()),
+        ("clocks", layer.clocks if isinstance(layer, PackModel) else ()),
     )
 
 

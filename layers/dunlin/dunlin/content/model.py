@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
+from dunlin.content.answers import AnswersModel, answer_policy
 from dunlin.content.plans import Agreements, plan_policy, promise_policy
 from dunlin.content.reading import lexicon_of, words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
+from dunlin.content.routes import filed_only
 from dunlin.content.schema import (
     STRICTEST,
+    AnswerClass,
     Capacity,
     MessageModel,
     PackModel,
@@ -110,9 +113,13 @@ class Content:
     phrases: Mapping[str, Mapping[str, str]]  # of a locale: `reason.income` and its words
     keyword_words: Mapping[str, KeywordWords]
     forbidden: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+    never_said: Mapping[
+        str, Mapping[AnswerClass, tuple[str, ...]]
+    ]  # of a locale: what no answer of a person says, by class
     zones: tuple[Zones, ...]
     released: Mapping[str, int]
     policies: Mapping[str, PolicyModel]
+    answers: tuple[AnswersModel, ...]
     calendars: Calendars
     agreements: Mapping[str, Agreements]  # by the file's id
     understanding: Mapping[str, UnderstandingModel] = field(default_factory=dict)
@@ -175,13 +182,14 @@ class Content:
                 urgent=message.urgent,
                 statement=message.statement,
                 from_core=message.trigger == "event",
+                by_person=message.trigger == "answer",
                 letter=message.letter or "",
                 consent=message.consent or "",
                 despite=message.despite,
                 variables=message.variables,
             )
             for message_id, message in self.messages.items()
-            if message.trigger in ("event", "case")
+            if message.trigger in ("event", "case", "answer")
         }
 
     def has_phrase(self, code: str) -> bool:
@@ -362,6 +370,10 @@ class Content:
             expected_parts=existing,
             languages=locales,
             notices=self.notices,
+            answers=answer_policy(self.answers, self.packs, jurisdiction, self.capacity, today),
+            filed_only=filed_only(
+                tuple(lineage(self.packs, jurisdiction)), self.lines(jurisdiction), self.capacity, today
+            ),
         )
 
 

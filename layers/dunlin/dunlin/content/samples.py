@@ -21,6 +21,19 @@ _NAMES = {
     "ko": ("김민수", "남궁민수연"),
     "id": ("Sari Dewi", "Kusumawardhani Prawirodirdjo"),
 }
+_WORDS = {
+    "zh": (
+        "您反映的费用我们查过了，是系统多收的，已经退回。",
+        "您反映的费用我们查过了，是系统多收的，已经退回，一般两三天到账，请您留意。" * 3,
+    ),
+    "en": ("We looked into it: the fee was our mistake and has been taken off.", "We looked into what you wrote. " * 8),
+    "es": ("Lo revisamos: el cargo fue un error nuestro y ya se quitó.", "Revisamos con calma lo que nos contó. " * 7),
+    "ko": (
+        "확인해 보니 저희 착오였고 수수료를 돌려드렸습니다.",
+        "말씀해 주신 내용을 담당 직원이 차근차근 확인했습니다. " * 6,
+    ),
+    "id": ("Sudah kami periksa: biaya itu kesalahan kami dan sudah dihapus.", "Sudah kami periksa pesan Anda. " * 8),
+}
 _CURRENCIES = {"zh-TW": "CNY"}  # read by borrowers of the Chinese lender
 #: What a loan costs in the sample: a hundred of some currencies buys nothing.
 _SCALES = {"KRW": 1000, "IDR": 10000, "INR": 50}
@@ -47,6 +60,8 @@ class Sample:
     party_name: str
     statement: Statement
     facts: Mapping[str, str]
+    #: What a person could answer.
+    words: str = ""
 
 
 def samples(locale: str, days: int) -> tuple[Sample, ...]:
@@ -55,6 +70,7 @@ def samples(locale: str, days: int) -> tuple[Sample, ...]:
     currency = _CURRENCIES.get(locale) or get_territory_currencies(territory)[0]
     scale = _SCALES.get(currency, 1)
     exponent = Decimal(1).scaleb(-MINOR_UNITS[currency])
+    words, long_words = _WORDS.get(language, _WORDS["en"])
     name, long_name = _NAMES.get(language, _NAMES["en"])
     due_on = TODAY - timedelta(days=days)
 
@@ -103,13 +119,16 @@ def samples(locale: str, days: int) -> tuple[Sample, ...]:
     long_due = date(2026, 12, 28)
     longest = statement(["98765.43", "87654.32", "76543.21", "65432.10"], "1234.56")
     return (
-        Sample("ordinary", name, statement(["820.00"], None), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2))),
-        Sample("fees", name, statement(["820.00"], "12.50"), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2))),
-        Sample("several", name, statement(["820.00", "310.75"], "12.50"), facts("64.20", "B3", date(2026, 5, 9))),
+        Sample("ordinary", name, statement(["820.00"], None), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2)), words),
+        Sample("fees", name, statement(["820.00"], "12.50"), facts("820.00", "A7K2-9Q4M", date(2026, 4, 2)), words),
+        Sample(
+            "several", name, statement(["820.00", "310.75"], "12.50"), facts("64.20", "B3", date(2026, 5, 9)), words
+        ),
         Sample(
             "longest",
             long_name,
             Statement(longest.lines, longest.total, longest.fees, long_due, 0 if days <= 0 else max(days, 100)),
             facts("98765.43", "WWWW-WWWW-WW", date(2026, 12, 28)),
+            long_words.strip(),
         ),
     )

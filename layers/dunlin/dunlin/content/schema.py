@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from dunlin.domain.agreements import TaskKind
 from dunlin.domain.intents import Intent, Topic
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource, UnderStop
 
@@ -399,6 +400,22 @@ class FilingModel(NamedRule):
         return self
 
 
+class ClockRuleModel(NamedRule):
+    """By when a law wants what somebody brought up acknowledged, and answered: hours from the text."""
+
+    tasks: Annotated[frozenset[TaskKind], AfterValidator(_not_empty)]
+    acknowledge_hours: Annotated[StrictInt, Field(ge=1, le=2160)] | None = None
+    answer_hours: Annotated[StrictInt, Field(ge=1, le=2160)] | None = None
+
+    @model_validator(mode="after")
+    def _say_something(self) -> Self:
+        if self.acknowledge_hours is None and self.answer_hours is None:
+            raise ValueError("must say acknowledge_hours, answer_hours or both")
+        if self.cases:
+            raise ValueError("cases: are about messages, and a clock is about people")
+        return self
+
+
 class SignatureModel(Strict):
     """Who answers for this pack, and until when it may send."""
 
@@ -429,6 +446,7 @@ class PackModel(Strict):
     bans: tuple[BanModel, ...] = ()
     texts: tuple[ContentRuleModel, ...] = ()
     filings: tuple[FilingModel, ...] = ()
+    clocks: tuple[ClockRuleModel, ...] = ()
 
     @model_validator(mode="after")
     def _agree_with_itself(self) -> Self:
@@ -694,6 +712,7 @@ VariableType = Literal[
     "phrase",
     "phrases",
     "offers",
+    "words",
 ]
 
 #: What every text may say without asking for it: who speaks, and how to pay, answer and get help.
@@ -735,8 +754,8 @@ class MessageModel(Strict):
 
     says: Text
     #: `stage`: the contact strategy's; `event`: the core asks for it by this name; `reply`: the borrower's own words;
-    #: `case`: an escalation has come to this.
-    trigger: Literal["stage", "event", "reply", "case"]
+    #: `case`: an escalation has come to this; `answer`: a person answers, with this text or, in it, in their own words.
+    trigger: Literal["stage", "event", "reply", "case", "answer"]
     purpose: Purpose
     tone: Tone
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.SMS, Channel.EMAIL)
@@ -798,6 +817,9 @@ class PhrasesModel(Strict):
 # ── Words, zones, releases ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+AnswerClass = Literal["threat", "impersonation", "shaming", "third_party", "pressure", "urgency", "credentials"]
+
+
 class WordListModel(Strict):
     alone: tuple[Text, ...] = ()
     lenient: tuple[Text, ...] = ()
@@ -820,6 +842,8 @@ class WordsModel(Strict):
     help: WordListModel
     #: Never in a text: threats, pretended authority, pressure to borrow again.
     forbidden: tuple[Text, ...]
+    #: Never in what a person answers, by class; beyond `forbidden`, which holds for every text.
+    never_in_answers: dict[AnswerClass, tuple[Text, ...]] = Field(default_factory=dict)
     #: Never in an e-mail's subject, which others can read.
     forbidden_in_subjects: tuple[Text, ...]
 

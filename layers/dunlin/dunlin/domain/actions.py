@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from dunlin.domain.agreements import PromiseStatus
-from dunlin.domain.borrower import ContactPoint, Loan, Party
+from dunlin.domain.borrower import Answer, ContactPoint, Loan, Party
 from dunlin.domain.policy import Line, Stage
 from dunlin.domain.words import CaseOutcome, Reason
 
@@ -25,6 +25,7 @@ class Request:
     loans: tuple[Loan, ...]
     until: datetime
     principal_id: str = ""
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from dunlin.domain.care import CareRule
 from dunlin.domain.money import Money
 from dunlin.domain.plans import Offer
 
@@ -100,6 +101,7 @@ class TaskKind(StrEnum):
     SERVICE = "service"
     NOT_UNDERSTOOD = "not_understood"
     SHARED_NUMBER = "shared_number"  # it is not known which of several borrowers wrote
+    FEEDBACK = "feedback"  # it went badly, they said
     NOT_ANSWERED = "not_answered"  # our own answer did not go out, or nobody has words for one
 
 
@@ -154,6 +156,12 @@ class AnswerPolicy:
     promises_in_days: int = 90
     dialogue_hours: int = 48
     misses: int = 2
+    #: Who says that they paid is believed once in so long; then a person looks first.
+    claims_once_in_days: int = 30
+    #: What follows a matter that is over, how long its question stands, and the mark up to which a person calls.
+    care: tuple[CareRule, ...] = ()
+    rating_hours: int = 72
+    low_rating: int = 2
     usual: Clock = _USUAL
     clocks: tuple[tuple[TaskKind, Clock], ...] = (
         (TaskKind.CRISIS, Clock(0, 0)),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from dunlin.domain.aftercare import asked_at, open_survey, with_rating
 from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy, Awaited, Dialogue, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.hours import at_local, local_date
@@ -34,9 +35,11 @@ from dunlin.domain.replies import (
     DISPUTE,
     HARDSHIP,
     OPT_OUT_CONFIRMATION,
+    TERMS,
     TOLD_DETAIL,
     balance_of,
     may_hear_detail,
+    terms_of,
     without_answer,
 )
 from dunlin.domain.stops import admitted, lifted, placed
@@ -45,9 +48,7 @@ from dunlin.domain.words import HoldKind, Purpose, StopSource
 
 OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
 REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
-
-#: Who says that they paid is believed once in so long; then a person looks first.
-CLAIMED_ONCE_IN = timedelta(days=30)
+GUIDANCE = "money_guidance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,16 @@ _SAFE = frozenset({OPT_OUT_CONFIRMATION, OPT_IN_CONFIRMATION, HELP, CRISIS_HELP,
 
 
 def asked_of(borrower: Borrower, party_id: str, point: str, now: datetime) -> Asked:
-    """What we asked last there that a number or a yes answers."""
+    """What we asked last there that a number, a mark or a yes answers."""
+    party = next((party for party in borrower.parties if party.party_id == party_id), None)
+    survey = open_survey(borrower, party, now) if party is not None else None
     for dialogue in borrower.dialogues:
         is_theirs = (dialogue.party_id, dialogue.point) == (party_id, point)
-        if is_theirs and dialogue.awaits is Awaited.OFFER and dialogue.asked_at <= now < dialogue.ends_at:
+        is_latest = survey is None or dialogue.asked_at >= asked_at(borrower, survey)
+        stands = dialogue.asked_at <= now < dialogue.ends_at
+        if is_theirs and is_latest and stands and dialogue.awaits is Awaited.OFFER:
             return Asked(offers=len(dialogue.offers))
-    return Asked()
+    return Asked(rating=survey is not None)
 
 
 def answer(
@@ -152,6 +157,12 @@ class _Answer:
         intent, topic = self._understood.intent, self._understood.topic
         dialogue = self._dialogue()
         borrower = self._without_dialogue()
+        survey = open_survey(borrower, self._heard.party, self._heard.received_at)
+        rating = self._understood.rating
+        if survey is not None and not self._heard.is_shared and (rating is not None or intent is Intent.FEEDBACK):
+            borrower = with_rating(borrower, survey, rating, self._heard.text_id, self._heard.received_at)
+            if intent in (Intent.FEEDBACK, Intent.CHOICE, Intent.OTHER):
+                return self._rated(borrower, rating)
         if dialogue is not None and dialogue.awaits is Awaited.DAY and self._names_the_day():
             return self._promise(borrower)
         if dialogue is not None and dialogue.awaits is Awaited.OFFER and self._chooses(dialogue):
@@ -185,6 +196,10 @@ class _Answer:
                     return Effects(borrower, REALLY_OURS, ())
                 if topic is Topic.HOW_TO_PAY:
                     return Effects(borrower, HELP, ())
+                if topic is Topic.GUIDANCE:
+                    return Effects(borrower, GUIDANCE, ("guidance",))
+                if topic is Topic.TERMS:
+                    return self._terms(borrower)
                 return self._person(borrower, TaskKind.QUESTION)
             case Intent.SERVICE:
                 return self._person(borrower, TaskKind.SERVICE)
@@ -234,6 +249,14 @@ class _Answer:
             return Effects(asked, NOT_UNDERSTOOD, ("not_understood",))
         return self._person(borrower, TaskKind.NOT_UNDERSTOOD)
 
+    def _rated(self, borrower: Borrower, rating: int | None) -> Effects:
+        """How it went. Where it went badly a person calls, and they are told who is there."""
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        if rating is None or rating > rules.low_rating:
+            return Effects(borrower, "", ("feedback",))
+        effects = self._person(borrower, TaskKind.FEEDBACK)
+        return Effects(effects.borrower, effects.reply, ("feedback", *effects.did))
+
     # ── what brings a person ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _task(self, borrower: Borrower, kind: TaskKind, hold_ids: tuple[str, ...] = ()) -> Borrower:
@@ -272,7 +295,8 @@ class _Answer:
         return placed(borrower, admitted(hold, self._stops[kind]), self._stops), (hold_id,)
 
     def _paid(self, borrower: Borrower) -> Effects:
-        since = self._now - CLAIMED_ONCE_IN
+        rules = self._rules if self._rules is not None else USUAL_ANSWERS
+        since = self._now - timedelta(days=rules.claims_once_in_days)
         claimed = any(task.kind is TaskKind.PAID and task.opened_at > since for task in borrower.tasks)
         if claimed or self._heard.is_shared:
             return self._person(borrower, TaskKind.PAID)
@@ -303,6 +327,15 @@ class _Answer:
             return Effects(borrower, HELP, ())
         known = balance_of(borrower, self._heard.party, self._policy, self._strategy, self._now)
         return Effects(borrower, BALANCE if known is not None else HELP, ())
+
+    def _terms(self, borrower: Borrower) -> Effects:
+        """The terms, where the core gave them and they may be told; a person, where they cannot be."""
+        heard, policy = self._heard, self._policy
+        if policy is None or heard.is_shared or terms_of(borrower, heard.party) is None:
+            return self._person(borrower, TaskKind.QUESTION)
+        if not may_hear_detail(borrower, heard.party, heard.point, policy, self._now):
+            return self._person(borrower, TaskKind.QUESTION)
+        return Effects(borrower, TERMS, ("terms",))
 
     def _promise(self, borrower: Borrower) -> Effects:
         heard, understood, rules = self._heard, self._understood, self._rules

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeGuard, assert_never
 
 from dunlin.domain.actions import Action, EndCase, OpenCase, PromiseDay, PromiseEnds, Request, Skip, Wait
+from dunlin.domain.aftercare import care_kept
 from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT
@@ -21,6 +22,7 @@ from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.tasks import tasks_kept
+from dunlin.domain.thread import locale_of, with_unsaid
 from dunlin.domain.words import CaseOutcome, CaseStatus, LoanStatus, MessageState, Purpose, Reason
 
 
@@ -77,6 +79,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
         episodes=episodes,
         letters=(*borrower.letters, *(_instead(action, now) for action in actions if _needs_a_letter(action))),
     )
+    after = with_unsaid(after, (action for action in actions if isinstance(action, Skip)), now)
     for moment in promised:
         after = on_its_day(after, moment, now) if isinstance(moment, PromiseDay) else at_its_end(after, moment, now)
     for end in ends:
@@ -88,13 +91,15 @@ def given_up(borrower: Borrower, content_version: str, now: datetime) -> Applied
     """Where nobody reviewed the rules nothing is said; what was to be said ends all the same."""
     marks = {mark.mark_id: mark for mark in borrower.marks}
     messages = []
-    for action in out_of_time(borrower, now):
+    skips = out_of_time(borrower, now)
+    for action in skips:
         message = _skipped(borrower, action, content_version, now)
         messages.append(message)
         _mark(marks, action, now, status="over", message=message, reason=action.reason)
     if not messages:
         return Applied(borrower, (), changed=False)
-    return Applied(pruned(replace(borrower, marks=tuple(marks.values())), now), tuple(messages), changed=True)
+    after = with_unsaid(replace(borrower, marks=tuple(marks.values())), skips, now)
+    return Applied(pruned(after, now), tuple(messages), changed=True)
 
 
 def ended(borrower: Borrower, end: EndCase, now: datetime) -> Borrower:
@@ -164,6 +169,7 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
         promises=promises_kept(borrower, now),
         dialogues=tuple(dialogue for dialogue in borrower.dialogues if dialogue.ends_at > now),
         tasks=tasks_kept(borrower, now),
+        care=care_kept(borrower, now),
         marks=tuple(
             mark
             for mark in borrower.marks
@@ -244,8 +250,10 @@ def _mark(
 
 
 def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetime) -> Message:
-    channel, stage = action.point.channel, action.stage
+    channel, stage, answer = action.point.channel, action.stage, action.answer
     locale = policy.language_for(action.party.locale, action.party.preferences.language)
+    if answer is not None:
+        locale = locale_of(answer, action.party, policy)
     template = stage.template_for(told_as(borrower, action.party, action.principal_id))
     reason, rule = Reason.STAGE_DUE, f"strategy.{stage.stage_id}"
     if stage.kind == "notice":
@@ -280,6 +288,8 @@ def _requested(borrower: Borrower, action: Request, policy: Policy, now: datetim
         attend_at=action.until,
         principal_id=action.principal_id,
         strategy_id=stage.strategy_id,
+        in_reply_to=answer.text_id if answer is not None else "",
+        author=answer.author if answer is not None else "",
     )
 
 

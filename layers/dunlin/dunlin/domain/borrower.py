@@ -7,10 +7,11 @@ message, or the right to send it, lives here, so that one strongly consistent re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from dunlin.domain.agreements import Dialogue, Promise, Task
+from dunlin.domain.care import Care
 from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import NOTHING_YET, Keeping
 from dunlin.domain.message import Figure
@@ -137,6 +138,9 @@ class Loan:
     days_past_due: int | None = None
     pending: tuple[PendingPayment, ...] = ()
     product: Product = Product.INSTALMENT
+    #: The contract's yearly rate in per cent and its last day, as the core gave them; empty where it did not.
+    rate: str = ""
+    ends_on: date | None = None
     #: When money last came for this loan: what was to be said about its absence until then is out of date.
     paid_at: datetime | None = None
 
@@ -215,11 +219,38 @@ class StageMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person says to whoever wrote `text_id`, at the contact point (by HMAC) that it came from.
+
+    `author` is a staff id. `words` are their own, in `locale`; both are empty where they chose a text of ours.
+    """
+
+    answer_id: str
+    text_id: str
+    party_id: str
+    point: str
+    author: str
+    locale: str = ""
+    words: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """An answer that was not said, and why: waits until whoever asked for it was told."""
+
+    answer_id: str
+    author: str
+    reason: str
+    rule: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the core asks to be said, in the words of `message`: kept until its end is certain.
 
     `notice_id` is the event's. `party_id`: the further party it is for (empty: the primary borrower). `facts` are the
-    core's, in machine form, under the names the message declares.
+    core's, in machine form, under the names the message declares. `answer`: it is what a person answers.
     """
 
     notice_id: str
@@ -228,6 +259,7 @@ class Notice:
     party_id: str = ""
     loan_ids: tuple[str, ...] = ()
     facts: tuple[Figure, ...] = ()
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +344,9 @@ class Borrower:
     promises: tuple[Promise, ...] = ()
     dialogues: tuple[Dialogue, ...] = ()
     tasks: tuple[Task, ...] = ()
+    #: Answers of people that were not said, and what follows a matter that is over (`domain.care`).
+    unsaid: tuple[Unsaid, ...] = ()
+    care: tuple[Care, ...] = ()
 
     def is_with_a_person(self, loan: Loan) -> bool:
         """Whether this loan's arrears were in a case that a person took over: we say nothing more about them.

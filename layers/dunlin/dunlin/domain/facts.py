@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dunlin.domain.borrower import Hold, Loan
@@ -211,6 +211,30 @@ class TaskMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRequested:
+    """A person answers a text (`text_id`; `is_task`: it was named as the task it opened), as `author` (a staff id).
+
+    Either in `words` of their own, in `locale` (empty: the language they are written to in), or with `message`, a text
+    of ours that a person may choose. `answer_id` is theirs: asked for twice, it is said once. `party_id` empty: whoever
+    wrote it.
+    """
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    answer_id: str
+    author: str
+    text_id: str
+    is_task: bool
+    party_id: str = ""
+    words: str = field(default="", repr=False)
+    message: str = ""
+    locale: str = ""
+    closes_task: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlanDecided:
     """The lender agreed the plan that was chosen, or refused it for a `reason`: the code of approved words."""
 
@@ -279,6 +303,7 @@ BorrowerFact = (
     | NoticeRequested
     | TaskMoved
     | PlanDecided
+    | AnswerRequested
     | AboutRecords
 )
 CoreEvent = BorrowerFact | PreferencesChanged | ContactPointChanged | SuppressionImported | FeedCheckpoint

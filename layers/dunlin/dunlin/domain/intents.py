@@ -49,6 +49,7 @@ class Topic(StrEnum):
     HOW_TO_PAY = "how_to_pay"
     STATUS = "status"  # of an application or a limit
     REALLY_OURS = "really_ours"  # is this text really yours?
+    GUIDANCE = "guidance"  # who gives independent advice on money
     # service
     STATEMENT = "statement"
     PAYOFF = "payoff"
@@ -90,3 +91,5 @@ class Understood:
     amount: Decimal | None = None
     on: date | None = None
     choice: int | None = None
+    #: A mark from 1 to 5, where we asked for one.
+    rating: int | None = None

@@ -34,7 +34,8 @@ def entry_hash(previous: str, message: Message) -> str:
         str(message.rendered_version),
         str(message.purpose),
         message.point,
-        # Only where a rule asked for one: entries of earlier versions keep their hash.
+        # Only where there are any: entries of earlier versions keep their hash.
+        *((f"by {message.author}",) if message.author else ()),
         *(f"{basis.rule} {_proof(basis.consent)}" for basis in message.basis),
     )
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -97,6 +97,8 @@ class Message:
     price: str = ""
     principal_id: str = ""
     strategy_id: str = ""
+    #: The staff id of whoever wrote its words; empty where the words are a text of ours.
+    author: str = ""
     #: The consents it rests on, as they were when it was reserved: the rules that asked, and the records.
     basis: tuple[Basis, ...] = ()
     #: The number under which the provider had these words on file; where nothing is filed text by text, there is none.

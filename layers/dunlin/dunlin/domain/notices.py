@@ -21,6 +21,7 @@ from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, holding
 from dunlin.domain.policy import NoticeRule, Policy, Stage, Strategy
 from dunlin.domain.statement import days_past_due
+from dunlin.domain.thread import tell_answer
 from dunlin.domain.words import Channel, LoanStatus, Purpose, Reason
 
 #: A report may still come for so long after a message was handed over, and send it another way.
@@ -155,6 +156,10 @@ def tell_notices(
         action: Request | Wait | Skip | None
         if rule is None:
             action = _never(stage, notice, due_on, attempt, Reason.NO_TEMPLATE, "messages")
+        elif notice.answer is not None:
+            action = tell_answer(
+                borrower, notice, notice.answer, rule, stage, due_on, attempt, mark, strategy, policy, now
+            )
         else:
             action = _tell(borrower, notice, rule, stage, due_on, attempt, mark, strategy, policy, now, busy=busy)
         match action:

@@ -25,6 +25,11 @@ def notice_stage(message: str, notice_id: str) -> str:
     return f"{message}~{notice_id}"
 
 
+def answer_notice(answer_id: str) -> str:
+    """The notice that is a person's answer."""
+    return f"answer-{answer_id}"
+
+
 def notice_of(stage: str) -> str:
     """The notice that a stage is about; empty for a stage of the strategy."""
     return stage.partition("~")[2]

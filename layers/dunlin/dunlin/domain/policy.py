@@ -414,9 +414,9 @@ class NoticeRule:
     """A message that is said because something happened, not because a stage of the strategy came.
 
     It is not said later than `within` after it happened. `from_core`: the core asks for it by name; otherwise the
-    application does. `letter`: the letter a law may require beside it. `consent`: one it needs beyond its purpose's.
-    `variables` are the facts it states, by type; `statement`: it also states what is due, from the same read as the
-    reservation. `despite`: stops that it is about, and that do not stop it.
+    application does, or (`by_person`) a person. `letter`: the letter a law may require beside it. `consent`: one it
+    needs beyond its purpose's. `variables` are the facts it states, by type; `statement`: it also states what is due,
+    from the same read as the reservation. `despite`: stops that it is about, and that do not stop it.
     """
 
     message: str
@@ -426,6 +426,7 @@ class NoticeRule:
     urgent: bool = False
     statement: bool = False
     from_core: bool = True
+    by_person: bool = False
     letter: str = ""
     consent: str = ""
     despite: frozenset[HoldKind] = frozenset()
@@ -447,6 +448,8 @@ class Policy:
     languages: tuple[str, ...] = ()
     notices: Mapping[str, NoticeRule] = field(default_factory=dict)
     answers: AnswerPolicy = USUAL_ANSWERS
+    #: Lines on which only texts go that are on file, word for word.
+    filed_only: frozenset[str] = frozenset()
 
     def language_for(self, locale: str, wished: str = "") -> str:
         """The language that was wished for, where there are texts in it. Else the person's own locale where there are

@@ -17,7 +17,7 @@ from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.tasks import open_task, with_task
 from dunlin.domain.words import LoanStatus, Purpose
 
-BALANCE = "balance"
+BALANCE, TERMS = "balance", "terms_explained"
 OPT_OUT_CONFIRMATION = "opt_out_confirmation"
 HARDSHIP, DISPUTE, COMPLAINT = "hardship_received", "dispute_received", "complaint_received"
 _TASKS_BEHIND = {
@@ -26,9 +26,9 @@ _TASKS_BEHIND = {
     COMPLAINT: (TaskKind.COMPLAINT,),
 }
 #: Replies that state facts of ours.
-STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, *_TASKS_BEHIND})
+STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, TERMS, *_TASKS_BEHIND})
 #: Replies with details of a debt: only to whom they may be told, at a number that is known to be theirs.
-TOLD_DETAIL = frozenset({BALANCE, CONFIRMED, OFFERED, TAKEN})
+TOLD_DETAIL = frozenset({BALANCE, TERMS, CONFIRMED, OFFERED, TAKEN})
 
 
 def without_answer(
@@ -74,8 +74,21 @@ def balance_of(borrower: Borrower, party: Party, policy: Policy, strategy: Strat
     return statement_of(stated, overdue=bool(late), days=most, itemise_fees=strategy.states_late_fees)
 
 
+def terms_of(borrower: Borrower, party: Party) -> tuple[Figure, ...] | None:
+    """Rate and end of the one loan that `party` can mean, where the core gave both; None: a person explains."""
+    opened = tuple(loan for loan in borrower.loans if loan.status is LoanStatus.OPEN)
+    loans = loans_told(borrower, party, None, opened)
+    if len(loans) != 1 or not loans[0].rate or loans[0].ends_on is None:
+        return None
+    tail, ends_on = loans[0].account_tail, loans[0].ends_on.isoformat()
+    return Figure("tail", tail), Figure("rate", loans[0].rate), Figure("ends_on", ends_on)
+
+
 def facts_of(borrower: Borrower, message: Message, policy: Policy, now: datetime) -> tuple[Figure, ...] | None:
     """The facts a reply states; None where they are not so any more."""
+    if message.template == TERMS:
+        party = next((party for party in borrower.parties if party.party_id == message.party_id), None)
+        return terms_of(borrower, party) if party is not None else None
     if message.template == OFFERED:
         return _offers_told(borrower, message, policy, now)
     if message.template == TAKEN:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from dunlin.domain.borrower import Borrower, Hold
+from dunlin.domain.borrower import Borrower, Hold, Notice
 from dunlin.domain.keeping import Erasure, Forgetting, Keeping, LegalHold, LegalLift, Walk
 from dunlin.domain.message import Message
 from dunlin.domain.policy import Source
@@ -362,9 +362,15 @@ def without_person(borrower: Borrower, erasure: Erasure, now: datetime) -> Borro
         )
         for party in borrower.parties
     )
-    said = tuple(replace(notice, facts=()) for notice in borrower.notices)
-    after = remembered(borrower, replace(borrower, parties=bare, notices=said, promises=(), dialogues=(), tasks=()))
+    said = tuple(_without_words(notice) for notice in borrower.notices)
+    bared = replace(borrower, parties=bare, notices=said, promises=(), dialogues=(), tasks=(), care=())
+    after = remembered(borrower, bared)
     return _with(after, erasure=erasure, walk=Walk(now))
+
+
+def _without_words(notice: Notice) -> Notice:
+    answer = replace(notice.answer, words="") if notice.answer is not None else None
+    return replace(notice, facts=(), answer=answer)
 
 
 def is_erased(borrower: Borrower) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from dunlin.domain.borrower import ALL_PURPOSES, Borrower, ContactPoint, Loan, Party
+from dunlin.domain.borrower import ALL_PURPOSES, Answer, Borrower, ContactPoint, Loan, Notice, Party
 from dunlin.domain.consent import Basis, standing
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import WINDOW_MARGIN, Figure, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
-from dunlin.domain.policy import Policy, Strategy
+from dunlin.domain.policy import NoticeRule, Policy, Strategy
 from dunlin.domain.replies import (
     BALANCE,
     OPT_OUT_CONFIRMATION,
@@ -27,6 +27,7 @@ from dunlin.domain.replies import (
     may_hear_detail,
 )
 from dunlin.domain.statement import Statement, days_past_due, statement_of
+from dunlin.domain.thread import NOTHING_STATED, MayState, answer_permit, may_state
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
 #: The one text that may follow an opt-out.
@@ -42,6 +43,9 @@ class Ready:
     until: datetime
     facts: tuple[Figure, ...] = ()
     basis: tuple[Basis, ...] = ()
+    #: Words of a person's own, and what they may state.
+    words: str = ""
+    may_state: MayState = NOTHING_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,8 @@ def _review_notice(
     wrong = overtaken(borrower, notice, rule, now)
     if wrong is not None:
         return Stop(*wrong)
+    if notice.answer is not None:
+        return _review_answer(borrower, notice, notice.answer, message, rule, strategy, policy, now)
     loans = told_loans(borrower, notice)
     principal = principal_of(borrower, message.principal_id)
     if len(loans_told(borrower, party, principal, loans)) < len(loans):
@@ -219,6 +225,32 @@ def _review_notice(
     statement = statement_of(judged, overdue=days > 0, days=days, itemise_fees=itemise) if stated else None
     own = (Basis(f"message.consent.{rule.consent}", consent),) if consent is not None else ()
     return Ready(party, point, statement, until, facts_for(borrower, notice, rule), (*answer.basis, *own))
+
+
+def _review_answer(
+    borrower: Borrower,
+    notice: Notice,
+    answer: Answer,
+    message: Message,
+    rule: NoticeRule,
+    strategy: Strategy,
+    policy: Policy,
+    now: datetime,
+) -> Ready | Stop:
+    """What a person answers: still to whoever wrote, there where they wrote from, and still allowed?"""
+    found = answer_permit(borrower, notice, answer, rule, strategy, policy, now)
+    if isinstance(found, Never):
+        return Stop(found.reason, found.rule)
+    party, point, allowed = found
+    if not isinstance(allowed, Allowed):
+        return Stop(allowed.reason, allowed.rule)
+    if (party.party_id, point.point) != (message.party_id, message.point):
+        return Stop(Reason.FACTS_CHANGED, "answer.point")
+    until = min(allowed.until, message.not_after)
+    if until - now < WINDOW_MARGIN:
+        return Stop(Reason.WINDOW_CLOSED, "not_after")
+    states = may_state(borrower, party, policy, now) if answer.words else NOTHING_STATED
+    return Ready(party, point, None, until, notice.facts, allowed.basis, answer.words, states)
 
 
 def _still_current(message: Message, strategy: Strategy, days: int) -> bool:

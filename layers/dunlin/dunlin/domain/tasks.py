@@ -18,6 +18,11 @@ OPENED, UNACKNOWLEDGED, UNANSWERED = "opened", "unacknowledged", "unanswered"
 CHOSEN = "chosen"
 
 
+def reference_of(text_id: str) -> str:
+    """What a borrower is told to name when they ask about what they wrote."""
+    return f"R{zlib.crc32(text_id.encode()):08X}"
+
+
 def open_task(borrower: Borrower, kind: TaskKind, party_id: str) -> Task | None:
     """The task of this kind about this party that nobody has answered: there is never more than one."""
     return next(
@@ -51,7 +56,7 @@ def with_task(
         opened_at=now,
         acknowledge_by=now + timedelta(hours=clock.acknowledge_hours),
         answer_by=now + timedelta(hours=clock.answer_hours),
-        reference=f"R{zlib.crc32(text_id.encode()):08X}",
+        reference=reference_of(text_id),
         hold_ids=hold_ids,
         chosen=chosen,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.listings import DynamoListings
     from dunlin.adapters.dynamo.store import DynamoStore
+    from dunlin.adapters.free_words import FreeWords
     from dunlin.adapters.opt_out_list import SmsVoiceOptOutList, SqsOptOuts
     from dunlin.adapters.providers import WebhookSecrets
     from dunlin.adapters.unsubscribe import UnsubscribeLinks
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from dunlin.services.send import Send
     from dunlin.services.settle import Settle
     from dunlin.services.sweep import Sweep
+    from dunlin.services.thread import Thread
 
 __all__ = ["Runtime", "forget", "reset", "runtime", "use_clock"]
 
@@ -340,7 +342,19 @@ class Runtime:
     def ingest(self) -> Ingest:
         from dunlin.services.ingest import Ingest
 
-        return Ingest(self.store, self.controls, self.content, self.keys, self.clock, self.opt_outs)
+        return Ingest(self.store, self.controls, self.content, self.keys, self.clock, self.opt_outs, self.thread)
+
+    @cached_property
+    def thread(self) -> Thread:
+        from dunlin.services.thread import Thread
+
+        return Thread(self.store, self.policies, self.content, self._free_words)
+
+    def _free_words(self) -> FreeWords:
+        from dunlin.adapters.free_words import FreeWords
+        from dunlin.adapters.renderer import Renderer
+
+        return FreeWords(self.content, Renderer(self.content))
 
     @cached_property
     def feed(self) -> Feed:

@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    StrictBool,
     StringConstraints,
     TypeAdapter,
     ValidationError,
@@ -29,6 +30,7 @@ from pydantic import (
 from dunlin.domain.borrower import Hold, Instalment, Loan, Overdue, PendingPayment
 from dunlin.domain.consent import Consent
 from dunlin.domain.facts import (
+    AnswerRequested,
     BorrowerUpdated,
     ConsentChanged,
     ContactPointChanged,
@@ -164,6 +166,9 @@ class _Loan(_Strict):
     pending: Annotated[list[_Pending], Field(max_length=50)] = []
     #: Where it is not said: what the loan was before, and `instalment` of a new one.
     product: Product | None = None
+    #: The contract's yearly rate in per cent, and the day it ends: what a question about the terms is answered with.
+    rate: Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,4})?$")] | None = None
+    ends_on: date | None = None
 
     @field_validator("instalments")
     @classmethod
@@ -596,6 +601,34 @@ class _PlanDecided(_Event):
     plan: _Plan
 
 
+class _Answer(_Strict):
+    """What a person answers: in words of their own, or with a text that a person may choose."""
+
+    answer_id: Id
+    author: Id
+    task_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    text_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    party_id: Id | None = None
+    words: Annotated[str, StringConstraints(min_length=1, max_length=4000)] | None = None
+    message: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
+    locale: LocaleName | None = None
+    closes_task: StrictBool = False
+
+    @model_validator(mode="after")
+    def _answer_one_thing(self) -> _Answer:
+        if (self.task_id is None) == (self.text_id is None):
+            raise ValueError("task_id or text_id: one of them")
+        if (self.words is None) == (self.message is None):
+            raise ValueError("words or message: one of them")
+        return self
+
+
+class _AnswerRequested(_Event):
+    type: Literal["answer.requested"]
+    borrower_id: Id
+    answer: _Answer
+
+
 class _Checkpoint(_Event):
     type: Literal["feed.checkpoint"]
     complete_to: AwareDatetime
@@ -611,6 +644,7 @@ _AnyEvent = Annotated[
     | _NoticeRequested
     | _TaskMoved
     | _PlanDecided
+    | _AnswerRequested
     | _LegalHoldPlaced
     | _LegalHoldLifted
     | _ErasureRequested
@@ -698,6 +732,21 @@ def _facts(model: Any) -> CoreEvent:
             plan = model.plan
             approved = plan.decision == "approved"
             return PlanDecided(*common, model.borrower_id, plan.task_id, plan.by, approved, plan.reason or "")
+        case _AnswerRequested():
+            a = model.answer
+            return AnswerRequested(
+                *common,
+                model.borrower_id,
+                a.answer_id,
+                a.author,
+                a.task_id or a.text_id or "",
+                a.task_id is not None,
+                a.party_id or "",
+                a.words or "",
+                a.message or "",
+                a.locale or "",
+                a.closes_task,
+            )
         case _LegalHoldPlaced():
             law = model.legal_hold
             legal = LegalHold(law.hold_id, law.matter, model.occurred_at, law.by, law.until)
@@ -825,4 +874,6 @@ def _loan(loan: _Loan) -> Loan:
         loan.days_past_due,
         pending,
         loan.product or Product.INSTALMENT,
+        rate=loan.rate or "",
+        ends_on=loan.ends_on,
     )

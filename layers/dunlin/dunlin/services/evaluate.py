@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dunlin.domain.aftercare import made_known, to_tell, with_care
 from dunlin.domain.agreements import Task
 from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
@@ -110,6 +111,12 @@ class Evaluate:
         if to_announce(borrower, now):
             self._call_for_people(borrower, now)
             return False
+        if borrower.unsaid:
+            self._tell_of_unsaid(borrower)
+            return False
+        if to_tell(borrower):
+            self._tell_of_feedback(borrower, now)
+            return False
         look_again: list[datetime] = []
         clock = next_clock(borrower, now)
         if clock is not None:
@@ -131,6 +138,10 @@ class Evaluate:
             put(self._store, Change(borrower=later, quiet=not over.changed, new_messages=over.messages), now)
             return True
         decision = decide(borrower, rules.strategy, rules.policy, now)
+        cared, later_on = with_care(borrower, rules.strategy, rules.policy, now, decision.actions)
+        look_again += later_on
+        if cared is not borrower:
+            borrower, decision = cared, decide(cared, rules.strategy, rules.policy, now)
         applied = apply(borrower, decision.actions, rules.policy, now)
         after, again_at = self._tended(applied.borrower, now, moved=applied.changed)
         opened = after.case is not None and after.case is not borrower.case and not after.case.execution_started
@@ -189,6 +200,47 @@ class Evaluate:
             self._called += 1
             self._announcements.announce("person.needed", f"{borrower.borrower_id}/{task.task_id}/{what}", detail)
         self._store.commit(Change(borrower=announced(borrower, told), quiet=True))
+
+    def _tell_of_unsaid(self, borrower: Borrower) -> None:
+        """Tell whoever asked for an answer that it was not said, and why. Again, should we not learn that they know."""
+        for each in borrower.unsaid:
+            detail: dict[str, object] = {
+                "answer_id": each.answer_id,
+                "borrower_id": borrower.borrower_id,
+                "author": each.author,
+                "reason": each.reason,
+                "rule": each.rule,
+                "refused_at": each.at.isoformat(),
+            }
+            self._announcements.announce("answer.refused", f"{borrower.borrower_id}/{each.answer_id}/refused", detail)
+        self._store.commit(Change(borrower=replace(borrower, unsaid=()), quiet=True))
+
+    def _tell_of_feedback(self, borrower: Borrower, now: datetime) -> None:
+        """Tell how it went, by whoever was asked: a mark and what it was about, and no words."""
+        cares, records = to_tell(borrower), []
+        for care in cares:
+            detail: dict[str, object] = {
+                "care_id": care.care_id,
+                "borrower_id": borrower.borrower_id,
+                "party_id": care.party_id,
+                "rating": care.rating,
+                "over": str(care.over),
+                "about": care.about,
+                "strategy": care.strategy_id,
+                "arm": care.arm,
+                "template": care.message,
+                "message": f"{borrower.borrower_id}/{care.message_key}",
+                "asked_at": care.asked_at.isoformat(),
+                "answered_at": care.answered_at.isoformat() if care.answered_at is not None else "",
+                "text_id": care.text_id,
+            }
+            self._announcements.announce("feedback.received", f"{borrower.borrower_id}/{care.care_id}/feedback", detail)
+            records.append(Record(borrower.borrower_id, f"FEEDBACK#{care.care_id}", detail | {"recorded_at": now}))
+        done = Change(borrower=made_known(borrower, cares), quiet=True, records=tuple(records))
+        try:
+            self._store.commit(done)
+        except AlreadyRecorded:
+            self._store.commit(replace(done, records=()))
 
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""

@@ -12,6 +12,7 @@ from dunlin.domain.apply import woken
 from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, LastWord, Lift, Loan, Party, StageMark
 from dunlin.domain.consent import Consent, with_given, with_list, with_withdrawn
 from dunlin.domain.facts import (
+    AnswerRequested,
     BorrowerFact,
     BorrowerUpdated,
     ConsentChanged,
@@ -55,6 +56,7 @@ from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
 from dunlin.services.suppressions import SuppressionList
 from dunlin.services.tasks import plan_decided, task_moved
+from dunlin.services.thread import Thread, refused
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -74,7 +76,7 @@ class Ingested(StrEnum):
 
 
 class Ingest:
-    """The service behind `ingest_events` and `POST /events`."""
+    """The service behind `ingest_events` and `POST /events`. Without a `thread` nobody's answers are taken."""
 
     def __init__(
         self,
@@ -84,8 +86,10 @@ class Ingest:
         keys: PointKeys,
         clock: Clock,
         opt_outs: OptOuts | None = None,
+        thread: Thread | None = None,
     ) -> None:
         self._store = store
+        self._thread = thread
         self._feed = Feed(controls, clock)
         self._content = content
         self._keys = keys
@@ -136,6 +140,23 @@ class Ingest:
             try:
                 now = self._clock()
                 self._store.commit(Change(borrower=woken(replace(borrower, doubted_at=now), now)))
+            except Conflict:
+                continue
+            return
+        raise VersionConflict(borrower_id)
+
+    def refuse_answer(self, borrower_id: str, answer_id: str, author: str, refusal: InvalidInput) -> None:
+        """An answer was refused, and whoever asked for it does not hear us: they are told by an announcement."""
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            if borrower is None:
+                return
+            now = self._clock()
+            after = refused(borrower, answer_id, author, refusal.field, refusal.problem, now)
+            if after is borrower:
+                return
+            try:
+                self._store.commit(Change(borrower=replace(after, wake_at=now), quiet=True))
             except Conflict:
                 continue
             return
@@ -194,6 +215,16 @@ class Ingest:
                 if before is None:
                     raise NotFound("borrower_id")
                 after = plan_decided(before, event, self._hold_rules(before, now), self._content)
+            case AnswerRequested():
+                if before is None:
+                    raise NotFound("borrower_id")
+                if self._thread is None:
+                    raise InvalidInput("type", "is not taken here")
+                taken = self._thread.answered(before, event, self._hold_rules(before, now), now)
+                if taken.again:
+                    return Ingested.REPEATED
+                after = taken.borrower
+                records += taken.records
             case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -215,7 +246,7 @@ class Ingest:
             quiet = isinstance(event, LegalHoldPlaced | LegalHoldLifted)
             self._store.commit(Change(borrower=target, quiet=quiet, records=tuple(records)))
         except AlreadyRecorded as known:
-            if str(known).startswith("FACT#"):
+            if str(known).startswith(("FACT#", "ANSWER#")):
                 return Ingested.REPEATED
             # The payment was applied before, under another event: its snapshot may still be news, the money is not.
             self._store.commit(Change(borrower=target, records=tuple(records[:1])))
@@ -453,6 +484,8 @@ def _fact(event: BorrowerFact | PreferencesChanged, now: datetime) -> dict[str, 
         fact |= {"hold_id": event.hold_id, "by": event.by}
     if isinstance(event, TaskMoved):
         fact |= {"task_id": event.task_id, "by": event.by, "outcome": event.outcome}
+    if isinstance(event, AnswerRequested):
+        fact |= {"answer_id": event.answer_id, "author": event.author, "text_id": event.text_id}
     if isinstance(event, PlanDecided):
         fact |= {"task_id": event.task_id, "by": event.by, "approved": event.approved, "reason": event.reason}
     if isinstance(event, LoanChanged):

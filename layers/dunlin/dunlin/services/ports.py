@@ -19,6 +19,7 @@ from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.reach import Finding
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.statement import Statement
+from dunlin.domain.thread import NOTHING_STATED, MayState
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Product, Purpose, Reason
 
 
@@ -142,6 +143,10 @@ class Store(Protocol):
     """
 
     def borrower(self, borrower_id: str) -> Borrower | None: ...
+
+    def record(self, borrower_id: str, item: str) -> Mapping[str, object] | None:
+        """An append-only item of the borrower's; instants in it as they were written: aware, or as ISO 8601 text."""
+        ...
 
     def message(self, borrower_id: str, key: str) -> Message | None: ...
 
@@ -547,6 +552,9 @@ class RenderRequest:
     today: date
     statement: Statement | None = None
     facts: tuple[Figure, ...] = ()
+    #: A person's own words, which are never a template, and what they may state.
+    words: str = dataclasses.field(default="", repr=False)
+    may_state: MayState = NOTHING_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,6 +569,18 @@ class Rendered:
     figures: tuple[Figure, ...]
     is_too_long: bool = False
     filing: str = ""
+
+
+class FreeWords(Protocol):
+    """Reads what a person wrote before it is taken for an answer."""
+
+    def plain(self, words: str, locale: str) -> str:
+        """The words as they are kept and said: one space at a time, with the marks of a telephone."""
+        ...
+
+    def problem(self, request: RenderRequest) -> str:
+        """What is wrong with the words; empty: they may go over this line as they are. It repeats none of them."""
+        ...
 
 
 class Renderer(Protocol):

@@ -85,6 +85,8 @@ class Compose:
                     today=local_date(now, borrower.zone),
                     statement=answer.statement,
                     facts=answer.facts,
+                    words=answer.words,
+                    may_state=answer.may_state,
                 )
             )
         except FiguresMismatch as mismatch:

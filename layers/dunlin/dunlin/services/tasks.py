@@ -22,6 +22,8 @@ from dunlin.errors import InvalidInput, NotFound
 from dunlin.services.notices import Words
 
 _RESOLVED, _ANSWERED = "dispute_resolved", "complaint_answered"
+#: The outcome of a task that was answered in the thread.
+BY_ANSWER = "answered"
 _AGREED, _REFUSED, _APPROVED = "plan_agreed", "plan_refused", "approved"
 
 
@@ -78,6 +80,13 @@ def plan_decided(borrower: Borrower, event: PlanDecided, rules: Mapping[HoldKind
     to = occasion_of(borrower, task.party_id)
     notice_id = f"{message}-{task.task_id}"
     return _with_notice(after, Notice(notice_id, message, event.occurred_at, to, (loans[0].loan_id,), facts))
+
+
+def closed_by_answer(
+    borrower: Borrower, task: Task, by: str, at: datetime, rules: Mapping[HoldKind, HoldRule]
+) -> Borrower:
+    """The borrower whose task a person's own answer closes: the answer is what is said of it."""
+    return _without_stops(closed(borrower, task, by, BY_ANSWER, at), task, at, rules)
 
 
 def _without_stops(borrower: Borrower, task: Task, at: datetime, rules: Mapping[HoldKind, HoldRule]) -> Borrower:

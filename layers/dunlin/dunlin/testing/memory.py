@@ -69,6 +69,10 @@ class MemoryStore:
     def borrower(self, borrower_id: str) -> Borrower | None:
         return self.borrowers.get(borrower_id)
 
+    def record(self, borrower_id: str, item: str) -> Mapping[str, object] | None:
+        found = self.records.get((borrower_id, item))
+        return dict(found) if found is not None else None
+
     def message(self, borrower_id: str, key: str) -> Message | None:
         return self.messages.get((borrower_id, key))
 

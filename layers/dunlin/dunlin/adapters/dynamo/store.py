@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -243,6 +243,10 @@ class DynamoStore:
     def borrower(self, borrower_id: str) -> Borrower | None:
         item = _read(lambda: BorrowerItem.get(borrower_id, HOT, consistent_read=True))
         return _read_borrower(item.document) if item is not None else None
+
+    def record(self, borrower_id: str, item: str) -> Mapping[str, object] | None:
+        found = _read(lambda: BorrowerItem.get(borrower_id, item, consistent_read=True))
+        return _parsed(_documents(), found.document) if found is not None else None
 
     def message(self, borrower_id: str, key: str) -> Message | None:
         item = _read(lambda: MessageItem.get(borrower_id, key, consistent_read=True))

@@ -70,6 +70,16 @@ def amount_in(plain: str, days: list[Named]) -> Decimal | None:
     return None
 
 
+def amounts_in(plain: str, days: list[Named]) -> tuple[Decimal, ...]:
+    """Every amount that a text could be taken to name, in whatever form, its days left out."""
+    blanked = list(plain)
+    for named in days:
+        blanked[named.start : named.end] = " " * (named.end - named.start)
+    text = "".join(blanked)
+    found = (*_marked(text), *_in_words(text), *_bare(text))
+    return tuple(dict.fromkeys(value for _, value in sorted(found) if value > 0))
+
+
 def _marked(text: str) -> list[tuple[int, Decimal]]:
     found = []
     for match in _MARKED.finditer(text):

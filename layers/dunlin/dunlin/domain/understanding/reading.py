@@ -15,6 +15,7 @@ from dunlin.domain.understanding.amounts import amount_in
 from dunlin.domain.understanding.choices import is_yes_to_several, loose_choice, strict_choice
 from dunlin.domain.understanding.dates import Named, days_in, promised_on
 from dunlin.domain.understanding.lexicon import IntentRule, Lexicon
+from dunlin.domain.understanding.marks import mark_in
 from dunlin.domain.understanding.normal import both_ends, language_of, normal, sentences_of, spaced, words_of
 from dunlin.domain.understanding.scoring import features_of, probabilities
 
@@ -32,6 +33,9 @@ _BY_LAW, _BY_RULE, _ALL_OF_IT = 0.99, 0.95, 0.97
 #: "Help" may be the first word of it, or what it is called: "I need help, I was laid off", "customer service please".
 _MORE_THAN_HELP = (Intent.SERVICE, Intent.HARDSHIP)
 _WITH_AMOUNT = frozenset({Intent.PROMISE, Intent.PAID, Intent.PLAN})
+_WITH_MARK = frozenset(
+    {Intent.FEEDBACK, Intent.COMPLAINT, Intent.OTHER, Intent.CHOICE, Intent.SERVICE, Intent.QUESTION}
+)
 _MONTH_FIRST = frozenset({"US", "PH", "CN", "TW", "HK", "MO", "JP", "KR"})
 
 
@@ -55,6 +59,7 @@ def understand(text: str, lexicon: Lexicon, *, locale: str | None, today: date, 
         amount_in(figures, days) if intent in _WITH_AMOUNT else None,
         promised_on(figures, days) if intent is Intent.PROMISE else None,
         choice if intent is Intent.CHOICE else None,
+        mark_in(figures) if asked.rating and intent in _WITH_MARK else None,
     )
 
 
