@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeGuard, assert_never
 
-from dunlin.domain.actions import Action, EndCase, OpenCase, PromiseDay, PromiseEnds, Request, Skip, Wait
+from dunlin.domain.actions import Action, EndCase, OpenCase, PlanMoves, PromiseDay, PromiseEnds, Request, Skip, Wait
 from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
 from dunlin.domain.decide import MARKS_KEPT
@@ -16,6 +16,7 @@ from dunlin.domain.message import Message, Move
 from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
+from dunlin.domain.planned import moved, plans_kept, speaks_for_itself
 from dunlin.domain.policy import Policy
 from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
@@ -39,7 +40,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
     messages: list[Message] = []
     case, episodes = borrower.case, borrower.episodes
     ends: list[EndCase] = []
-    promised: list[PromiseDay | PromiseEnds] = []
+    promised: list[PromiseDay | PromiseEnds | PlanMoves] = []
     changed = False
     for action in actions:
         match action:
@@ -65,7 +66,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
             case EndCase():
                 ends.append(action)
                 changed = True
-            case PromiseDay() | PromiseEnds():
+            case PromiseDay() | PromiseEnds() | PlanMoves():
                 promised.append(action)
                 changed = True
             case _:
@@ -78,7 +79,15 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
         letters=(*borrower.letters, *(_instead(action, now) for action in actions if _needs_a_letter(action))),
     )
     for moment in promised:
-        after = on_its_day(after, moment, now) if isinstance(moment, PromiseDay) else at_its_end(after, moment, now)
+        match moment:
+            case PromiseDay():
+                after = on_its_day(after, moment, now)
+            case PromiseEnds():
+                after = at_its_end(after, moment, now)
+            case PlanMoves():
+                after = moved(after, moment, policy, now)
+            case _:
+                assert_never(moment)
     for end in ends:
         after = with_word_of_the_person(ended(after, end, now), end, policy, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
@@ -128,6 +137,7 @@ def with_word_of_the_person(borrower: Borrower, end: EndCase, policy: Policy, no
         if loan.status is LoanStatus.OPEN
         and loan.instalments
         and days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
+        and not speaks_for_itself(borrower, loan, today)
     )
     announced = end.outcome is CaseOutcome.REFERRED and end.reason is Reason.STAGE_DUE and REFERRAL in policy.notices
     if borrower.case is None or not announced or not loans:
@@ -162,6 +172,7 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
         holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
         notices=kept,
         promises=promises_kept(borrower, now),
+        plans=plans_kept(borrower, now),
         dialogues=tuple(dialogue for dialogue in borrower.dialogues if dialogue.ends_at > now),
         tasks=tasks_kept(borrower, now),
         marks=tuple(

@@ -13,7 +13,8 @@ come in order, each once, with a gap between them, however late the system wakes
 A stage is the primary borrower's. Co-borrowers and guarantors whom it addresses too have occasions of their own beside
 it: about the loans they are on, where they may be reached, and without a say in when the next tier comes.
 
-What the core asks to be said (`notices`) is said beside all this, once each.
+What the core asks to be said (`notices`) is said beside all this, once each. What is in a plan (`planned`) is left to
+the plan.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dunlin.domain.occasion import mark_id, notice_of
 from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
+from dunlin.domain.planned import look_at_plans, planned_loans, speaks_for_itself
 from dunlin.domain.policy import Policy, Stage, Strategy
 from dunlin.domain.promising import look_at_promises
 from dunlin.domain.statement import amount_due, days_past_due
@@ -82,8 +84,13 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     moments: list[datetime] = []
     if borrower.promises:
         look_at_promises(borrower, now, actions, moments)
+    if borrower.plans:
+        look_at_plans(borrower, policy, now, actions, moments)
+        # What is in a plan is asked for by nobody else.
+        owed = [due for due in owed if not speaks_for_itself(borrower, due.loan, today)]
     if not owed and case is None and not borrower.marks and not borrower.notices:
-        return Decision(tuple(actions), (), min(moments, default=None), None) if borrower.promises else _NOTHING
+        has_agreed = borrower.promises or borrower.plans
+        return Decision(tuple(actions), (), min(moments, default=None), None) if has_agreed else _NOTHING
 
     marks = {mark.mark_id: mark for mark in borrower.marks}
     tiers_from = strategy.tiers_from
@@ -153,7 +160,10 @@ def _settled_meanwhile(
         ):
             continue
         opened = [loan for loan in loans if loan.status is LoanStatus.OPEN]
-        if any(loan.instalments and loan.instalments[0].due_on == mark.due_on for loan in opened):
+        still = [loan for loan in opened if loan.instalments and loan.instalments[0].due_on == mark.due_on]
+        if still and all(loan.loan_id in planned_loans(borrower) for loan in still):
+            reason = Reason.PLAN_AGREED
+        elif still:
             reason = mark.reason or Reason.OVERTAKEN
         else:
             reason = Reason.PAID if opened else Reason.LOAN_NOT_OPEN
@@ -476,8 +486,13 @@ def _escalate(
 
 
 def _nothing_late(borrower: Borrower) -> EndCase:
-    """How a case ends in which nothing is overdue any more: cured, unless what was in it has left us."""
+    """How a case ends in which nothing is asked for any more: a plan was agreed about it; it was cured; it left us."""
     gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
+    if any(
+        loan.loan_id in planned_loans(borrower) and loan.status is LoanStatus.OPEN and loan.instalments
+        for loan in borrower.loans
+    ):
+        return EndCase(CaseOutcome.AGREED, Reason.PLAN_AGREED)
     others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
     if others and all(loan.status in gone for loan in others):
         return EndCase(CaseOutcome.CLOSED, Reason.LOAN_NOT_OPEN)
@@ -490,7 +505,10 @@ def over_without_rules(borrower: Borrower, case: Case, now: datetime) -> EndCase
     if not any(
         days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
         for loan in borrower.loans
-        if loan.status is LoanStatus.OPEN and loan.instalments and not borrower.is_with_a_person(loan)
+        if loan.status is LoanStatus.OPEN
+        and loan.instalments
+        and not borrower.is_with_a_person(loan)
+        and not speaks_for_itself(borrower, loan, today)
     ):
         return _nothing_late(borrower)
     if now - case.opened_at > WITHOUT_RULES_AT_MOST:

@@ -363,7 +363,9 @@ def without_person(borrower: Borrower, erasure: Erasure, now: datetime) -> Borro
         for party in borrower.parties
     )
     said = tuple(replace(notice, facts=()) for notice in borrower.notices)
-    after = remembered(borrower, replace(borrower, parties=bare, notices=said, promises=(), dialogues=(), tasks=()))
+    after = remembered(
+        borrower, replace(borrower, parties=bare, notices=said, promises=(), plans=(), dialogues=(), tasks=())
+    )
     return _with(after, erasure=erasure, walk=Walk(now))
 
 
