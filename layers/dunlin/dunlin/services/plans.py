@@ -89,7 +89,9 @@ def plan_in_force(
     """
     plan = next((plan for plan in borrower.plans if plan.plan_id == event.plan_id), None)
     currencies = {loan.currency for loan in borrower.loans if loan.loan_id in event.loan_ids}
-    currency = plan.debt.currency if plan is not None else next(iter(currencies), "")
+    if plan is None and (len(currencies) != 1 or set(event.loan_ids) - {loan.loan_id for loan in borrower.loans}):
+        raise NotFound("plan.plan_id")
+    currency = plan.debt.currency if plan is not None else next(iter(currencies))
     try:
         dues = tuple(PlanDue(due_on, parse_money(amount, currency)) for due_on, amount in event.instalments)
     except ValueError:
@@ -97,8 +99,7 @@ def plan_in_force(
     if any(not due.amount.is_positive for due in dues) or list(dues) != sorted(dues, key=lambda due: due.due_on):
         raise InvalidInput("plan.instalments", "must be positive amounts, each due after the one before")
     if plan is None:
-        known = {loan.loan_id for loan in borrower.loans}
-        if not dues or not event.loan_ids or len(currencies) != 1 or set(event.loan_ids) - known:
+        if not dues:
             raise NotFound("plan.plan_id")
         party_id = event.party_id or borrower.parties[0].party_id
         upkeep = policy.upkeep if policy is not None else Upkeep()
