@@ -25,6 +25,10 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.PAYS_IN_PART_AFTER_TIER_2: "Cured after tier 2, in two payments",
     Cohort.CURED_AFTER_TIER_3: "Cured after the last reminder",
     Cohort.NEVER_PAYS: "Every tier, then a person",
+    Cohort.PLAN_KEPT: "A plan by text: chosen, in force, kept to",
+    Cohort.PLAN_BROKEN: "A plan that was missed, and broken",
+    Cohort.PLAN_CURED: "A plan that was missed, and cured",
+    Cohort.PLAN_BY_LENDER: "A plan that the lender looked at first",
     Cohort.OPTS_OUT_HAS_EMAIL: "Said stop: e-mail from then on",
     Cohort.OPTS_OUT_NO_EMAIL: "Said stop, has no e-mail: a person",
     Cohort.DISPUTE_HOLD: "A dispute: nothing until it was answered",
@@ -76,8 +80,17 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         return [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
 
     def answered(announced: Announced) -> None:
-        if announced.kind == "person.needed":
-            core.take_on(announced.detail)
+        match announced.kind:
+            case "person.needed":
+                core.take_on(announced.detail)
+            case "plan.requested":
+                core.decide_on(announced.detail)
+            case "plan.agreed":
+                core.carry(announced.detail)
+            case "plan.kept" | "plan.broken" | "plan.withdrawn":
+                core.plan_over(announced.detail)
+            case _:
+                pass
 
     plan = Plan(
         core=core,

@@ -32,6 +32,8 @@ KINDS = (
     "unanswered",
     "stranger",
     "balance",
+    "plan",
+    "plan_dunned",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -76,6 +78,11 @@ CHECKED = (
     "to_shared_numbers",
     "to_strangers",
     "balances",
+    "plans_offered",
+    "plans_agreed",
+    "plans_followed",
+    "plans_missed",
+    "plan_freezes",
 )
 
 #: Worth knowing, and no violation.

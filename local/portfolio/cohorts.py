@@ -25,6 +25,8 @@ class Cohort(StrEnum):
     PAYS_IN_PART_AFTER_TIER_2 = "pays_in_part_after_tier_2"
     CURED_AFTER_TIER_3 = "cured_after_tier_3"
     NEVER_PAYS = "never_pays"
+    PLAN_KEPT = "plan_kept"
+    PLAN_BROKEN = "plan_broken"
     OPTS_OUT_HAS_EMAIL = "opts_out_has_email"
     OPTS_OUT_NO_EMAIL = "opts_out_no_email"
     DISPUTE_HOLD = "dispute_hold"
@@ -45,6 +47,8 @@ class Cohort(StrEnum):
     SHARED_NUMBER_OTHER = "shared_number_other"
     MASSACHUSETTS_CAP = "massachusetts_cap"
     RESTRUCTURED = "restructured"
+    PLAN_CURED = "plan_cured"
+    PLAN_BY_LENDER = "plan_by_lender"
     IMPORTED_IN_ARREARS = "imported_in_arrears"
     IMPORTED_NEVER_PAYS = "imported_never_pays"
     NEVER_PAYS_CN = "never_pays_cn"
@@ -97,6 +101,8 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
+    Cohort.PLAN_KEPT: Features(US_NY, (3,)),
+    Cohort.PLAN_BROKEN: Features(GB, (3,), products=(CARD,)),
     Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,)),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
@@ -117,6 +123,8 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
     Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
+    Cohort.PLAN_CURED: Features(US_MA, (4,)),
+    Cohort.PLAN_BY_LENDER: Features(CN, (4,), products=(CARD,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),
     Cohort.NEVER_PAYS_CN: Features(CN, (6,), products=(MORTGAGE,)),
