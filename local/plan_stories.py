@@ -36,7 +36,7 @@ ASKED: tuple[Sequence[str], Sequence[str]] = (
     ("Can I pay this in instalments?", "can I get a payment plan please", "I need a payment plan"),
     ("可以分期还吗", "我想申请分期还款", "能不能分几期还"),
 )
-_OFFERED = re.compile(r"(?m)^\W*(?P<number>\d)\s?[)）]\s*\D{0,3}(?P<payments>\d+)")
+_OFFERED = re.compile(r"(?<!\d)(?P<number>[1-3])\s?[)）]\s?\D{0,3}(?P<payments>\d+)")
 
 
 @dataclass(slots=True)

@@ -268,12 +268,15 @@ class Core:
         for loan in loans:
             loan.resting = agreed.plan_id
         self._record("plan.in_force", at, agreed.borrower_id, said)
-        if books:
-            (loan,) = loans
-            loan.ledger.agree(agreed.dues, agreed.debt, loan.local_date(at))
+        for loan in loans:
+            today = loan.local_date(at)
+            if books:
+                loan.ledger.agree(agreed.dues, agreed.debt, today)
+            else:
+                loan.ledger.put_off(agreed.dues[-1][0], today)
             self._tell(loan, "loan.restructured", at)
             for item in loan.ledger.standing().instalments:
-                self._plan_morning(loan, max(item.due_on, loan.local_date(at)) + timedelta(days=1))
+                self._plan_morning(loan, max(item.due_on, today) + timedelta(days=1))
 
     def _telling(self, event_type: str, borrower_id: str, body: Document) -> Callable[[datetime], None]:
         return lambda moment: self._record(event_type, moment, borrower_id, body)

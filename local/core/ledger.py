@@ -259,15 +259,20 @@ class LoanLedger:
             used = min(paid, amount)
             paid -= used
             planned.append(_Instalment(number + count, due_on, amount - used, ZERO, of_plan=True))
-        later = [item for item in self._instalments if item.due_on >= today and item.principal + item.interest > 0]
-        for item, due_on in zip(later, monthly(dues[-1][0], len(later) + 1)[1:], strict=True):
-            item.due_on = due_on
+        later = self.put_off(dues[-1][0], today)
         for count, item in enumerate(later):
             item.number = number + len(dues) + count
         self._instalments = [*planned, *later]
         self._allocations = []
         for payment in self._payments:
             payment.settled = True
+
+    def put_off(self, last: date, today: date) -> list[_Instalment]:
+        """Let the contract's own instalments that are not late begin again a month after `last`; these are they."""
+        later = [item for item in self._instalments if item.due_on >= today and item.principal + item.interest > 0]
+        for item, due_on in zip(later, monthly(last, len(later) + 1)[1:], strict=True):
+            item.due_on = due_on
+        return later
 
     def _allocate(self, payment_id: str, amount: Decimal) -> None:
         left = amount

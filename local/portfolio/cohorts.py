@@ -123,7 +123,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
     Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
-    Cohort.PLAN_CURED: Features(US_MA, (4,)),
+    Cohort.PLAN_CURED: Features(GB, (4,)),
     Cohort.PLAN_BY_LENDER: Features(CN, (4,), products=(CARD,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),

@@ -284,7 +284,7 @@ class TestKept:
             rest = {"number": 2, "due_on": str(TODAY + 400 * DAY), "outstanding": "120.50"}
             changes: dict[str, Any] = {"instalments": [arrears, rest] if left else [rest]}
             paid(house, due.amount.amount, f"p-{number}", **changes, days_past_due=6 if left else 0)
-        house.run_days(1)
+        house.run_days(4)
         reminders = said(house, "plan_in_force")
         assert [(m.figures[0].value, m.figures[1].value) for m in reminders] == [
             (str(due.amount), due.due_on.isoformat()) for due in plan.instalments
@@ -294,6 +294,28 @@ class TestKept:
         assert {m.template for m in asked_for(house) if m.reserved_at and m.reserved_at > NOW + HOUR} == {
             "plan_in_force"
         }
+
+    def test_what_falls_due_beside_it_is_reminded_of_and_not_collected_while_it_is_kept_to(self) -> None:
+        house = in_plan()
+        plan = the_plan(house)
+        beside = plan.instalments[0].due_on + 5 * DAY
+        arrears = {"number": 1, "due_on": str(TODAY - 6 * DAY), "outstanding": "120.50"}
+        regular = {"number": 2, "due_on": str(beside), "outstanding": "77.00"}
+        house.tell("loan.snapshot", loan=house.loan_now(instalments=[arrears, regular]))
+        until(house, plan.instalments[0].due_on)
+        paid(house, plan.instalments[0].amount.amount, "p-1")
+        until(house, beside + 12 * DAY)
+        reminders = [m for m in asked_for(house) if m.due_on == beside]
+        assert {m.template for m in reminders} == {"reminder", "due_today"}
+        assert {m.figures[0].value for m in said(house, "due_today")} <= {"77.00 USD", "4821", "Jo Doe"}
+        assert [m for m in asked_for(house) if m.purpose in COLLECTS] == []
+        paid(house, Decimal("60.25"), "p-2", instalments=[regular], days_past_due=7)
+        kept_at = house.now
+        house.run_days(6)
+        assert the_plan(house).status is PlanStatus.KEPT
+        tiers = [m for m in asked_for(house) if m.stage.startswith("tier")]
+        assert tiers
+        assert all(m.reserved_at is not None and m.reserved_at >= kept_at + 3 * DAY for m in tiers)
 
     def test_a_payment_that_is_told_twice_counts_once(self) -> None:
         house = in_plan()

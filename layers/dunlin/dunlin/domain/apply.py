@@ -16,7 +16,7 @@ from dunlin.domain.message import Message, Move
 from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
-from dunlin.domain.planned import moved, plans_kept, speaks_for_itself
+from dunlin.domain.planned import beside_plans, moved, plans_kept
 from dunlin.domain.policy import Policy
 from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
@@ -133,11 +133,10 @@ def with_word_of_the_person(borrower: Borrower, end: EndCase, policy: Policy, no
     today = local_date(now, borrower.zone)
     loans = tuple(
         loan.loan_id
-        for loan in borrower.loans
+        for loan in beside_plans(borrower, today).loans
         if loan.status is LoanStatus.OPEN
         and loan.instalments
         and days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
-        and not speaks_for_itself(borrower, loan, today)
     )
     announced = end.outcome is CaseOutcome.REFERRED and end.reason is Reason.STAGE_DUE and REFERRAL in policy.notices
     if borrower.case is None or not announced or not loans:

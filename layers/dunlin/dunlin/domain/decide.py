@@ -32,7 +32,7 @@ from dunlin.domain.occasion import mark_id, notice_of
 from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
-from dunlin.domain.planned import look_at_plans, planned_loans, speaks_for_itself
+from dunlin.domain.planned import beside_plans, look_at_plans, planned_loans
 from dunlin.domain.policy import Policy, Stage, Strategy
 from dunlin.domain.promising import look_at_promises
 from dunlin.domain.statement import amount_due, days_past_due
@@ -74,6 +74,7 @@ class _Due:
 def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime) -> Decision:
     """What to say now, what not and why, and when to look again."""
     today = local_date(now, borrower.zone)
+    whole, borrower = borrower, beside_plans(borrower, today)
     owed = [
         _Due(loan, days_past_due(loan, today, local_date(loan.as_of, borrower.zone)))
         for loan in borrower.loans
@@ -83,11 +84,9 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     actions: list[Action] = []
     moments: list[datetime] = []
     if borrower.promises:
-        look_at_promises(borrower, now, actions, moments)
+        look_at_promises(whole, now, actions, moments)
     if borrower.plans:
-        look_at_plans(borrower, policy, now, actions, moments)
-        # What is in a plan is asked for by nobody else.
-        owed = [due for due in owed if not speaks_for_itself(borrower, due.loan, today)]
+        look_at_plans(whole, policy, now, actions, moments)
     if not owed and case is None and not borrower.marks and not borrower.notices:
         has_agreed = borrower.promises or borrower.plans
         return Decision(tuple(actions), (), min(moments, default=None), None) if has_agreed else _NOTHING
@@ -119,7 +118,7 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
                 )
 
     if borrower.notices:
-        tell_notices(borrower, strategy, policy, now, marks, actions, moments)
+        tell_notices(whole, strategy, policy, now, marks, actions, moments)
 
     case_actions: list[Action] = []
     ring_at: datetime | None = None
@@ -160,11 +159,10 @@ def _settled_meanwhile(
         ):
             continue
         opened = [loan for loan in loans if loan.status is LoanStatus.OPEN]
-        still = [loan for loan in opened if loan.instalments and loan.instalments[0].due_on == mark.due_on]
-        if still and all(loan.loan_id in planned_loans(borrower) for loan in still):
-            reason = Reason.PLAN_AGREED
-        elif still:
+        if any(loan.instalments and loan.instalments[0].due_on == mark.due_on for loan in opened):
             reason = mark.reason or Reason.OVERTAKEN
+        elif any(loan.loan_id in planned_loans(borrower) for loan in opened):
+            reason = Reason.PLAN_AGREED
         else:
             reason = Reason.PAID if opened else Reason.LOAN_NOT_OPEN
         yield _settled(strategy, mark, reason, "loan.instalments")
@@ -488,10 +486,8 @@ def _escalate(
 def _nothing_late(borrower: Borrower) -> EndCase:
     """How a case ends in which nothing is asked for any more: a plan was agreed about it; it was cured; it left us."""
     gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
-    if any(
-        loan.loan_id in planned_loans(borrower) and loan.status is LoanStatus.OPEN and loan.instalments
-        for loan in borrower.loans
-    ):
+    planned = planned_loans(borrower)
+    if any(loan.loan_id in planned and loan.status is LoanStatus.OPEN for loan in borrower.loans):
         return EndCase(CaseOutcome.AGREED, Reason.PLAN_AGREED)
     others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
     if others and all(loan.status in gone for loan in others):
@@ -502,13 +498,11 @@ def _nothing_late(borrower: Borrower) -> EndCase:
 def over_without_rules(borrower: Borrower, case: Case, now: datetime) -> EndCase | None:
     """Whether an open case is over where nobody reviewed the rules, so that nothing else may be decided there."""
     today = local_date(now, borrower.zone)
+    borrower = beside_plans(borrower, today)
     if not any(
         days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
         for loan in borrower.loans
-        if loan.status is LoanStatus.OPEN
-        and loan.instalments
-        and not borrower.is_with_a_person(loan)
-        and not speaks_for_itself(borrower, loan, today)
+        if loan.status is LoanStatus.OPEN and loan.instalments and not borrower.is_with_a_person(loan)
     ):
         return _nothing_late(borrower)
     if now - case.opened_at > WITHOUT_RULES_AT_MOST:

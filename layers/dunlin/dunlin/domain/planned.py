@@ -22,7 +22,6 @@ from dunlin.domain.parties import occasion_of
 from dunlin.domain.permit import LOOK_AGAIN, holding, is_stale
 from dunlin.domain.plans import Offer, Upkeep
 from dunlin.domain.policy import HoldRule, Policy
-from dunlin.domain.statement import days_past_due
 from dunlin.domain.stops import admitted, placed
 from dunlin.domain.tasks import with_task
 from dunlin.domain.words import HoldKind, LoanStatus, Purpose, Reason, StopSource
@@ -36,6 +35,8 @@ _COUNTED = LIVE | {PlanStatus.KEPT, PlanStatus.BROKEN}
 PLANS_KEPT = timedelta(days=366)
 #: The stops outlive a plan's last possible day by this, so that its end is known before anything is said.
 _OUTLIVES = timedelta(days=1)
+#: Whoever kept a plan to its end is not asked for anything else at once.
+REST_AFTER = timedelta(days=3)
 _MOST_CREDITS = 200
 _DAY = timedelta(days=1)
 _GONE = frozenset({LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF})
@@ -56,15 +57,26 @@ def planned_loans(borrower: Borrower) -> frozenset[str]:
     return frozenset(loan_id for plan in live_plans(borrower) for loan_id in plan.loan_ids)
 
 
-def speaks_for_itself(borrower: Borrower, loan: Loan, today: date) -> bool:
-    """Whether the plan speaks of what is due next on this loan, so that no stage of the strategy does: arrears, and an
-    instalment of the plan's own days."""
-    plan = next((plan for plan in live_plans(borrower) if loan.loan_id in plan.loan_ids), None)
-    if plan is None:
-        return False
-    due_on = loan.instalments[0].due_on
-    late = days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
-    return late or any(due.due_on == due_on for due in plan.instalments)
+def beside_plans(borrower: Borrower, today: date) -> Borrower:
+    """The borrower as the strategy sees them: of a loan in a plan only what falls due beside the plan and is not late.
+
+    Arrears, and what is due on a day of the plan, are the plan's to speak of.
+    """
+    if not live_plans(borrower):
+        return borrower
+    days = {
+        loan_id: {due.due_on for due in plan.instalments} for plan in live_plans(borrower) for loan_id in plan.loan_ids
+    }
+
+    def seen(loan: Loan) -> Loan:
+        if loan.loan_id not in days:
+            return loan
+        left = tuple(
+            each for each in loan.instalments if each.due_on >= today and each.due_on not in days[loan.loan_id]
+        )
+        return replace(loan, instalments=left, overdue=None, days_past_due=None)
+
+    return replace(borrower, loans=tuple(seen(loan) for loan in borrower.loans))
 
 
 def plans_since(borrower: Borrower, since: datetime) -> int:
@@ -415,7 +427,16 @@ def moved(borrower: Borrower, action: PlanMoves, policy: Policy, now: datetime) 
             return _called(with_plan(borrower, replace(plan, called=True)), plan, action.step, policy.answers, now)
         case PlanStep.KEPT | PlanStep.BROKEN | PlanStep.WITHDRAWN:
             over = replace(plan, status=PlanStatus(action.step), ended_at=now, news=(*plan.news, str(action.step)))
-            after = _without_stops(with_plan(borrower, over), plan)
+            after = with_plan(borrower, over)
+            if action.step is PlanStep.KEPT:
+                # They have just kept to it: what else is late can wait for a moment.
+                ours = frozenset(_hold_ids(plan))
+                ends = now + REST_AFTER
+                return replace(
+                    after,
+                    holds=tuple(replace(h, until=ends) if h.hold_id in ours else h for h in after.holds),
+                )
+            after = _without_stops(after, plan)
             if action.step is PlanStep.BROKEN and plan.upkeep.person_when_broken:
                 return _called(after, plan, action.step, policy.answers, now)
             return after

@@ -16,7 +16,7 @@ from dunlin.domain.message import WINDOW_MARGIN, Figure, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
-from dunlin.domain.planned import speaks_for_itself
+from dunlin.domain.planned import beside_plans, planned_loans
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
 from dunlin.domain.statement import Statement, days_past_due, statement_of
@@ -65,6 +65,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
         return _review_notice(borrower, message, party, point, strategy, policy, now)
 
     today = local_date(now, borrower.zone)
+    borrower = beside_plans(borrower, today)
     loans: list[Loan] = []
     days = -10_000
     for loan in borrower.loans:
@@ -72,12 +73,14 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             continue
         if loan.status is not LoanStatus.OPEN:
             return Stop(Reason.LOAN_NOT_OPEN, "loan.status")
+        if loan.loan_id in planned_loans(borrower) and (
+            message.episode or not loan.instalments or loan.instalments[0].due_on != message.due_on
+        ):
+            return Stop(Reason.PLAN_AGREED, "plan")
         if not loan.instalments:
             return Stop(Reason.PAID, "loan.instalments")
         if loan.pending:
             return Stop(Reason.PAYMENT_PENDING, "loan.pending")
-        if speaks_for_itself(borrower, loan, today):
-            return Stop(Reason.PLAN_AGREED, "plan")
         loan_days = days_past_due(loan, today, local_date(loan.as_of, borrower.zone))
         if message.episode == 0 and loan.instalments[0].due_on != message.due_on:
             return Stop(Reason.PAID, "loan.instalments")
@@ -229,8 +232,6 @@ def _joined(
         if loan.loan_id in told or loan.status is not LoanStatus.OPEN or not loan.instalments:
             continue
         if loan.currency != loans[0].currency or borrower.is_with_a_person(loan):
-            continue
-        if speaks_for_itself(borrower, loan, today):
             continue
         if message.episode:
             if days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1:
