@@ -259,6 +259,7 @@ def _prepare(stack: Stack) -> None:
     stack.know("b-erased", "+12125550177", status="closed", instalments=[])
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.know("b-plan", "+12125550199", days=-4, overdue=overdue_document(AMOUNT))
+    stack.know("b-plan-2", "+12125550197", days=-4, overdue=overdue_document(AMOUNT))
     stack.evaluate()
     stack.call("pace_lines", {})
     for _ in range(20):
