@@ -807,6 +807,7 @@ class _Judge:
                 why = f"nobody answered it, and it brought nobody: {text.meaning}"
                 self.findings.append(Finding("unanswered", f"inbound/{text.inbound_id}", text.at, why))
         self.checked["promises"] = self.checked["promises_confirmed"] + self.checked["promises_followed"]
+        self.checked["plans"] = sum(self.checked[name] for name in ("plans_offered", "plans_agreed", "plans_followed"))
         self.checked["to_strangers"] = self.checked["to_wrong_numbers"] + self.checked["to_shared_numbers"]
 
     def _is_out(self, point: str, at: datetime) -> bool:

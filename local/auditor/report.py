@@ -82,6 +82,7 @@ CHECKED = (
     "plans_agreed",
     "plans_followed",
     "plans_missed",
+    "plans",
     "plan_freezes",
 )
 

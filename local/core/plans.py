@@ -1,7 +1,7 @@
 """How the simulated lender deals with plans: decides about those that it wanted to see, and carries those that bind.
 
 Of a plan about one loan most books carry the instalments: the arrears become them. Else, and where a plan is about
-several loans, the arrears stay what they are, and rest. The contract's own instalments begin again after the last of it.
+several loans, the arrears stay what they are, and rest. The contract's own instalments begin again after it.
 """
 
 from __future__ import annotations

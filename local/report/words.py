@@ -140,6 +140,8 @@ PROMISES = (
     Promise("unanswered", "Nobody is ignored", "texts without an answer or a person", "texts_to_answer", "texts"),
     Promise("stranger", "Discreet", "debts told to a wrong or shared number", "to_strangers", "texts"),
     Promise("balance", "The balance is the core's", "balances that are not the core's", "balances", "balances"),
+    Promise("plan", "A plan is as agreed", "words about plans that are not so", "plans", "words about plans"),
+    Promise("plan_dunned", "Kept to", "reminders of what a plan is about", "plan_freezes", "checks"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )
 
