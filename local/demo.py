@@ -25,14 +25,11 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.PAYS_IN_PART_AFTER_TIER_2: "Cured after tier 2, in two payments",
     Cohort.CURED_AFTER_TIER_3: "Cured after the last reminder",
     Cohort.NEVER_PAYS: "Every tier, then a person",
-    Cohort.PLAN_KEPT: "A plan by text: chosen, in force, kept to",
-    Cohort.PLAN_BROKEN: "A plan that was missed, and broken",
-    Cohort.PLAN_CURED: "A plan that was missed, and cured",
-    Cohort.PLAN_BY_LENDER: "A plan that the lender looked at first",
     Cohort.OPTS_OUT_HAS_EMAIL: "Said stop: e-mail from then on",
     Cohort.OPTS_OUT_NO_EMAIL: "Said stop, has no e-mail: a person",
     Cohort.DISPUTE_HOLD: "A dispute: nothing until it was answered",
     Cohort.TWO_LOANS_SAME_DAY: "Two loans due on one day, one message",
+    Cohort.PLAN_KEPT: "A plan by text: chosen, in force, kept to",
     Cohort.STOP_THEN_START: "STOP, then START",
     Cohort.ASKS_FOR_HELP: "Asked for help",
     Cohort.HARDSHIP_HOLD: "Hardship: a person took over",
@@ -44,6 +41,9 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.TWO_ZONES: "Lives in one zone, the number is of another",
     Cohort.SHARED_NUMBER_OPTS_OUT: "Two borrowers, one number: one said stop",
     Cohort.RESTRUCTURED: "A longer term was agreed",
+    Cohort.PLAN_BROKEN: "A plan that was missed, and broken",
+    Cohort.PLAN_CURED: "A plan that was missed, and cured",
+    Cohort.PLAN_BY_LENDER: "A plan that the lender looked at first",
     Cohort.IMPORTED_IN_ARREARS: "Came with arrears, and without a burst",
     Cohort.SAYS_PAID: "Said it was paid",
     Cohort.POLITE_STOP: "Stop. Thank you",
@@ -58,7 +58,7 @@ TITLES: Mapping[Cohort, str] = {
 class Demo:
     """What to run; `evidence`: where to keep it."""
 
-    borrowers: int = 40
+    borrowers: int = 44
     days: int = 90
     seed: int = 1
     faults: str = "light"

@@ -87,6 +87,7 @@ class Repayments:
             if (plan.borrower_id, plan.plan_id) not in seen:
                 seen.add((plan.borrower_id, plan.plan_id))
                 self.plans.setdefault(plan.borrower_id, []).append(plan)
+                self.checked["plan_freezes"] += 1  # whether or not anything else is said: silence is what is asked for
         for event in self.evidence.events:
             said = event.event.get("plan")
             if event.event["type"] == "plan.decided" and isinstance(said, dict):

@@ -25,12 +25,11 @@ class Cohort(StrEnum):
     PAYS_IN_PART_AFTER_TIER_2 = "pays_in_part_after_tier_2"
     CURED_AFTER_TIER_3 = "cured_after_tier_3"
     NEVER_PAYS = "never_pays"
-    PLAN_KEPT = "plan_kept"
-    PLAN_BROKEN = "plan_broken"
     OPTS_OUT_HAS_EMAIL = "opts_out_has_email"
     OPTS_OUT_NO_EMAIL = "opts_out_no_email"
     DISPUTE_HOLD = "dispute_hold"
     TWO_LOANS_SAME_DAY = "two_loans_same_day"
+    PLAN_KEPT = "plan_kept"
     STOP_THEN_START = "stop_then_start"
     ASKS_FOR_HELP = "asks_for_help"
     HARDSHIP_HOLD = "hardship_hold"
@@ -47,6 +46,7 @@ class Cohort(StrEnum):
     SHARED_NUMBER_OTHER = "shared_number_other"
     MASSACHUSETTS_CAP = "massachusetts_cap"
     RESTRUCTURED = "restructured"
+    PLAN_BROKEN = "plan_broken"
     PLAN_CURED = "plan_cured"
     PLAN_BY_LENDER = "plan_by_lender"
     IMPORTED_IN_ARREARS = "imported_in_arrears"
@@ -101,12 +101,11 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
-    Cohort.PLAN_KEPT: Features(US_NY, (3,)),
-    Cohort.PLAN_BROKEN: Features(GB, (3,), products=(CARD,)),
     Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,)),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
     Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT)),
+    Cohort.PLAN_KEPT: Features(US_NY, (3,)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
     Cohort.ASKS_FOR_HELP: Features(GB, (8,)),
     Cohort.HARDSHIP_HOLD: Features(CN, (5,), products=(MEDICAL,)),
@@ -123,6 +122,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7)),
     Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
+    Cohort.PLAN_BROKEN: Features(GB, (3,), products=(CARD,)),
     Cohort.PLAN_CURED: Features(GB, (4,)),
     Cohort.PLAN_BY_LENDER: Features(CN, (4,), products=(CARD,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),

@@ -31,6 +31,7 @@ NOT_SENT: dict[str, tuple[str, str]] = {
     "figures_mismatch": ("Figures did not read back", "ours"),
     "too_long": ("The text was too long", "ours"),
     "failures": ("Too much of what the line was given failed", "ours"),
+    "plan_agreed": ("It is in a plan that was agreed", "facts"),
     "line_full": ("The line could not carry it before its window closed", "ours"),
     "line_stopped": ("The line was stopped", "ours"),
     "paused": ("Paused by a person", "ours"),
@@ -101,6 +102,7 @@ OUTCOMES = {
     "referred": "Referred to a person",
     "opted_out": "Opted out of texts",
     "closed": "The loan left us",
+    "agreed": "A plan was agreed",
     "open": "Still open",
 }
 
