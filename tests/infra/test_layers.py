@@ -33,11 +33,11 @@ def test_the_build_keeps_every_service_that_the_code_calls() -> None:
         service
         for path in (LAYER / "dunlin").rglob("*.py")
         for service in re.findall(
-            r"""\b(?:client|resource)\(\s*["']([a-z0-9-]+)["']""", path.read_text(encoding="utf-8")
+            r"""(?:\b|_)(?:client|resource)\(\s*["']([a-z0-9-]+)["']""", path.read_text(encoding="utf-8")
         )
     }
-    assert called <= kept
-    assert {"dynamodb", "sqs", "stepfunctions", "secretsmanager", "pinpoint-sms-voice-v2"} <= kept
+    # PynamoDB makes its client itself.
+    assert called | {"dynamodb"} == kept
 
 
 def test_content_lands_where_the_functions_look() -> None:
