@@ -233,6 +233,7 @@ class TestTakenUp:
             ),
             ({"plan_id": "in-2", "instalments": [{"due_on": "2026-07-01", "amount": "0"}]}, InvalidInput),
             ({"plan_id": "in-2", "instalments": [{"due_on": "2026-07-01", "amount": "1.001"}]}, InvalidInput),
+            ({"plan_id": "in-2", "instalments": [{"due_on": "2026-07-01", "amount": "1"}] * 2}, InvalidInput),
         ],
     )
     def test_what_is_no_plan_is_refused(self, plan: dict[str, Any], error: type[Exception]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from dunlin.domain.agreements import Plan, PlanDue, PlanStatus, Task
 from dunlin.domain.borrower import Borrower, Notice
@@ -20,7 +21,7 @@ from dunlin.domain.promising import owed_by
 from dunlin.domain.schedules import Payment
 from dunlin.domain.stops import admitted, placed
 from dunlin.domain.tasks import closed
-from dunlin.domain.words import HoldKind, StopSource
+from dunlin.domain.words import HoldKind, PartyRole, StopSource
 from dunlin.errors import InvalidInput, NotFound
 from dunlin.services.notices import Words
 from dunlin.services.tasks import with_notice, without_stops
@@ -96,12 +97,13 @@ def plan_in_force(
         dues = tuple(PlanDue(due_on, parse_money(amount, currency)) for due_on, amount in event.instalments)
     except ValueError:
         raise InvalidInput("plan.instalments", "must be amounts in the loan's currency") from None
-    if any(not due.amount.is_positive for due in dues) or list(dues) != sorted(dues, key=lambda due: due.due_on):
+    if not all(due.amount.is_positive for due in dues) or any(b.due_on <= a.due_on for a, b in pairwise(dues)):
         raise InvalidInput("plan.instalments", "must be positive amounts, each due after the one before")
     if plan is None:
         if not dues:
             raise NotFound("plan.plan_id")
-        party_id = event.party_id or borrower.parties[0].party_id
+        primary = (party.party_id for party in borrower.parties if party.role is PartyRole.PRIMARY)
+        party_id = event.party_id or next(primary, "")
         upkeep = policy.upkeep if policy is not None else Upkeep()
         debt = total((due.amount for due in dues), currency)
         plan = Plan(event.plan_id, party_id, event.loan_ids, dues, debt, event.occurred_at, upkeep, agreed_by="core")
