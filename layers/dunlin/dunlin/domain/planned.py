@@ -22,6 +22,7 @@ from dunlin.domain.parties import occasion_of
 from dunlin.domain.permit import LOOK_AGAIN, holding, is_stale
 from dunlin.domain.plans import Offer, Upkeep
 from dunlin.domain.policy import HoldRule, Policy
+from dunlin.domain.promising import counted
 from dunlin.domain.stops import admitted, placed
 from dunlin.domain.tasks import with_task
 from dunlin.domain.words import HoldKind, LoanStatus, Purpose, Reason, StopSource
@@ -237,12 +238,7 @@ def credited(borrower: Borrower, loan_id: str, credit: Credit) -> Borrower:
             return plan
         if credit.paid_at < plan.chosen_at and not credit.returned:
             return plan
-        known = next((each for each in plan.credits if each.payment_id == credit.payment_id), None)
-        if known is not None and (known.returned or known.returned == credit.returned):
-            return plan
-        others = tuple(each for each in plan.credits if each is not known)
-        kept = replace(known, returned=True) if known is not None else credit
-        return replace(plan, credits=_fewer((*others, kept)))
+        return replace(plan, credits=_fewer(counted(plan.credits, credit)))
 
     if not borrower.plans:
         return borrower
