@@ -448,7 +448,8 @@ class Behaviour:
                 return []
             loan_id = next((terms.loan_id for terms in self._late(member, at)), account.loans[0].loan_id)
             return [Pay(loan_id, paid[0], max(self._local(member, paid[1], time(12, 0)), at + HOUR))]
-        if said or planner.has_asked or not self._late(member, at):
+        days = max(self._debts.days_past_due(terms.loan_id, at) for terms in account.loans)
+        if said or planner.has_asked or days < planner.asks_from_day:
             return []
         return [self._text(member, address, (planner.asks(locale, self._seed, borrower_id), Meaning.PLAN), later)]
 

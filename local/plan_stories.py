@@ -48,6 +48,11 @@ class Planner:
     has_chosen: bool = False
     has_missed: bool = False
 
+    @property
+    def asks_from_day(self) -> int:
+        """How late they are when they ask: some only once an escalation has begun."""
+        return 4 if self.story is PlanStory.CURED else 1
+
     def asks(self, locale: str, seed: int, borrower_id: str) -> str:
         self.has_asked = True
         return choose(seed, ASKED[locale.startswith("zh")], "asks for a plan", borrower_id)
