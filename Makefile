@@ -20,7 +20,7 @@ DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1
 
-.PHONY: help setup demo chaos test prove check lint format sam-validate build lock clean distclean
+.PHONY: help setup demo chaos bench test prove check lint format sam-validate build lock clean distclean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -48,6 +48,10 @@ demo: setup ## Ninety days of a portfolio on one machine; figures in build/demo.
 chaos: setup ## Storm after storm, for MINUTES=1 from SEED=1; figures in build/chaos.json
 	@mkdir -p build
 	.venv/bin/dunlin chaos --seed $(SEED) --minutes $(MINUTES) --json build/chaos.json
+
+bench: setup build ## Operations, cost, processor time, start-up, sizes; figures in build/bench.json
+	@mkdir -p build
+	PYTHON313="$(PYTHON313)" .venv/bin/dunlin bench --json build/bench.json
 
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

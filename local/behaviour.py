@@ -24,6 +24,7 @@ from local.dialogues import (
     Meaning,
     Story,
     meaning_of,
+    other_language,
     promise_without_a_day,
     promise_words,
     story_of,
@@ -273,6 +274,7 @@ _DRAWN_REPLIES: tuple[tuple[float, Meaning, dict[str, str]], ...] = (
 _WRONG = (("Who is this? Wrong number", Meaning.WRONG_NUMBER), ("你是谁？打错了", Meaning.WRONG_NUMBER))
 _NO_MORE = (("STOP", Meaning.OPT_OUT), ("退订", Meaning.OPT_OUT))
 _STRANGERS = ((_NO_MORE,), (_WRONG, _NO_MORE), (_WRONG,), ())
+_SAID_ALL = max(map(len, _STRANGERS))
 
 
 @dataclass(slots=True)
@@ -420,8 +422,28 @@ class Behaviour:
                 self._text(member, address, (promise_without_a_day(locale), Meaning.PROMISE), said_at),
                 self._text(member, address, (stop, Meaning.OPT_OUT), said_at + timedelta(minutes=25)),
             ]
+        if story is Story.COMES_BACK:
+            stop, start = (
+                words_for(meaning, locale, self._seed, borrower_id) for meaning in (Meaning.OPT_OUT, Meaning.OPT_IN)
+            )
+            next_morning = self._local(member, said_at.astimezone(member.zone).date() + DAY, time(10, 20))
+            return [
+                self._text(member, address, (stop, Meaning.OPT_OUT), said_at),
+                self._text(member, address, (start, Meaning.OPT_IN), next_morning),
+            ]
+        if story is Story.TWO_TOGETHER:
+            return [
+                self._text(member, address, (words_for(meaning, locale, self._seed, borrower_id), meaning), said_at)
+                for meaning in (Meaning.BALANCE, Meaning.REALLY_YOU)
+            ]
+        if story is Story.OTHER_LANGUAGE:
+            locale = other_language(locale)
         meaning = meaning_of(story)
         said = [words_for(meaning, locale, self._seed, borrower_id)]
+        if story is Story.STRANGER:
+            moved = self.on_recycled(address, at)
+            self._strangers[address] = _SAID_ALL  # they have answered, and do not answer again
+            return [*moved, Text("", address, said[0], meaning, said_at)]
         if story is Story.UNCLEAR_TWICE:
             said.append(words_for(meaning, locale, self._seed, borrower_id, "again"))
         actions: list[Action] = [

@@ -112,6 +112,31 @@ def demo(
 
 
 @app.command()
+def bench(
+    borrowers: Annotated[int, typer.Option(min=1, max=10_000, help="How many borrowers.")] = 60,
+    days: Annotated[int, typer.Option(min=3, max=90, help="How many days pass.")] = 6,
+    built: Annotated[bool, typer.Option(help="Start-up and sizes too, of what `make build` left.")] = True,
+    json_file: JsonOption = None,
+) -> None:
+    """Measure operations, cost, processor time, start-up and sizes, each beside something to compare it with."""
+    from local.bench.portfolio import Setting
+    from local.bench.start import NotBuiltError
+    from local.commands.bench import measure, show
+
+    console = _console(json_file)
+    try:
+        _prepare(json_file)
+        results, found = measure(Setting(borrowers, days), built=built)
+    except NotBuiltError as error:
+        _cannot(str(error))
+    except OSError as error:
+        _cannot(_about_file(error))
+    _write(results | {"broken": found}, [], json_file, None)
+    show(console, results, found)
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Accounts: six months of balances and payments.")],
     accounts: Annotated[int, typer.Option(min=0, help="How many accounts also go through the whole pipeline.")] = 0,

@@ -77,20 +77,10 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
     behaviour = Behaviour(portfolio, core)
 
     def reached(delivered: Delivered) -> list[Reply]:
-        return [_reply(text) for text in enact(read_by(behaviour, delivered), core)]
+        return [reply_of(text) for text in enact(read_by(behaviour, delivered), core)]
 
     def answered(announced: Announced) -> None:
-        match announced.kind:
-            case "person.needed":
-                core.take_on(announced.detail)
-            case "plan.requested":
-                core.decide_on(announced.detail)
-            case "plan.agreed":
-                core.carry(announced.detail)
-            case "plan.kept" | "plan.broken" | "plan.withdrawn":
-                core.plan_over(announced.detail)
-            case _:
-                pass
+        core.hear(announced.kind, announced.detail)
 
     plan = Plan(
         core=core,
@@ -99,10 +89,10 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         seed=demo.seed,
         faults=FAULTS[demo.faults](),
         on_delivered=reached,
-        first_texts=[_reply(text) for text in enact(behaviour.at_start(), core)],
+        first_texts=[reply_of(text) for text in enact(behaviour.at_start(), core)],
         on_announced=answered,
         on_recycled=lambda stirred: [
-            _reply(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
+            reply_of(text) for text in enact(behaviour.on_recycled(stirred.number, stirred.at), core)
         ],
         unreachable=portfolio.numbers,
         interests=interests(portfolio),
@@ -120,5 +110,5 @@ def interests(portfolio: Portfolio) -> list[Interest]:
     ]
 
 
-def _reply(text: Text) -> Reply:
+def reply_of(text: Text) -> Reply:
     return (text.from_address, text.text, text.at, text.meant)

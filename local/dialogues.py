@@ -34,6 +34,12 @@ class Meaning(StrEnum):
     CHOICE = "choice"
     UNCLEAR = "unclear"
     OTHER = "other"
+    CRISIS = "crisis"
+    CEASE = "cease"  # by no means at all, and not only: no more texts
+    DECEASED = "deceased"  # written by somebody else
+    BANKRUPTCY = "bankruptcy"
+    ATTORNEY = "attorney"
+    IDENTITY_THEFT = "identity_theft"
 
 
 class Story(StrEnum):
@@ -53,32 +59,73 @@ class Story(StrEnum):
     REALLY_YOU = "really_you"
     UNCLEAR_TWICE = "unclear_twice"
     STOPS_MIDWAY = "stops_midway"  # which day, we ask; STOP, they say
+    STRANGER = "stranger"  # the number has been somebody else's for a while, and they say so
+    TWO_TOGETHER = "two_together"  # two texts that arrive at one moment
+    OTHER_LANGUAGE = "other_language"  # not the one we write to them in
+    COMES_BACK = "comes_back"  # opts out, and in again the next day
+    CRISIS = "crisis"
+    CEASE = "cease"
+    DECEASED = "deceased"
+    BANKRUPTCY = "bankruptcy"
+    ATTORNEY = "attorney"
+    IDENTITY_THEFT = "identity_theft"
 
 
 PROMISES = frozenset({Story.PROMISE_KEPT, Story.PROMISE_BROKEN, Story.PROMISE_PART})
 #: Stories that need no arrears to begin.
-ANY_TIME = frozenset({Story.BALANCE, Story.QUESTION, Story.REALLY_YOU, Story.UNCLEAR_TWICE})
+ANY_TIME = frozenset(
+    {
+        Story.BALANCE,
+        Story.QUESTION,
+        Story.REALLY_YOU,
+        Story.UNCLEAR_TWICE,
+        Story.STRANGER,
+        Story.TWO_TOGETHER,
+        Story.OTHER_LANGUAGE,
+        Story.COMES_BACK,
+    }
+)
 #: Assumed: how many of those who could have a story have one.
 SHARE = 0.8
 DRAWN_SHARE = 0.4
+#: Who always has one: a demo in which nobody had would prove nothing about its promise.
+ALWAYS = frozenset(
+    {Cohort.PAYS_IN_GRACE, Cohort.PAYS_AFTER_TIER_1, Cohort.TWO_LOANS_SAME_DAY, Cohort.SHARED_NUMBER_OTHER}
+)
 
 #: A cohort that is not here has none.
 STORIES: Mapping[Cohort, tuple[Story, ...]] = {
-    Cohort.PAYS_EARLY: (Story.QUESTION, Story.BALANCE),
+    Cohort.PAYS_EARLY: (Story.QUESTION, Story.BALANCE, Story.COMES_BACK),
     Cohort.PAYS_ON_THE_DAY: (Story.BALANCE, Story.UNCLEAR_TWICE),
-    Cohort.PAYS_IN_GRACE: (Story.BALANCE, Story.REALLY_YOU, Story.UNCLEAR_TWICE),
+    Cohort.PAYS_IN_GRACE: (Story.STRANGER,),
     Cohort.PAYS_AFTER_TIER_1: (Story.PROMISE_KEPT,),
     Cohort.PAYS_IN_PART_AFTER_TIER_2: (Story.PROMISE_BROKEN,),
     Cohort.CURED_AFTER_TIER_3: (Story.PROMISE_PART, Story.DISPUTE),
-    Cohort.TWO_LOANS_SAME_DAY: (Story.BALANCE, Story.REALLY_YOU),
-    Cohort.PAYMENT_PENDING: (Story.BALANCE, Story.QUESTION),
-    Cohort.TWO_ZONES: (Story.HARDSHIP, Story.PROMISE_BROKEN),
-    Cohort.RESTRUCTURED: (Story.HARDSHIP, Story.DISPUTE),
-    Cohort.IMPORTED_IN_ARREARS: (Story.PROMISE_KEPT, Story.COMPLAINT),
-    Cohort.IMPORTED_NEVER_PAYS: (Story.PROMISE_BROKEN, Story.HARDSHIP, Story.PAID_UNTRUE),
-    Cohort.NEVER_PAYS_CN: (Story.PROMISE_PART, Story.COMPLAINT, Story.STOPS_MIDWAY),
+    Cohort.TWO_LOANS_SAME_DAY: (Story.BALANCE, Story.TWO_TOGETHER),
+    Cohort.PAYMENT_PENDING: (Story.BALANCE, Story.QUESTION, Story.OTHER_LANGUAGE),
+    Cohort.PAYMENT_RETURNED: (Story.TWO_TOGETHER, Story.REALLY_YOU),
+    Cohort.TWO_ZONES: (Story.HARDSHIP, Story.PROMISE_BROKEN, Story.BANKRUPTCY, Story.ATTORNEY),
+    Cohort.SHARED_NUMBER_OTHER: (Story.BALANCE,),
+    Cohort.RESTRUCTURED: (Story.HARDSHIP, Story.DISPUTE, Story.ATTORNEY),
+    Cohort.IMPORTED_IN_ARREARS: (Story.PROMISE_KEPT, Story.COMPLAINT, Story.IDENTITY_THEFT, Story.CEASE),
+    Cohort.IMPORTED_NEVER_PAYS: (
+        Story.PROMISE_BROKEN,
+        Story.HARDSHIP,
+        Story.PAID_UNTRUE,
+        Story.CRISIS,
+        Story.CEASE,
+        Story.BANKRUPTCY,
+    ),
+    Cohort.NEVER_PAYS_CN: (
+        Story.PROMISE_PART,
+        Story.COMPLAINT,
+        Story.STOPS_MIDWAY,
+        Story.DECEASED,
+        Story.IDENTITY_THEFT,
+    ),
+    Cohort.PAYS_OFF: (Story.OTHER_LANGUAGE, Story.UNCLEAR_TWICE),
     Cohort.GUARANTOR: (Story.PAID_UNTRUE, Story.PAID_TRUE),
-    Cohort.MORTGAGE_LEAVES: (Story.WRONG_NUMBER,),
+    Cohort.MORTGAGE_LEAVES: (Story.WRONG_NUMBER, Story.DECEASED, Story.CRISIS),
     Cohort.PERSON_ON_SEVERAL: (Story.BALANCE,),
     Cohort.DRAWN: tuple(Story),
 }
@@ -127,6 +174,31 @@ WORDS: Mapping[Meaning, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("嘟噜吧啦", "哈呀嘛哒", "呜啦啦七七"),
     ),
     Meaning.OPT_OUT: (("Actually STOP texting me", "stop texting me now please"), ("别再发了，退订", "退订")),
+    Meaning.OPT_IN: (("START", "Start texting me again"), ("恢复订阅", "恢复")),
+    Meaning.CRISIS: (
+        ("I can't do this any more, I just want to die", "I don't want to live anymore"),
+        ("活着没意思，我不想活了", "被你们逼得想死的心都有了"),
+    ),
+    Meaning.CEASE: (
+        ("Do not contact me by any means", "Stop contacting me, no calls, no texts, no letters"),
+        ("以后不要以任何方式联系我", "别再用任何方式联系我了，电话短信邮件都不要"),
+    ),
+    Meaning.DECEASED: (
+        ("My husband passed away last week, this was his phone", "This is her daughter. My mother died in January"),
+        ("我爸上个月去世了，这是他的手机", "机主已经过世了，我是他女儿"),
+    ),
+    Meaning.BANKRUPTCY: (
+        ("I filed for bankruptcy last month", "I have filed chapter 7"),
+        ("我已经申请个人破产了", "法院已经受理我的个人破产申请"),
+    ),
+    Meaning.ATTORNEY: (
+        ("Please talk to my attorney from now on", "I have a lawyer, contact my lawyer"),
+        ("有事找我的律师", "我已经委托律师处理了，请联系我的律师"),
+    ),
+    Meaning.IDENTITY_THEFT: (
+        ("I never took out this loan, someone stole my identity", "This is not my loan, someone used my identity"),
+        ("这贷款不是我办的，有人冒用我的身份证", "我的身份被盗用了，这笔贷款不是我借的"),
+    ),
 }
 #: A promise that names no day.
 SOON = ("I'll pay it soon", "我很快就还")
@@ -141,6 +213,16 @@ _MEANT = {
     Story.QUESTION: Meaning.QUESTION,
     Story.REALLY_YOU: Meaning.REALLY_YOU,
     Story.UNCLEAR_TWICE: Meaning.UNCLEAR,
+    Story.STRANGER: Meaning.WRONG_NUMBER,
+    Story.TWO_TOGETHER: Meaning.BALANCE,
+    Story.OTHER_LANGUAGE: Meaning.BALANCE,
+    Story.COMES_BACK: Meaning.OPT_OUT,
+    Story.CRISIS: Meaning.CRISIS,
+    Story.CEASE: Meaning.CEASE,
+    Story.DECEASED: Meaning.DECEASED,
+    Story.BANKRUPTCY: Meaning.BANKRUPTCY,
+    Story.ATTORNEY: Meaning.ATTORNEY,
+    Story.IDENTITY_THEFT: Meaning.IDENTITY_THEFT,
 }
 _MARKS = {"USD": "${}", "GBP": "£{}", "CNY": "{}元"}
 _MONTHS = (
@@ -152,7 +234,7 @@ _MONTHS = (
 def story_of(seed: int, borrower_id: str, cohort: Cohort) -> Story | None:
     """What this borrower brings up; None for most."""
     stories = STORIES.get(cohort, ())
-    share = DRAWN_SHARE if cohort is Cohort.DRAWN else SHARE
+    share = 1.0 if cohort in ALWAYS else DRAWN_SHARE if cohort is Cohort.DRAWN else SHARE
     if not stories or draw(seed, "has a story", borrower_id) >= share:
         return None
     return choose(seed, stories, "story", borrower_id)
@@ -166,6 +248,11 @@ def meaning_of(story: Story) -> Meaning:
 def words_for(meaning: Meaning, locale: str, seed: int, *matter: object) -> str:
     """One of the wordings of a meaning."""
     return choose(seed, WORDS[meaning][locale == _CHINESE], "wording", meaning, *matter)
+
+
+def other_language(locale: str) -> str:
+    """The locale of a language that the texts to this one are not in."""
+    return "en-US" if locale == _CHINESE else _CHINESE
 
 
 def promise_words(amount: Decimal, currency: str, on: date, locale: str, seed: int, *matter: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,8 @@ INBOUND = "inbound.jsonl"
 ANNOUNCED = "announced.jsonl"
 LOGS = "logs"
 PACKS = "packs"
-_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED)
+OUTAGES = "outages.jsonl"
+_OURS = (f"{LOGS}/*.log", f"{PACKS}/*.yaml", PROVIDER, CORE, INBOUND, ANNOUNCED, OUTAGES)
 
 
 class Feeder(Protocol):
@@ -50,10 +51,17 @@ def open_folder(folder: Path, content: Path) -> Path:
 
 
 def write_evidence(
-    folder: Path, record: Record, core: Feeder, texts: Iterable[SentText], announced: Iterable[Announced]
+    folder: Path,
+    record: Record,
+    core: Feeder,
+    texts: Iterable[SentText],
+    announced: Iterable[Announced],
+    *,
+    outages: Iterable[tuple[datetime, datetime]] = (),
+    taken_in: Mapping[str, str] | None = None,
 ) -> None:
     """What the providers took, what the core told, what people texted with what they meant by it, and what others
-    were told."""
+    were told; of a run in which something was broken on purpose, when it was, and when each text was written down."""
     record.write_hand_overs(folder / PROVIDER)
     core.write(folder / CORE)
     meanings = {text.inbound_id: text.meaning for text in texts}
@@ -68,11 +76,13 @@ def write_evidence(
             "to": sent.to_address,
             "text": sent.text,
             **_meant(meanings[sent.inbound_id]),
+            **({"taken_in_at": taken_in[sent.inbound_id]} if taken_in and sent.inbound_id in taken_in else {}),
         }
         for sent in sorted(record.inbound, key=_arrival)
     ]
     told = [{"at": each.at.isoformat(), "type": each.kind, "detail": each.detail} for each in announced]
-    for name, rows in ((INBOUND, lines), (ANNOUNCED, told)):
+    broken = [{"begins": begins.isoformat(), "ends": ends.isoformat()} for begins, ends in outages]
+    for name, rows in ((INBOUND, lines), (ANNOUNCED, told), (OUTAGES, broken)):
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / name).write_text(text, encoding="utf-8")
 

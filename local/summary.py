@@ -72,18 +72,19 @@ class Run:
     letters: frozenset[str] = frozenset()
 
 
+def borrowers_of(world: World) -> tuple[Borrower, ...]:
+    """Everybody's hot item, by id."""
+    found = (_BORROWERS.validate_python(item) for item in world.documents("BorrowersTable", "HOT"))
+    return tuple(sorted(found, key=lambda borrower: borrower.borrower_id))
+
+
 def collect(world: World, facts: Sequence[Mapping[str, Any]]) -> Run:
     """Read a world that has run, before it is closed. `facts`: the core's history."""
     aws = world.aws
     return Run(
         start=world.start,
         end=world.end,
-        borrowers=tuple(
-            sorted(
-                (_BORROWERS.validate_python(item) for item in world.documents("BorrowersTable", "HOT")),
-                key=lambda borrower: borrower.borrower_id,
-            )
-        ),
+        borrowers=borrowers_of(world),
         cases=tuple(
             sorted(
                 world.documents("BorrowersTable", "CASE#"),

@@ -95,6 +95,7 @@ class World:
         recipients: the allow-list, since this is not production; every invented person unless it says otherwise.
         sending_mode: live, or shadow: then no provider hears anything.
         on_announced: what others do about what the application tells them.
+        rates: parts a second that the providers take from a number, by the number.
     """
 
     core: Core
@@ -115,6 +116,7 @@ class World:
     recipients: Sequence[str] = RECIPIENTS
     sending_mode: str = "live"
     on_announced: Callable[[Announced], None] | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     clock: VirtualClock = field(init=False)
     simulator: Simulator = field(init=False)
@@ -138,6 +140,7 @@ class World:
             finance_keys=keys,
             finance_numbers=tuple(self.finance_numbers),
             unreachable=self.unreachable,
+            rates=self.rates,
         )
         self._providers = InProcess(self.simulator)
         self._settled: set[tuple[str, str]] = set()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -357,15 +358,16 @@ class HouseStore(MemoryStore):
         if self.after_commit:
             self.after_commit.pop(0)()
 
-    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+    def queued(self, line: str, limit: int, now: datetime | None = None) -> Sequence[QueuedMessage]:
         waiting = sorted(
             (m for m in self.messages.values() if m.waits_for_line and m.line == line),
             key=lambda m: (m.priority, m.not_after, m.key, m.borrower_id),
         )
-        return [
-            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts)
-            for m in waiting[:limit]
-        ]
+        found = (
+            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts, m.priority)
+            for m in waiting
+        )
+        return list(islice((each for each in found if now is None or each.may_go(now)), limit))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import door, logger, metrics
-from dunlin.entry.records import each_record, json_object
+from dunlin.entry.records import each_record, first_received_at, json_object
 from dunlin.errors import InvalidInput
 from dunlin.services.pace import Paced
 
@@ -31,7 +31,7 @@ def second(record: SQSRecord) -> None:
     line = json_object(record.body, 1_000).get("line")
     if not isinstance(line, str):
         raise InvalidInput("line", "is not the id of a line")
-    paced = runtime().pace.second(line, failed)
+    paced = runtime().pace.second(line, failed, at=first_received_at(record))
     if paced is not None:
         told(paced)
     metrics.add_metric(name="MessagesLate", unit=MetricUnit.Count, value=paced.late if paced is not None else 0)

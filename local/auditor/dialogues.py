@@ -30,6 +30,8 @@ GRACE = timedelta(days=2)
 
 _DAY = timedelta(days=1)
 _DUNNING = frozenset({"servicing", "collection"})
+#: Somebody who speaks of ending their life needs a person now.
+CALLED_AT_ONCE = timedelta(minutes=10)
 #: The stop that a text brings, by what was meant; and the task that a person closes to end it.
 _STOPS: Mapping[str, str] = {
     "promise": "promise",
@@ -37,8 +39,19 @@ _STOPS: Mapping[str, str] = {
     "hardship": "hardship",
     "dispute": "dispute",
     "complaint": "complaint",
+    "crisis": "crisis",
+    "cease": "cease_request",
+    "deceased": "deceased",
+    "bankruptcy": "bankruptcy",
+    "attorney": "attorney",
+    "identity_theft": "identity_theft",
 }
-_TASKS = {"paid_claimed": "paid", "hardship": "hardship", "dispute": "dispute", "complaint": "complaint"}
+#: The kind of task, where it is not called as the stop is.
+_TASKS = {"paid_claimed": "paid"}
+#: What no answer of ours settles: a person of this kind is called, whether or not we may write there.
+_PERSONS = frozenset({*_STOPS.values(), "wrong_number"}) - {"promise", "paid_claimed"}
+#: What only holds back until a day, or the money.
+_FOR_A_WHILE = frozenset({"promise", "paid_claimed"})
 _OWN = re.compile(r"(?P<message>promise_(?:day|kept|broken))-(?P<inbound>.+)", re.DOTALL)
 _REPLY = re.compile(r"reply#(?P<stage>[^#]+)#[^#]+#(?P<inbound>.+)", re.DOTALL)
 
@@ -88,6 +101,7 @@ class Dialogues:
     _opened: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
     _closed: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _wrong: dict[str, list[Inbound]] = field(default_factory=dict)
+    _opted_in: dict[str, list[datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for told in self.evidence.announced:
@@ -106,9 +120,11 @@ class Dialogues:
             self.texts[text.inbound_id] = text
             point = self.point_of(text.sender)
             self._owners[text.inbound_id] = tuple(self._owners_of(point, text.at))
-            if text.meaning == "wrong_number":
-                self._wrong.setdefault(point, []).append(text)
+            if text.meaning == "opt_in":
+                self._opted_in.setdefault(point, []).append(text.at)
             for borrower_id in self._owners[text.inbound_id]:
+                if text.meaning == "wrong_number":
+                    self._wrong.setdefault(borrower_id, []).append(text)
                 asked = self._stop(text, borrower_id)
                 if asked is not None:
                     self._asked.setdefault(borrower_id, []).append(asked)
@@ -149,16 +165,28 @@ class Dialogues:
                 replied[reply["inbound"]] = min(at, replied.get(reply["inbound"], at))
         for text in self.texts.values():
             owners = self._owners[text.inbound_id]
-            last = text.at + ANSWERED_WITHIN
-            if not owners or text.meaning == "opt_out" or last > ends or is_out(self.point_of(text.sender), text.at):
+            person = _STOPS.get(text.meaning, text.meaning)
+            needs_person = person in _PERSONS
+            last = self._answered_by(text, CALLED_AT_ONCE if person == "crisis" else ANSWERED_WITHIN)
+            if not owners or last > ends:
+                continue
+            if not needs_person and (text.meaning == "opt_out" or is_out(self.point_of(text.sender), text.at)):
                 continue
             self.checked["texts_to_answer"] += 1
             is_replied = text.inbound_id in replied and replied[text.inbound_id] <= last
-            needs_person = text.meaning in ("hardship", "dispute", "complaint", "wrong_number")
-            if not all(self._has_person(text, borrower_id, last) for borrower_id in owners) and (
+            kind = person if needs_person else ""
+            if not all(self._has_person(text, borrower_id, last, kind) for borrower_id in owners) and (
                 needs_person or not is_replied
             ):
                 yield text
+
+    def _answered_by(self, text: Inbound, within: timedelta) -> datetime:
+        """When an answer, or a person, is there at the latest: what is broken meanwhile has to be mended first."""
+        last = max(text.at, text.taken_in_at or text.at) + within
+        for outage in sorted(self.evidence.outages, key=lambda outage: outage.begins):
+            if outage.begins < last and outage.ends > text.at:
+                last = max(last, outage.ends + ANSWERED_WITHIN)
+        return last
 
     # ── Stops ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,28 +207,42 @@ class Dialogues:
         return _Asked(kind, text, None)
 
     def _silence(self, told: Told, known: Known) -> Iterator[Found]:
-        """No dunning while what they wrote holds, until its day, its answer, or the money."""
-        if told.purpose not in _DUNNING or self._promise_of(told) is not None:
-            return  # words about the promise itself are judged as that
+        """Nothing that a text stops is said while what they wrote holds: until its day, its answer, or the money."""
+        of_promise = self._promise_of(told) is not None
         for asked in self._asked.get(told.borrower_id, ()):
-            if told.reserved_at <= asked.text.at + TAKEN_IN_WITHIN:
+            row = self.stops.get(asked.kind)
+            stopped = row.stops if row is not None else _DUNNING
+            if told.purpose not in stopped or (of_promise and asked.kind in _FOR_A_WHILE):
+                continue  # words about the promise itself are judged as that
+            if told.reserved_at <= _binds_after(asked.text):
                 continue
             self.checked["text_stops"] += 1
-            row = self.stops.get(asked.kind)
-            if asked.kind in told.despite or (row is not None and told.purpose not in row.stops):
+            if asked.kind in told.despite or not self._reaches(asked, told, known):
                 continue
             if not self._is_over(asked, told, known):
                 yield "text_stop", f"they had written: {asked.kind}"
                 return
 
+    def _reaches(self, asked: _Asked, told: Told, known: Known) -> bool:
+        """Whether the message goes to whoever asked: that nobody contact them any more binds nobody else."""
+        if asked.kind != "cease_request":
+            return True
+        writer, to = self.point_of(asked.text.sender), self.point_of(told.to)
+        points = ({self.point_of(each) for each in (party.phone, party.email) if each} for party in known.parties)
+        return any(writer in theirs and to in theirs for theirs in points)
+
     def _is_over(self, asked: _Asked, told: Told, known: Known) -> bool:
         if asked.ends_at is not None and told.reserved_at >= asked.ends_at:
             return True
-        task = _TASKS.get(asked.kind)
-        for (borrower_id, task_id), closed_at in self._closed.items():
-            is_kind = self._opened.get((borrower_id, task_id), (closed_at, ""))[1] == task
-            if borrower_id == told.borrower_id and is_kind and asked.text.at < closed_at <= told.reserved_at:
-                return True
+        row, task = self.stops.get(asked.kind), _TASKS.get(asked.kind, asked.kind)
+        if row is None or "staff" in row.lifted_by:
+            for (borrower_id, task_id), closed_at in self._closed.items():
+                is_kind = self._opened.get((borrower_id, task_id), (closed_at, ""))[1] == task
+                if borrower_id == told.borrower_id and is_kind and asked.text.at < closed_at <= told.reserved_at:
+                    return True
+        if asked.kind == "cease_request":
+            back = self._opted_in.get(self.point_of(asked.text.sender), ())
+            return any(asked.text.at < at <= told.reserved_at for at in back)
         if asked.kind == "promise":
             later = self._asked.get(told.borrower_id, ())
             if any(one.text.at > asked.text.at for one in later):
@@ -208,7 +250,7 @@ class Dialogues:
             amount = asked.text.promised_amount
             if amount is not None and self._paid(told.borrower_id, asked.text, told.reserved_at) >= amount:
                 return True
-        return asked.kind in ("promise", "paid_claimed") and self._is_cleared(told, asked.text.at, known)
+        return asked.kind in _FOR_A_WHILE and self._is_cleared(told, asked.text.at, known)
 
     def _is_cleared(self, told: Told, since: datetime, known: Known) -> bool:
         """Whether money has come since, and nothing is due any more."""
@@ -305,11 +347,12 @@ class Dialogues:
         """Nothing about a debt to a number that said it is somebody else's, or in answer to one that several have."""
         point = self.point_of(told.to)
         speaks = bool(told.reading.amounts or told.reading.tails) or told.purpose in _DUNNING
-        for text in self._wrong.get(point, ()):
-            if told.reserved_at <= text.at + TAKEN_IN_WITHIN or told.borrower_id not in self._owners[text.inbound_id]:
+        for text in self._wrong.get(told.borrower_id, ()):
+            if told.reserved_at <= _binds_after(text):
                 continue
             self.checked["to_wrong_numbers"] += 1
-            if speaks and not self._is_sure_again(told, point, text.at):
+            is_there = self.point_of(text.sender) == point
+            if is_there and speaks and not self._is_sure_again(told, point, text.at):
                 yield "stranger", "about a debt, to a number that had said it is the wrong one"
                 return
         reply = _REPLY.fullmatch(told.key)
@@ -336,13 +379,14 @@ class Dialogues:
 
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _has_person(self, text: Inbound, borrower_id: str, last: datetime) -> bool:
-        """Whether a person was called because of it, or had been and has not answered yet."""
-        for (of, task_id), (at, _) in self._opened.items():
-            if of != borrower_id or at > last:
+    def _has_person(self, text: Inbound, borrower_id: str, last: datetime, kind: str) -> bool:
+        """Whether a person was called because of it or since, or had been and has not answered yet; for a matter of
+        this kind (empty: any)."""
+        for (of, task_id), (at, called_for) in self._opened.items():
+            if of != borrower_id or at > last or kind not in ("", called_for):
                 continue
             closed_at = self._closed.get((of, task_id))
-            if task_id == text.inbound_id or (at <= text.at and (closed_at is None or closed_at > text.at)):
+            if task_id == text.inbound_id or closed_at is None or closed_at > text.at:
                 return True
         return False
 
@@ -361,6 +405,10 @@ class Dialogues:
             right = {sum(due, ZERO)}
         if not right & amounts:
             yield "balance", "what it says is owed is not what the core says"
+
+
+def _binds_after(text: Inbound) -> datetime:
+    return text.taken_in_at if text.taken_in_at is not None else text.at + TAKEN_IN_WITHIN
 
 
 def _states(reading: Reading, amount: Decimal | None) -> bool:

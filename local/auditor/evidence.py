@@ -33,7 +33,15 @@ MEANINGS = (
     "choice",
     "unclear",
     "other",
+    "crisis",
+    "cease",
+    "deceased",
+    "bankruptcy",
+    "attorney",
+    "identity_theft",
 )
+#: Those that opt the number out.
+OPTS_OUT = frozenset({"opt_out", "cease"})
 
 
 class EvidenceError(Exception):
@@ -84,7 +92,8 @@ class CoreEvent:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One text of a borrower, with what the borrower meant by it."""
+    """One text of a borrower, with what the borrower meant by it. `taken_in_at`: when it was written down, where that
+    is known because something held it up."""
 
     at: datetime
     inbound_id: str
@@ -93,6 +102,7 @@ class Inbound:
     meaning: str
     promised_on: date | None = None
     promised_amount: Decimal | None = field(default=None, repr=False)
+    taken_in_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,14 @@ class Announced:
     at: datetime
     kind: str
     detail: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From when until when something that the application rests on did not answer it."""
+
+    begins: datetime
+    ends: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +143,7 @@ class Evidence:
     logs: tuple[LogLine, ...]
     log_files: int
     packs: Mapping[str, Any]
+    outages: tuple[Outage, ...] = ()
 
 
 def read_evidence(folder: Path) -> Evidence:
@@ -145,6 +164,7 @@ def read_evidence(folder: Path) -> Evidence:
         logs=tuple(line for path in log_files for line in _log_lines(path)),
         log_files=len(log_files),
         packs=_packs(folder / "packs"),
+        outages=tuple(_outages(folder)),
     )
 
 
@@ -259,6 +279,7 @@ def _inbound(row: _Row) -> Inbound:
         meaning=meaning,
         promised_on=_day(row, "promised_on"),
         promised_amount=_amount(row, "promised_amount"),
+        taken_in_at=row.instant_or_none("taken_in_at"),
     )
 
 
@@ -287,6 +308,13 @@ def _announced(row: _Row) -> Announced:
     if not isinstance(detail, dict):
         raise EvidenceError(f"{row.where}: detail is not an object")
     return Announced(row.instant("at"), row.text("type"), detail)
+
+
+def _outages(folder: Path) -> Iterator[Outage]:
+    """Of a run in which something was broken on purpose; of any other there is no such file."""
+    if (folder / "outages.jsonl").is_file():
+        for row in _rows(folder, "outages.jsonl"):
+            yield Outage(row.instant("begins"), row.instant("ends"))
 
 
 def _log_lines(path: Path) -> Iterator[LogLine]:

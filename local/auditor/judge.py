@@ -13,7 +13,16 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local.auditor.dialogues import ANSWERED_WITHIN, Dialogues, Told
-from local.auditor.evidence import Evidence, EvidenceError, HandOver, Inbound, LogLine, instant, read_evidence
+from local.auditor.evidence import (
+    OPTS_OUT,
+    Evidence,
+    EvidenceError,
+    HandOver,
+    Inbound,
+    LogLine,
+    instant,
+    read_evidence,
+)
 from local.auditor.history import ZERO, History, Hold, Known, Loan, Party
 from local.auditor.law import (
     SAME_PEOPLE,
@@ -349,7 +358,7 @@ class _Judge:
             point = _point(inbound.sender)
             if inbound.meaning == "opt_in":
                 self.opt_ins.setdefault(point, []).append(inbound.at)
-            if inbound.meaning != "opt_out":
+            if inbound.meaning not in OPTS_OUT:
                 if inbound.inbound_id in recorded:
                     self.observed["recorded_but_not_meant"] += 1
                 continue
@@ -358,7 +367,8 @@ class _Judge:
             in_force = self._in_force(point, inbound.at)
             if known_at is None and in_force is not None:
                 known_at = max(inbound.at, in_force.binds_after)  # said twice: the first record covers it
-            self.opt_outs.setdefault(point, []).append(_OptOut(inbound, known_at))
+            for each in (point, *(self._other_points(inbound) if inbound.meaning == "cease" else ())):
+                self.opt_outs.setdefault(each, []).append(_OptOut(inbound, known_at))
             if known_at is not None:
                 latencies.append((known_at - inbound.at).total_seconds())
             elif ends is not None and ends > inbound.at + RECORD_WITHIN:
@@ -366,6 +376,14 @@ class _Judge:
                 self.findings.append(Finding("opt_out", f"inbound/{inbound.inbound_id}", inbound.at, why))
         self._read_preferences()
         return {"received": received, "honoured": len(latencies), "max_seconds": max(latencies, default=0.0)}
+
+    def _other_points(self, inbound: Inbound) -> Iterator[str]:
+        """The other numbers and addresses of whoever has the number that wants to be contacted by no means."""
+        point = _point(inbound.sender)
+        for borrower_id in self.history.borrowers:
+            for party in self.history.fed_by(borrower_id, inbound.at).parties:
+                if party.phone and _point(party.phone) == point and party.email:
+                    yield _point(party.email)
 
     def _read_preferences(self) -> None:
         """Opt-outs that the core told: of one number, or of everything that reached a party then. They bind as one by
@@ -420,7 +438,7 @@ class _Judge:
             if given.reserved_at <= opt_out.binds_after:
                 continue
             answers = case.answers
-            if answers is not None and answers.meaning == "opt_out" and not case.reading.amounts:
+            if answers is not None and answers.meaning in OPTS_OUT and not case.reading.amounts:
                 if given.at <= answers.at + CONFIRM_WITHIN:
                     if answers.inbound_id not in confirmed:
                         if given.accepted:  # one that was turned away confirmed nothing

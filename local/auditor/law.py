@@ -23,12 +23,15 @@ Week = tuple[tuple[int, int] | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Local hours by weekday (0 = Monday), in minutes after midnight. `close_open`: the closing minute is allowed."""
+    """Local hours by weekday (0 = Monday), in minutes after midnight. At the closing minute they are over.
+
+    Several of the texts read "after 9 p.m.", so that 21:00:00 itself would still do. The lender does not use that
+    second, which nobody could defend on a telephone's clock, and is held to it here.
+    """
 
     rule: str
     week: Week
     source: str
-    close_open: bool = False
     purposes: frozenset[str] = EVERYTHING
     legal: bool = True
 
@@ -69,17 +72,15 @@ def _daily(begin: int, end: int) -> Week:
 _HOURS: Mapping[str, tuple[Hours, ...]] = {
     # The ban is 22:00-08:00: at 22:00:00 it has begun.
     "CN": (Hours("cn.quiet_hours", _daily(8, 22), "China Banking Association guidance 2026-01-30 (S)"),),
-    # Inconvenient are times before 8 a.m. and after 9 p.m.: at 21:00:00 it is not after nine yet.
-    "US": (Hours("us.quiet_hours", _daily(8, 21), "12 CFR 1006.6(b)(1)(i) (P)", close_open=True),),
+    # Inconvenient are times before 8 a.m. and after 9 p.m.
+    "US": (Hours("us.quiet_hours", _daily(8, 21), "12 CFR 1006.6(b)(1)(i) (P)"),),
     # No hours in the rules, only "not at unreasonable times": a narrow reading of it.
     "GB": (Hours("gb.quiet_hours", _daily(8, 21), "FCA CONC 7.9 (P, no figures)"),),
-    "AU": (
-        Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)", close_open=True),
-    ),
+    "AU": (Hours("au.quiet_hours", ((450, 1260),) * 5 + ((540, 1260),) * 2, "ASIC and ACCC RG 96 (P)"),),
     "KR": (Hours("kr.quiet_hours", _daily(8, 21), "Personal Debtors Act 2024-10-17 (unconfirmed)"),),
-    "IN": (Hours("in.quiet_hours", _daily(8, 19), "RBI 2022-08-12 (S)", close_open=True),),
-    "ID": (Hours("id.quiet_hours", ((480, 1200),) * 6 + (None,), "POJK 22/2023 art. 62 (S)", close_open=True),),
-    "PH": (Hours("ph.quiet_hours", _daily(6, 22), "SEC MC 18/2019 (S)", close_open=True),),
+    "IN": (Hours("in.quiet_hours", _daily(8, 19), "RBI 2022-08-12 (S)"),),
+    "ID": (Hours("id.quiet_hours", ((480, 1200),) * 6 + (None,), "POJK 22/2023 art. 62 (S)"),),
+    "PH": (Hours("ph.quiet_hours", _daily(6, 22), "SEC MC 18/2019 (S)"),),
 }
 _TEXTS_AND_CALLS = frozenset({"sms", "mms", "call", "voice", "voicemail", "dialler", "agent", "agency"})
 _CAPS: Mapping[str, tuple[Cap, ...]] = {
@@ -275,8 +276,7 @@ def instant_inside(rule: Hours, zone: ZoneInfo, at: datetime) -> bool:
     if allowed is None:
         return False
     seconds = _seconds(local)
-    before_close = seconds <= allowed[1] * 60 if rule.close_open else seconds < allowed[1] * 60
-    return allowed[0] * 60 <= seconds and before_close
+    return allowed[0] * 60 <= seconds < allowed[1] * 60
 
 
 def _seconds(local: datetime) -> float:

@@ -25,7 +25,7 @@ from dunlin.entry import bootstrap
 
 from local.auditor import AuditReport, audit
 from local.behaviour import Behaviour, Text, enact, read_by
-from local.chaos.forecast import Forecast, Pressed
+from local.chaos.forecast import Forecast, Pressed, Span
 from local.chaos.mischief import QuietCore, make_mischief
 from local.chaos.storm import KINDS, Storm
 from local.commands.run import CHINESE_LINE, line_of, sender_names
@@ -35,7 +35,7 @@ from local.portfolio.generate import generate
 from local.simulator.faults import Draw
 from local.simulator.simulator import Delivered, Stirred
 from local.summary import Run, broken, collect, summarise
-from local.world import CONTENT, MINUTE, Reply, World
+from local.world import CONTENT, MINUTE, Announced, Reply, World
 
 __all__ = ["RoundResult", "run_round"]
 
@@ -51,7 +51,7 @@ DEAD_LETTERS: Mapping[str, str] = {
     "ReportsDeadLetterQueue": "ReportsQueue",
     "InboundDeadLetterQueue": "InboundQueue",
 }
-_FACT = "FACT#"
+_FACT, _TEXT = "FACT#", "TEXT#"
 #: What the storm does besides single calls; a round in which neither happened proves nothing.
 _WEATHER = frozenset({"outage", "deaf", "feed_quiet"})
 _OVERSLEPT = timedelta(minutes=15)
@@ -161,6 +161,7 @@ class _Round:
             for text in first_texts:
                 world.text(*text)
             self._plan(world)
+            world.on_announced = self._told
             try:
                 world.run()
             except Exception as error:  # the round's edge: whatever breaks the run is a finding, and not the end of all
@@ -173,6 +174,8 @@ class _Round:
                 _AsRecorded(self._core.history, recorded),
                 world.texts,
                 world.announced,
+                outages=[(span.start, span.end) for span in self._broken()],
+                taken_in=self._taken_in(world),
             )
             found += self._left(world, run)
             digest = self._digest(world, run, storm)
@@ -208,6 +211,10 @@ class _Round:
 
     def _recycled(self, stirred: Stirred) -> list[Reply]:
         return self._replies(enact(self._behaviour.on_recycled(stirred.number, stirred.at), self._core))
+
+    def _told(self, announced: Announced) -> None:
+        """A person at the lender is called, and comes; the books hear of plans."""
+        self._core.hear(announced.kind, announced.detail)
 
     @staticmethod
     def _replies(texts: Sequence[Text]) -> list[Reply]:
@@ -288,6 +295,21 @@ class _Round:
             mock.patch.object(dunlin.services.escalate, "decide", counting),
         ):
             yield
+
+    def _broken(self) -> Iterator[Span]:
+        """When something that answers and calls for people rest on did not work."""
+        yield from (outage.span for outage in self._forecast.outages)
+        yield from (span for _, span in self._forecast.deaf)
+
+    @staticmethod
+    def _taken_in(world: World) -> dict[str, str]:
+        """When each text of somebody we know was followed: until then it stood in a queue, unread."""
+        taken_in: dict[str, str] = {}
+        for row in world.aws.items("BorrowersTable"):
+            if str(row["item"]).startswith(_TEXT):
+                at, text = str(json.loads(row["document"])["recorded_at"]), str(row["item"]).removeprefix(_TEXT)
+                taken_in[text] = max(at, taken_in.get(text, at))
+        return taken_in
 
     @staticmethod
     def _recorded(world: World) -> dict[str, str]:

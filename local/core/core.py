@@ -214,6 +214,20 @@ class Core:
         """The borrower gives a consent, or withdraws one."""
         self._plan(at, lambda moment: self._record("consent.changed", moment, borrower_id, {"consent": consent}))
 
+    def hear(self, kind: str, detail: Mapping[str, object]) -> None:
+        """Something that the application announced: people and books do what it asks of them."""
+        match kind:
+            case "person.needed":
+                self.take_on(detail)
+            case "plan.requested":
+                self.decide_on(detail)
+            case "plan.agreed":
+                self.carry(detail)
+            case "plan.kept" | "plan.broken" | "plan.withdrawn":
+                self.plan_over(detail)
+            case _:
+                pass
+
     def take_on(self, needed: Mapping[str, object]) -> None:
         """A person at the lender takes on what `person.needed` asks for, and answers it: mostly within its clocks.
 

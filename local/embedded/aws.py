@@ -542,6 +542,11 @@ class EmbeddedAws:
         raise TemplateError(f"no state machine {state_machine_logical_id}")
 
     @property
+    def running(self) -> str | None:
+        """The function whose handler runs at this moment."""
+        return self._functions.current
+
+    @property
     def interpreter_failures(self) -> tuple[str, ...]:
         """Executions in which moto's interpreter itself failed; a run with any proves nothing."""
         return tuple(self._workflows.crashed)

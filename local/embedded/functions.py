@@ -155,13 +155,13 @@ class Functions:
         )
         payload = json.loads(json.dumps(event))
         with self._running(spec):
-            handler = self._handler(spec)
+            handler = self.handler_of(spec)
             try:
                 answer = json.loads(json.dumps(handler(payload, context)))
                 if self.killed:
                     raise ProcessKilledError
                 return answer
-            except Exception as error:
+            except Exception as error:  # as Lambda's runtime: whatever a handler raises becomes the answer's error
                 if self.killed:  # a `finally` block made an error of its own of it
                     raise FunctionError(logical_id, self._ended(spec)) from error
                 raise FunctionError(logical_id, type(error).__name__) from error
@@ -214,7 +214,8 @@ class Functions:
                 else:
                     os.environ[name] = value
 
-    def _handler(self, spec: FunctionSpec) -> Callable[[Any, Any], Any]:
+    def handler_of(self, spec: FunctionSpec) -> Callable[[Any, Any], Any]:
+        """The function's handler, imported when it is first asked for."""
         if spec.logical_id not in self._handlers:
             module_name, _, attribute = spec.handler.rpartition(".")
             module = self._module(spec, module_name)

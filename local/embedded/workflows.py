@@ -302,7 +302,7 @@ class Workflows:
             def body() -> None:
                 try:
                     worker._execution_logic()
-                except Exception as error:
+                except Exception as error:  # the thread's edge: what escaped it would be seen by nobody
                     if self._closed:
                         return  # its inner thread was ended under it
                     self.crashed.append(f"{arn.rsplit(':', 1)[-1]}: {type(error).__name__}")

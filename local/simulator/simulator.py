@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from local.simulator.faults import SPELL_DAYS, Draw, Faults
 from local.simulator.finance import FinanceKeys, signed_webhook
+from local.simulator.meter import Meter
 from local.simulator.payloads import (
     Order,
     Payload,
@@ -25,6 +26,7 @@ from local.simulator.payloads import (
     finance_report,
 )
 from local.simulator.record import HandOverReceived, InboundSent, Record
+from local.simulator.texts import encoding_and_parts
 
 __all__ = [
     "AWS",
@@ -157,6 +159,7 @@ class Simulator:
     not depend on which thread came first. `hold_seconds` is real: how long the answer to a message that "times out"
     is held back, longer than the client's read time-out. `unreachable` says of a number that it is `INVALID` or a
     `LANDLINE`: whatever is sent there is accepted, and never arrives. From `calm_from` on nothing goes wrong any more.
+    `rates`: parts a second by the number that they come from, beyond which a request is throttled.
 
     `start` (or `with`) opens the HTTP server on the loopback interface; `due`, `next_due` and `early` belong to the
     driver's thread, and so do `on_delivered` and `on_stirred`, which are called from inside `due`. `on_early` is called
@@ -178,6 +181,7 @@ class Simulator:
         hold_seconds: float = 0.5,
         max_threads: int = 16,
         calm_from: datetime | None = None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         from local.simulator.server import ProviderServer
 
@@ -202,6 +206,7 @@ class Simulator:
         self._last_message: dict[tuple[str, str], str] = {}
         self._finance_numbers = set(finance_numbers)
         self._unreachable = dict(unreachable or {})
+        self._meters = {number: Meter(rate) for number, rate in (rates or {}).items()}
         self._opted_out: dict[str, dict[str, datetime]] = {}
         self._finance_black: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
@@ -276,6 +281,10 @@ class Simulator:
             self.injected["broken"] += 1
             return "ERROR", "answer", self._draw.happens(0.5, *words, "broken and accepted")
         if self._happens("throttled", *words, "throttled"):
+            return "THROTTLED", "answer", False
+        meter = self._meters.get(order.from_address)
+        if meter is not None and not meter.takes(encoding_and_parts(order.body)[1], now):
+            self.injected["over_rate"] += 1
             return "THROTTLED", "answer", False
         if self._happens("error_before", *words, "error before"):
             return "ERROR", "answer", False

@@ -76,7 +76,7 @@ class InProcess:
             if silence.how == "hold":
                 raise TimeoutError("timed out") from None
             raise ConnectionResetError("Connection reset by peer") from None
-        except Exception as failure:
+        except Exception as failure:  # a defect of ours: the application would take it for the provider's, so it waits
             self._failures.append(failure)
             raise ConnectionAbortedError("the simulator failed") from None
 

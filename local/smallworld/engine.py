@@ -363,7 +363,7 @@ class World:
                 return False
             except (Broken, ConfigurationError, PromiseBroken):
                 raise
-            except Exception as error:
+            except Exception as error:  # what is none of our errors is a defect, whatever it is
                 raise Broken(f"{function}: {type(error).__name__}: {error}") from error
         return True
 

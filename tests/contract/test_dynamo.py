@@ -15,12 +15,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, ReadTimeoutError
 from dunlin.adapters.dynamo.controls import DynamoControls
 from dunlin.adapters.dynamo.models import BorrowerItem, ControlItem, MessageItem, SuppressionItem, bind
-from dunlin.adapters.dynamo.store import DynamoStore, instant, parse_instant
+from dunlin.adapters.dynamo.store import FELT_KEPT, DynamoStore, instant, parse_instant
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import DunlinError, TransientError, VersionConflict
-from dunlin.services.ports import Change, Record, Suppression
+from dunlin.services.ports import Change, Felt, Record, Suppression
 
-from tests.builders import NOW, TODAY, a_borrower, a_loan, a_message
+from tests.builders import NOW, TODAY, a_borrower, a_contact, a_loan, a_message
 from tests.contract.conftest import REGION, Dynamo, bind_tables
 
 pytestmark = pytest.mark.usefixtures("dynamo")
@@ -120,6 +120,21 @@ def test_what_is_kept_besides_the_document(store: DynamoStore) -> None:
     store.commit(Change(moved_messages=(sent,)))
     (item,) = client.scan(TableName="MessagesTable")["Items"]
     assert {"queue_line", "queue_order", "attend_shard", "attend_at"}.isdisjoint(item)
+
+
+def test_what_a_point_felt_goes_by_itself_also_where_nothing_is_left(store: DynamoStore) -> None:
+    """By the application's clock: that of the machine would make one run differ from the next."""
+    felt_until, released_at = NOW + timedelta(hours=1), NOW + timedelta(minutes=2)
+    store.commit(Change(felt=(Felt("point", (a_contact(ref="b-1/k", felt_until=felt_until),)),)))
+    client = boto3.client("dynamodb", region_name=REGION)
+    (item,) = client.scan(TableName="SuppressionsTable")["Items"]
+    assert int(item["expires_at"]["N"]) == int((felt_until + FELT_KEPT).timestamp())
+    felt = store.felt("point")
+    assert felt.without("b-1/other", released_at) is felt
+    store.commit(Change(felt=(felt.without("b-1/k", released_at),)))
+    (item,) = client.scan(TableName="SuppressionsTable")["Items"]
+    assert int(item["expires_at"]["N"]) == int((released_at + FELT_KEPT).timestamp())
+    assert store.felt("point") == Felt("point", (), 2)
 
 
 def test_a_record_beside_the_hot_item(store: DynamoStore) -> None:

@@ -332,8 +332,7 @@ class TestFelt:
         for stale in (first, replace(first, revision=2)):
             with pytest.raises(StateConflict):
                 store.commit(Change(felt=(stale,)))
-        emptied = replace(store.felt("point"), contacts=())
-        store.commit(Change(felt=(emptied,)))
+        store.commit(Change(felt=(store.felt("point").without("b-1/a", NOW),)))
         assert store.felt("point") == Felt("point", (), 2)
         with pytest.raises(StateConflict):  # what was released does not begin again at the beginning
             store.commit(Change(felt=(first,)))
@@ -442,6 +441,17 @@ class TestWhatIsQueued:
             NOW + 9 * hour - WINDOW_MARGIN,  # later than that its reservation would stop it
             1,
         )
+
+    def test_what_may_not_go_hides_nobody(self, store: Store) -> None:
+        hour = timedelta(hours=1)
+        for number in range(5):
+            over = a_message(borrower_id=f"b-over-{number}", priority=1, not_after=NOW + timedelta(minutes=1))
+            store.commit(Change(new_messages=(over,)))
+        early = a_message(borrower_id="b-early", priority=1, not_before=NOW + hour, not_after=NOW + 3 * hour)
+        store.commit(Change(new_messages=(early, a_message(borrower_id="b-1", priority=7))))
+        assert [(each.borrower_id, each.priority) for each in store.queued("line", 1, NOW)] == [("b-1", 7)]
+        assert [each.borrower_id for each in store.queued("line", 1, NOW + hour)] == ["b-early"]
+        assert len(store.queued("line", 10)) == 7
 
     def test_a_released_message_leaves_it(self, stored: Store) -> None:
         assert len(stored.queued("line", 10)) == 1

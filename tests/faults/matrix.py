@@ -82,6 +82,10 @@ class Injector:
         self.fired[injection] += 1
         return None if is_nothing(fault) else fault
 
+    def outages(self) -> list[tuple[datetime, datetime]]:
+        """From when until when each lasting injection was there."""
+        return [(until - lasting, until) for one, until in self._until.items() if (lasting := one.lasting) is not None]
+
     def _still(self, injection: Injection) -> bool:
         if injection.lasting is None:
             return not self.fired[injection]

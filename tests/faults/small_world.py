@@ -193,8 +193,15 @@ class _Core(Core):
 class Drama:
     """One run. `before_call` stands between the functions and AWS; `now` is its clock."""
 
-    def __init__(self, before_call: Hook | None = None, *, redrives: bool = False) -> None:
+    def __init__(
+        self,
+        before_call: Hook | None = None,
+        *,
+        redrives: bool = False,
+        outages: Callable[[], Sequence[tuple[datetime, datetime]]] = tuple,
+    ) -> None:
         self._hook = before_call
+        self._outages = outages
         self._redrives = redrives
         self._bound: dict[str, datetime] = {}
         self._texted: set[str] = set()
@@ -346,21 +353,17 @@ class Drama:
             self._plan(world)
             world.run()
             run = collect(world, self.core.history)
-            write_evidence(folder, world.simulator.record, self.core, world.texts, world.announced)
+            write_evidence(
+                folder, world.simulator.record, self.core, world.texts, world.announced, outages=self._outages()
+            )
             self._tell_when_it_bound(folder, world)
             wrong = tuple(self._left(world, run))
             dead = dict(world.aws.counters.dead_letters)
             bodies = world.aws.queue_bodies("RefusedInputQueue")
         report = audit(folder, sender_names=sender_names(content()))
         summary = summarise(run, report)
-        # A text that waited out an outage has its reply in the ledger, ended with its reason: too late.
-        ended = {f"inbound/{message.in_reply_to}" for message in run.messages if message.in_reply_to}
-        found = [line for line in broken({**summary, "dead_letters": 0}) if not line.startswith("unanswered:")]
-        found += [
-            f"{finding.kind} {finding.ref}: {finding.why}"
-            for finding in report.findings
-            if finding.kind != "unanswered" or finding.ref not in ended
-        ]
+        found = broken({**summary, "dead_letters": 0})
+        found += [f"{finding.kind} {finding.ref}: {finding.why}" for finding in report.findings]
         return Outcome(
             run=run,
             wrong=(*wrong, *found),

@@ -107,7 +107,7 @@ def each(most: int) -> list[tuple[Call, Fault]]:
 def assert_stands(faults: dict[int, Fault], about: str) -> None:
     try:
         told(faults)
-    except Exception as broken:
+    except Exception as broken:  # whatever it is goes on, with what led to it
         broken.add_note(about)
         raise
 
@@ -171,7 +171,7 @@ def test_pairs_of_faults() -> None:
         try:
             script(world)
             end(world)
-        except Exception as broken:
+        except Exception as broken:  # whatever it is goes on, with what led to it
             broken.add_note(f"seed {seed}: {pair}")
             raise
 

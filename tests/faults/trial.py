@@ -43,7 +43,7 @@ def tried(plan: Plan) -> Trial:
     """Run the small world under `plan` until the storm is over and everything has come to its end."""
     injector = Injector(plan.injections)
     stormy = any(injection.lasting for injection in plan.injections)
-    drama = Drama(injector.before_call, redrives=stormy)
+    drama = Drama(injector.before_call, redrives=stormy, outages=injector.outages)
     injector.now = drama.now
     outcome = drama.play()
     return Trial(

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +119,15 @@ def logical_id(function: str) -> str:
     return "".join(word.capitalize() for word in function.split("_")) + "Function"
 
 
-def queue_event(*bodies: str) -> dict[str, Any]:
+def queue_event(*bodies: str, at: datetime = NOW) -> dict[str, Any]:
     records = [
         {
             "messageId": f"m-{number}",
             "receiptHandle": "handle",
             "body": body,
-            "attributes": {"SentTimestamp": str(int(NOW.timestamp() * 1000))},
+            "attributes": dict.fromkeys(
+                ("SentTimestamp", "ApproximateFirstReceiveTimestamp"), str(int(at.timestamp() * 1000))
+            ),
             "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue",
@@ -267,7 +269,7 @@ def _prepare(stack: Stack) -> None:
     stack.call("pace_lines", {})
     for _ in range(20):
         stack.aws.clock.advance_to(stack.aws.clock.now() + timedelta(seconds=2))
-        stack.call("pace_lines", queue_event(json.dumps({"line": "us-10dlc"})))
+        stack.call("pace_lines", queue_event(json.dumps({"line": "us-10dlc"}), at=stack.aws.clock.now()))
     stack.render(*sending, *sent, "b-send-3")
     stack.send(*sent)
     # So that the schedules find something to do.

@@ -40,6 +40,13 @@ def test_the_build_keeps_every_service_that_the_code_calls() -> None:
     assert called | {"dynamodb"} == kept
 
 
+def test_the_build_keeps_every_language_that_texts_are_written_in() -> None:
+    line = re.search(r"^BABEL_LANGUAGES = (.+)$", MAKEFILE, re.MULTILINE)
+    assert line is not None
+    texts = (ROOT / "layers" / "content" / "templates").glob("*/*.txt")
+    assert {path.stem.partition("-")[0] for path in texts} == set(line.group(1).split())
+
+
 def test_content_lands_where_the_functions_look() -> None:
     layer = stack().resources["ContentLayer"]
     assert layer["Properties"]["ContentUri"] == "layers/content/"

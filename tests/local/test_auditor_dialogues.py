@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +21,31 @@ BALANCE = "Larkspur Credit: your balance: $820.00 for the loan ending 4821."
 STOPS = (
     "stops:\n"
     + "".join(
-        f"  - {{kind: {kind}, stops: [servicing, collection], placed_by: [borrower], lifted_by: [core]}}\n"
-        for kind in ("promise", "paid_claimed", "hardship", "dispute")
+        f"  - {{kind: {kind}, stops: [servicing, collection], placed_by: [borrower], lifted_by: [core, staff]}}\n"
+        for kind in ("promise", "paid_claimed", "hardship", "dispute", "crisis")
     )
-    + "  - {kind: complaint, stops: [collection], placed_by: [borrower], lifted_by: [core]}\n"
+    + "".join(
+        f"  - {{kind: {kind}, stops: [servicing, collection], placed_by: [borrower], lifted_by: [compliance]}}\n"
+        for kind in ("deceased", "bankruptcy", "attorney", "identity_theft", "cease_request")
+    )
+    + "  - {kind: complaint, stops: [collection], placed_by: [borrower], lifted_by: [core, staff]}\n"
 )
+#: What somebody writes, the kind of person it calls, and whether that person's answer ends the silence.
+MATTERS = (
+    ("crisis", "crisis", True),
+    ("deceased", "deceased", False),
+    ("bankruptcy", "bankruptcy", False),
+    ("attorney", "attorney", False),
+    ("identity_theft", "identity_theft", False),
+)
+EMAIL = "maria.delacroix@example.com"
 
 
-def a_run() -> Run:
+def a_run(**reached: str) -> Run:
     """Somebody who is six days late, and a fresh feed."""
     run = Run()
     run.packs["stops.yaml"] = STOPS
-    run.borrower(NY, "US-NY", "America/New_York", party("Maria Delacroix", NY_PHONE))
+    run.borrower(NY, "US-NY", "America/New_York", party("Maria Delacroix", NY_PHONE, **reached))
     told_at = at("2026-03-16 12:00")
     snapshot = loan(1, told_at, instalments=[("2026-03-10", "820.00")], total="820.00", days_past_due=6)
     run.fact(NY, "loan.due", told_at, loan=snapshot)
@@ -197,6 +211,103 @@ def test_what_was_looked_at_is_counted(tmp_path: Path) -> None:
     assert (checked["promises_confirmed"], checked["promises_followed"], checked["promises"]) == (1, 1, 2)
     assert checked["texts_to_answer"] == 1
     assert checked["balances"] == checked["to_strangers"] == 0
+
+
+@pytest.mark.parametrize(("meaning", "kind", "staff_ends_it"), MATTERS)
+class TestMatters:
+    """What stops everything: silence from then on, and a person of that kind."""
+
+    def test_silence(self, meaning: str, kind: str, staff_ends_it: bool, tmp_path: Path) -> None:
+        run = dunned(needed(wrote(a_run(), meaning), kind), "2026-03-18 15:00")
+        assert judged(run, folder_of(tmp_path, "open")).counters["text_stop"] == 1
+        closed(run, "2026-03-17 15:00")
+        counters = judged(run, folder_of(tmp_path, "closed")).counters
+        assert counters["text_stop"] == (0 if staff_ends_it else 1)
+
+    def test_a_person_of_that_kind(self, meaning: str, kind: str, staff_ends_it: bool, tmp_path: Path) -> None:
+        for name, run in (
+            ("nobody", wrote(a_run(), meaning)),
+            ("only words", replied(wrote(a_run(), meaning))),
+            ("somebody else", needed(wrote(a_run(), meaning), "question")),
+        ):
+            assert judged(run, folder_of(tmp_path, name)).counters["unanswered"] == 1, name
+        assert staff_ends_it in (True, False)
+        assert judged(needed(wrote(a_run(), meaning), kind), folder_of(tmp_path, "called")).total == 0
+
+
+class TestCease:
+    """Contact by no means: every number and address of whoever asked, until they come back themselves."""
+
+    def asked(self) -> Run:
+        return needed(wrote(a_run(email=EMAIL), "cease"), "cease_request")
+
+    def mailed(self, run: Run) -> Run:
+        key = f"{NY}/2026-03-10#tier_1#1#email#0"
+        run.sent(key, EMAIL, f"{LATE}", at("2026-03-18 15:00"), channel="email")
+        return run
+
+    def test_by_no_other_channel_either(self, tmp_path: Path) -> None:
+        counters = judged(self.mailed(self.asked()), tmp_path).counters
+        assert counters["text_stop"] == 1
+        assert counters["opt_out"] >= 1
+
+    def test_until_they_come_back(self, tmp_path: Path) -> None:
+        run = self.asked()
+        run.heard("t-2", NY_PHONE, "START", "opt_in", at("2026-03-17 15:00"))
+        run.sent(
+            f"{NY}/reply#opt_in_confirmation#sms#t-2", NY_PHONE, "Larkspur Credit: welcome.", at("2026-03-17 15:01")
+        )
+        assert judged(self.mailed(run), tmp_path).counters["text_stop"] == 0
+
+    def test_it_needs_a_person_though_nothing_may_be_written(self, tmp_path: Path) -> None:
+        assert judged(wrote(a_run(), "cease"), tmp_path).counters["unanswered"] == 1
+
+
+class TestInTime:
+    def test_whoever_speaks_of_dying_waits_for_nobody(self, tmp_path: Path) -> None:
+        for minutes, found in ((9, 0), (11, 1)):
+            run = wrote(a_run(), "crisis")
+            run.needed(NY, TEXT, "crisis", WROTE + timedelta(minutes=minutes))
+            assert judged(run, folder_of(tmp_path, str(minutes))).counters["unanswered"] == found
+
+    def test_an_answer_that_comes_too_late_is_none(self, tmp_path: Path) -> None:
+        run = wrote(a_run(), "balance")
+        run.sent(f"{NY}/reply#help#sms#{TEXT}", NY_PHONE, "Larkspur Credit: call us.", WROTE + timedelta(minutes=66))
+        assert judged(run, tmp_path).counters["unanswered"] == 1
+
+    @pytest.mark.parametrize(("after_hours", "found"), [(4, 0), (5, 1)])
+    def test_what_is_broken_is_mended_first(self, after_hours: int, found: int, tmp_path: Path) -> None:
+        """Three hours in which nothing worked: the person is there an hour after them, and no later."""
+        run = wrote(a_run(), "balance")
+        run.needed(NY, TEXT, "not_answered", WROTE + timedelta(hours=after_hours))
+        folder = run.write(tmp_path)
+        outage = {"begins": WROTE.isoformat(), "ends": (WROTE + timedelta(hours=3)).isoformat()}
+        (folder / "outages.jsonl").write_text(json.dumps(outage) + "\n", encoding="utf-8")
+        assert audit(folder).counters["unanswered"] == found
+
+    def test_a_person_who_came_between_is_there(self, tmp_path: Path) -> None:
+        run = wrote(a_run(), "balance")
+        run.needed(NY, "t-0", "not_answered", WROTE + timedelta(minutes=40))
+        assert judged(run, tmp_path).counters["unanswered"] == 0
+
+    @pytest.mark.parametrize(("taken_in", "found"), [("2026-03-16 15:01", 1), ("2026-03-17 15:00", 0)])
+    def test_a_text_binds_from_when_it_was_taken_in(self, taken_in: str, found: int, tmp_path: Path) -> None:
+        run = dunned(needed(a_run(), "dispute"), "2026-03-16 20:00")
+        run.heard(TEXT, NY_PHONE, "…", "dispute", WROTE, taken_in_at=at(taken_in).isoformat())
+        assert judged(run, tmp_path).counters["text_stop"] == found
+
+
+def folder_of(base: Path, name: str) -> Path:
+    folder = base / name
+    folder.mkdir()
+    return folder
+
+
+def test_a_repeated_answer_is_none(tmp_path: Path) -> None:
+    """The provider replays a text; it is answered once."""
+    run = replied(wrote(a_run(), "balance"))
+    run.sent(f"{NY}/reply#help#sms#{TEXT}", NY_PHONE, "Larkspur Credit: call us.", WROTE + timedelta(minutes=9))
+    assert judged(run, tmp_path).counters["duplicates"] == 1
 
 
 @pytest.mark.parametrize(("name", "value"), [("promised_on", "soon"), ("promised_amount", "all of it")])

@@ -24,9 +24,20 @@ from local.demo import TITLES, Demo, interests, run_demo
 from local.portfolio.cohorts import SCRIPTED, Cohort
 from local.portfolio.generate import generate
 from local.report import render_report
+from local.report.words import PROMISES
 from local.summary import MEASURED, dumped, zones_of
 
 BORROWERS, DAYS = 12, 18
+#: Replies that state nothing of a loan.
+SAY_NO_FIGURES = (
+    "opt_out_confirmation",
+    "opt_in_confirmation",
+    "help",
+    "really_ours",
+    "not_understood",
+    "crisis_help",
+    "promise_which_day",
+)
 
 
 @contextmanager
@@ -69,6 +80,13 @@ def test_it_was_a_good_run(judged: Judged) -> None:
     assert (summary["borrowers"], summary["days"], summary["seed"]) == (BORROWERS, DAYS, 3)
     assert summary["violations"] == dict.fromkeys(judged.audit.counters, 0)
     assert summary["stuck"] == summary["duplicates"] == summary["dead_letters"] == 0
+
+
+def test_every_promise_was_put_to_the_test(judged: Judged) -> None:
+    """No violation among nothing proves nothing: a dozen borrowers in less than three weeks try each of them."""
+    tried = {promise.kind: judged.summary["checked"].get(promise.checked, 0) for promise in PROMISES}
+    assert set(tried) == set(judged.summary["violations"])
+    assert [kind for kind, count in tried.items() if not count] == []
 
 
 def test_its_figures_agree_with_each_other(judged: Judged) -> None:
@@ -133,7 +151,7 @@ def test_conversations_say_who_decided_what(judged: Judged) -> None:
             assert entry["content_version"] == judged.content.version
         if entry["kind"] == "sent":
             assert entry["text"]
-            assert entry["figures"] or entry["stage"] in ("opt_out_confirmation", "opt_in_confirmation", "help")
+            assert entry["figures"] or entry["stage"] in SAY_NO_FIGURES
 
 
 def test_the_same_seed_says_the_same(judged: Judged, tmp_path: Path) -> None:

@@ -12,9 +12,20 @@ from dunlin.content.loader import load_content
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
 from dunlin.domain.understanding import understand
 
-from local.behaviour import Behaviour, Pay, Text
+from local.behaviour import Behaviour, NewPhone, Pay, Text
 from local.core import Core
-from local.dialogues import ANY_TIME, STORIES, WORDS, Meaning, Story, promise_without_a_day, promise_words, story_of
+from local.dialogues import (
+    ALWAYS,
+    ANY_TIME,
+    STORIES,
+    WORDS,
+    Meaning,
+    Story,
+    other_language,
+    promise_without_a_day,
+    promise_words,
+    story_of,
+)
 from local.portfolio import Cohort, generate
 from local.world import CONTENT
 
@@ -30,6 +41,20 @@ INTENTS = {
     Meaning.REALLY_YOU: Intent.QUESTION,
     Meaning.UNCLEAR: Intent.OTHER,
     Meaning.OPT_OUT: Intent.OPT_OUT,
+    Meaning.OPT_IN: Intent.OPT_IN,
+    Meaning.CRISIS: Intent.CRISIS,
+    Meaning.CEASE: Intent.OPT_OUT,
+    Meaning.DECEASED: Intent.DECEASED,
+    Meaning.BANKRUPTCY: Intent.HARDSHIP,
+    Meaning.ATTORNEY: Intent.DISPUTE,
+    Meaning.IDENTITY_THEFT: Intent.DISPUTE,
+}
+TOPICS = {
+    Meaning.REALLY_YOU: Topic.REALLY_OURS,
+    Meaning.CEASE: Topic.EVERYTHING,
+    Meaning.BANKRUPTCY: Topic.BANKRUPTCY,
+    Meaning.ATTORNEY: Topic.ATTORNEY,
+    Meaning.IDENTITY_THEFT: Topic.IDENTITY_THEFT,
 }
 
 
@@ -46,9 +71,19 @@ def read(content: Content, words: str, locale: str) -> Understood:
 def test_the_words_are_understood_as_they_are_meant(meaning: Meaning, content: Content) -> None:
     for locale, wordings in zip(("en-US", "zh-CN"), WORDS[meaning], strict=True):
         for words in wordings:
-            found = read(content, words, locale)
-            assert found.intent is INTENTS[meaning], words
-            assert (found.topic is Topic.REALLY_OURS) == (meaning is Meaning.REALLY_YOU), words
+            for of in (locale, "en-GB", other_language(locale)):  # whoever writes in it
+                found = read(content, words, of)
+                assert found.intent is INTENTS[meaning], words
+                if meaning in TOPICS:
+                    assert found.topic is TOPICS[meaning], words
+                else:
+                    assert found.topic not in TOPICS.values(), words
+
+
+@pytest.mark.parametrize("words", ["STOP", "Please stop texting me", "退订", "No more texts please, letters are fine"])
+def test_who_wants_no_more_texts_has_not_forbidden_every_contact(words: str, content: Content) -> None:
+    found = read(content, words, "en-US")
+    assert (found.intent, found.topic) == (Intent.OPT_OUT, Topic.NONE)
 
 
 @pytest.mark.parametrize(("locale", "currency"), [("en-US", "USD"), ("en-GB", "GBP"), ("zh-CN", "CNY")])
@@ -72,7 +107,7 @@ def test_a_story_is_of_the_seed_and_of_what_the_cohort_can_live_with() -> None:
         drawn = [story_of(seed, "b-1", cohort) for seed in range(400)]
         assert drawn == [story_of(seed, "b-1", cohort) for seed in range(400)]
         assert {story for story in drawn if story is not None} == set(stories)
-        assert None in drawn
+        assert (None in drawn) == (cohort not in ALWAYS)
     assert story_of(1, "b-1", Cohort.NEVER_PAYS) is None
 
 
@@ -115,6 +150,12 @@ def test_a_promise_is_kept_broken_or_kept_in_part(story: Story, share: Decimal |
         (Story.STOPS_MIDWAY, [Meaning.PROMISE, Meaning.OPT_OUT]),
         (Story.PAID_UNTRUE, [Meaning.SAYS_PAID]),
         (Story.HARDSHIP, [Meaning.HARDSHIP]),
+        (Story.TWO_TOGETHER, [Meaning.BALANCE, Meaning.REALLY_YOU]),
+        (Story.OTHER_LANGUAGE, [Meaning.BALANCE]),
+        (Story.COMES_BACK, [Meaning.OPT_OUT, Meaning.OPT_IN]),
+        (Story.CRISIS, [Meaning.CRISIS]),
+        (Story.CEASE, [Meaning.CEASE]),
+        (Story.DECEASED, [Meaning.DECEASED]),
     ],
 )
 def test_the_other_stories_are_texts(story: Story, meanings: list[Meaning]) -> None:
@@ -127,8 +168,33 @@ def test_who_says_truly_that_they_paid_has_paid() -> None:
     assert paid.at < text.at
 
 
+def test_two_texts_arrive_at_one_moment_and_another_language_is_not_ours() -> None:
+    one, other = (action for action in told(Story.TWO_TOGETHER) if isinstance(action, Text))
+    assert one.at == other.at
+    assert one.text != other.text
+    (text,) = (action for action in told(Story.OTHER_LANGUAGE) if isinstance(action, Text))
+    assert text.text.isascii()  # to somebody whom we write Chinese
+
+
+def test_a_stranger_says_so_once_and_the_core_learns_of_it() -> None:
+    portfolio = generate(1, 60, 1, cohorts=[Cohort.PAYS_IN_GRACE])
+    core = Core(portfolio.accounts, seed=1, start=portfolio.start)
+    behaviour = Behaviour(portfolio, core)
+    phone = portfolio.accounts[0].parties[0].phone
+    assert phone is not None
+    at = portfolio.start + timedelta(days=1)
+    moved, text = behaviour.on_delivered(phone, "a reminder", at)
+    assert isinstance(moved, NewPhone)
+    assert isinstance(text, Text)
+    assert (moved.number, text.from_address, text.meaning) == (phone, phone, Meaning.WRONG_NUMBER)
+    assert text.at < moved.at
+    assert behaviour.on_delivered(phone, "another", at + timedelta(days=1)) == []
+    if moved.phone is not None:
+        assert not [a for a in behaviour.on_delivered(moved.phone, "there", at) if isinstance(a, Text)]
+
+
 def test_only_arrears_bring_up_money() -> None:
-    assert {Story.BALANCE, Story.QUESTION, Story.REALLY_YOU, Story.UNCLEAR_TWICE} == ANY_TIME
+    assert not ANY_TIME & {Story.PROMISE_KEPT, Story.PROMISE_PART, Story.PROMISE_BROKEN, Story.PAID_TRUE}
 
 
 def test_people_take_on_what_they_are_called_for_and_some_are_late() -> None:

@@ -3,126 +3,200 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-from dunlin.content.loader import load_content
-from dunlin.content.model import Content
+from dunlin.domain.words import MessageState, Reason
 
-from local.core.feed import CoreEvent
 from local.simulator.faults import Faults
 from local.world import World
-from tests.builders import NOW, TODAY, loan_document, party_document
+from tests.local.pace_worlds import BEGIN, MINUTE, NUMBER, SECOND, SOMEBODY, Failures, Paced, check, paced
 
-LINE = "us-10dlc"
-
-
-@dataclass
-class OneMorning:
-    """A core that tells everything at once, and checkpoints from then on."""
-
-    borrowers: int
-    told_at: datetime | None = None
-    events: list[CoreEvent] = field(default_factory=list)
-
-    def next_due(self) -> datetime | None:
-        return NOW if self.told_at is None else self.told_at + timedelta(minutes=5)
-
-    def due(self, now: datetime) -> list[CoreEvent]:
-        if self.told_at is not None and now < self.told_at + timedelta(minutes=5):
-            return []
-        first, self.told_at, self.events = self.told_at is None, now, []
-        for number in range(self.borrowers if first else 0):
-            borrower = f"b-{number:04d}"
-            profile = {
-                "sequence": 1,
-                "jurisdiction": "US-NY",
-                "time_zone": "America/New_York",
-                "parties": [party_document(phone=f"+1212555{number:04d}")],
-            }
-            loan = loan_document(due_on=TODAY + timedelta(days=7), as_of=NOW, loan_id=f"l-{number}")
-            self._tell("borrower.updated", borrower, now, borrower=profile)
-            self._tell("loan.snapshot", borrower, now, loan=loan)
-        self._tell("feed.checkpoint", None, now, complete_to=now.isoformat())
-        return self.events
-
-    def _tell(self, type_: str, borrower_id: str | None, now: datetime, **carried: Any) -> None:
-        name = f"{type_}-{borrower_id}-{now:%H%M%S}"
-        detail = {"event_id": name, "type": type_, "occurred_at": now.isoformat(), **carried}
-        if borrower_id is not None:
-            detail["borrower_id"] = borrower_id
-        self.events.append(CoreEvent(name, type_, borrower_id, now, now, detail))
+#: Wherever the provider's day ends half an hour after the backlog is there.
+DAY_ENDS = ("Asia/Tehran", BEGIN + 30 * MINUTE)
 
 
-def carried(
-    monkeypatch: pytest.MonkeyPatch,
-    folder: Path,
-    *,
-    rate: float,
-    borrowers: int,
-    lasts: timedelta,
-    faults: Faults | None = None,
-    **limits: Any,
-) -> Counter[datetime]:
-    """The parts that reached the provider, by the instant at which they did."""
-
-    def live(root: Path, *, lazily: bool = False, environment: str = "") -> Content:
-        content = replace(load_content(root), live=True, not_live_because="")
-        lines = tuple(
-            replace(line, parts_per_second=rate, **limits) if line.line_id == LINE else line
-            for line in content.lender.lines
-        )
-        return replace(content, lender=replace(content.lender, lines=lines))
-
-    monkeypatch.setattr("dunlin.content.loader.load_content", live)
-    world = World(
-        OneMorning(borrowers),
-        NOW,
-        NOW + lasts,
-        3,
-        faults or Faults(),
-        folder / "logs",
-        lambda _: (),
-        lambda _: "+12065550100",
-        recipients=[f"+1212555{number:04d}" for number in range(borrowers)],
-    )
-    with world:
-        world.run()
-        parts = {f"{m['borrower_id']}/{m['key']}": int(m["expected_parts"]) for m in world.aws.items("MessagesTable")}
-    at_provider: Counter[datetime] = Counter()
-    for hand_over in world.simulator.record.hand_overs:
-        if hand_over.provider == "aws_sms":
-            at_provider[datetime.fromisoformat(hand_over.at)] += parts[hand_over.ref]
-    return at_provider
-
-
-@pytest.mark.parametrize(("rate", "borrowers", "seconds"), [(1, 150, 60), (3, 150, 20), (100, 300, 2)])
-def test_the_provider_gets_the_rate_and_all_of_it(
-    rate: int, borrowers: int, seconds: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("rate", "ends"), [(1, (1, 1, 2)), (3, (1, 1, 2))])
+def test_five_times_too_much(
+    rate: int, ends: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    lasts = timedelta(minutes=1, seconds=seconds)
-    at_provider = carried(monkeypatch, tmp_path, rate=rate, borrowers=borrowers, lasts=lasts)
-    begin = min(at_provider)
-    span = timedelta(seconds=seconds)
-    busy = {at: parts for at, parts in at_provider.items() if at < begin + span}
-    for moment in at_provider:
-        within = sum(n for at, n in at_provider.items() if moment <= at < moment + timedelta(seconds=1))
-        assert within <= rate + 1  # the second part of a text that began within the rate
-    assert 0.95 * rate * seconds <= sum(busy.values()) <= rate * seconds + 1
+    world = paced(monkeypatch, tmp_path, rate=rate, ends=ends)
+    check(world)
+    # Of what is ended most is known as soon as anybody looks.
+    early = sorted(before for _, _, before in world.ended().values())
+    at_once = sum(world.documents[ref]["settled_at"].startswith(f"{BEGIN:%Y-%m-%dT%H:%M}") for ref in world.ended())
+    assert at_once >= 0.8 * len(early)
 
 
-def test_no_more_in_a_day_than_the_provider_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    at_provider = carried(monkeypatch, tmp_path, rate=3, borrowers=60, lasts=timedelta(minutes=5), parts_per_day=20)
-    assert 19 <= sum(at_provider.values()) <= 20
+@pytest.mark.proof
+@pytest.mark.parametrize(("rate", "ends"), [(1, (3, 4, 6)), (3, (2, 3, 4))])
+def test_five_times_too_much_for_longer(
+    rate: int, ends: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = paced(monkeypatch, tmp_path, rate=rate, ends=ends)
+    check(world)
+
+
+@pytest.mark.proof
+def test_five_times_too_much_of_a_hundred_a_second(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ten seconds: a thousand are ended in a minute's run, so not all of what cannot go is known within them."""
+    world = paced(monkeypatch, tmp_path, rate=100, closes=(6, 8, 10))
+    check(world, early=False)
+    assert world.busiest() <= 100
+
+
+def parts_between(world: Paced, begin: datetime, end: datetime) -> int:
+    return sum(parts for at, parts, _, _ in world.handed if begin <= at < end)
+
+
+def test_a_days_parts_and_the_next_day(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    zone, midnight = DAY_ENDS
+
+    def somebody_opts_out(world: World) -> None:
+        at = BEGIN + 10 * MINUTE
+        world.at(at, lambda: world.text(SOMEBODY, "STOP", at, "opt_out"))
+
+    world = paced(
+        monkeypatch,
+        tmp_path,
+        rate=1,
+        ends=(45, 45, 45),
+        least_parts=150,
+        line={"parts_per_day": 100, "day_zone": zone},
+        prepare=somebody_opts_out,
+        lasts=50 * MINUTE,
+    )
+    (answer,) = (each for each in world.record if each.ref not in world.waiting and each.provider == "aws_sms")
+    told_at = datetime.fromisoformat(answer.at)
+    assert "reply#opt_out_confirmation" in answer.ref
+    assert answer.accepted
+    assert timedelta(0) <= told_at - (BEGIN + 10 * MINUTE) <= 5 * MINUTE
+    # The day is used up to what is kept for the most urgent, and then the line rests until midnight.
+    asked = parts_between(world, BEGIN, BEGIN + 10 * MINUTE)
+    assert 95 <= asked <= 98
+    assert 95 < parts_between(world, BEGIN, midnight) <= 100
+    assert {each.ref for each in world.record if BEGIN + 3 * MINUTE < datetime.fromisoformat(each.at) < midnight} == {
+        answer.ref
+    }
+    # Nothing is lost, and midnight brings no burst.
+    assert len({ref for _, _, ref in world.taken}) == len(world.waiting) + 1
+    assert world.busiest() <= world.longest()
+    assert world.carried_late() <= timedelta(seconds=world.longest())
+    assert world.throttled == 0
+
+
+def test_a_provider_that_takes_less_than_it_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three a second in the profile, one a second at the provider: it is asked three times a second, and no more."""
+    world = paced(monkeypatch, tmp_path, rate=3, provider_rate=1, ends=(4, 4, 4), least_parts=300, lasts=10 * MINUTE)
+    assert world.throttled > 20
+    assert world.busiest() <= 3 + world.longest() - 1
+    assert world.busiest(60 * SECOND) <= 3 * 60 + world.longest() - 1
+    tries = Counter(ref for _, _, ref, _ in world.handed)
+    assert max(tries.values()) <= 6  # every twenty seconds, for two minutes
+    assert max(Counter(ref for _, _, ref in world.taken).values()) == 1
+    within = BEGIN + 3 * MINUTE
+    assert sum(parts for at, parts, _ in world.taken if at < within) >= 0.95 * 180
+
+
+@pytest.mark.proof
+def test_a_spend_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Reached after a minute, raised fifteen minutes later; one text in ten minutes asks."""
+    raised_at = BEGIN + 16 * MINUTE
+
+    def limited(world: World) -> None:
+        def reached(provider: str, now: datetime) -> bool:
+            return provider == "aws_sms" and BEGIN + MINUTE <= now < raised_at
+
+        world.simulator.spend_limit_reached = reached  # type: ignore[method-assign]
+
+    world = paced(
+        monkeypatch,
+        tmp_path,
+        rate=1,
+        ends=(120, 120, 120),
+        least_parts=240,
+        line={"failures": Failures(spend_rest=10 * MINUTE, window=5 * MINUTE)},
+        prepare=limited,
+        lasts=60 * MINUTE,
+    )
+    refused = sorted(at for at, _, _, accepted in world.handed if not accepted)
+    assert [at - refused[0] >= 10 * MINUTE for at in refused[1:]] == [True]
+    back = sorted(at for at, _, _ in world.taken if at > refused[0])
+    assert back[0] >= raised_at
+    # One text, a tenth of the rate, and then the whole of it.
+    assert sum(at < back[0] + 5 * MINUTE for at in back) == 1
+    assert sum(at < back[0] + 10 * MINUTE for at in back) <= 1 + 30 + 1
+    assert world.busiest() <= world.longest()
+    assert world.metrics["LinesStopped"] > 0
+    states = Counter(world.documents[ref]["state"] for ref in world.waiting)
+    assert states == {MessageState.DELIVERED: len(world.waiting) - 2, MessageState.FAILED: 2}
+
+
+@pytest.mark.proof
+def test_a_line_whose_texts_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Some fail, then all; the line rests, tries a few, rests for longer, tries again, and comes back."""
+
+    def worse_and_worse(world: World) -> None:
+        def turns(share: float) -> None:
+            world.simulator._profile = Faults(carrier_blocked=share)
+
+        for minutes, share in ((2, 0.2), (4, 1.0), (19, 0.0)):
+            world.at(BEGIN + minutes * MINUTE, partial(turns, share))
+
+    limits = Failures(window=5 * MINUTE, rest=5 * MINUTE)
+    world = paced(
+        monkeypatch,
+        tmp_path,
+        rate=1,
+        ends=(150, 150, 150),
+        least_parts=500,
+        line={"failures": limits},
+        prepare=worse_and_worse,
+        lasts=60 * MINUTE,
+    )
+    times = sorted(at for at, _, _, _ in world.handed)
+    rests = [(earlier, later) for earlier, later in pairwise(times) if later - earlier > 4 * MINUTE]
+    # Bad from the fourth minute on; it went on as long as that could have been chance, and no longer.
+    assert BEGIN + 4 * MINUTE < rests[0][0] < BEGIN + 8 * MINUTE
+    assert [rest[1] - rest[0] >= wanted * MINUTE for rest, wanted in zip(rests, (5, 10), strict=False)] == [True, True]
+    between = [at for at in times if rests[0][1] <= at <= rests[1][0]]
+    assert len(between) <= limits.trickle
+    back = [at for at in times if at >= rests[1][1]]
+    assert len([at for at in back if at < back[0] + 5 * MINUTE]) <= limits.trickle
+    assert sum(world.documents[ref]["state"] == MessageState.DELIVERED for ref in world.waiting) > 100
+    assert world.metrics["LinesStopped"] > 0
+    assert world.busiest() <= world.longest()
+
+
+def test_numbers_that_nobody_has_stop_no_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = paced(
+        monkeypatch,
+        tmp_path,
+        rate=1,
+        ends=(60, 60, 60),
+        least_parts=100,
+        faults=Faults(dead_number=0.8),
+        line={"failures": Failures(window=5 * MINUTE, rest=5 * MINUTE)},
+        lasts=8 * MINUTE,
+    )
+    failed = Counter(world.documents[ref]["reason"] for ref in world.waiting)
+    assert failed[Reason.INVALID_NUMBER] > 30
+    assert world.metrics["LinesStopped"] == 0
+    times = sorted(at for at, _, _, _ in world.handed)
+    assert max(later - earlier for earlier, later in pairwise(times)) <= 10 * SECOND
+    assert {each.from_address for each in world.record if each.provider == "aws_sms"} == {NUMBER}
 
 
 def test_what_is_handed_over_again_is_within_the_rate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A provider that throttles a third: the sweep's minute comes in between, and brings nothing beside the seconds."""
-    lasts = timedelta(minutes=2, seconds=30)
-    at_provider = carried(monkeypatch, tmp_path, rate=1, borrowers=150, lasts=lasts, faults=Faults(throttled=0.33))
-    for moment in at_provider:
-        assert sum(n for at, n in at_provider.items() if moment <= at < moment + timedelta(seconds=1)) <= 1
-    assert sum(at_provider.values()) >= 0.95 * 90
+    """A provider that throttles a third at random: the sweep's minute brings nothing beside the seconds."""
+    world = paced(
+        monkeypatch, tmp_path, rate=1, ends=(3, 3, 3), least_parts=300, faults=Faults(throttled=0.33), lasts=4 * MINUTE
+    )
+    assert world.throttled > 20
+    assert world.busiest() <= world.longest()
+    assert world.busiest(60 * SECOND) <= 60 + world.longest() - 1
+    end = BEGIN + 150 * SECOND
+    assert parts_between(world, BEGIN, end) >= 0.95 * 150

@@ -224,7 +224,7 @@ def _live(estate: Estate) -> None:
     stack.call("pace_lines", {})
     for _ in range(2 * len(PHONES)):
         estate.clock.advance_to(estate.clock.now() + timedelta(seconds=2))
-        stack.call("pace_lines", queue_event(json.dumps({"line": "us-10dlc"})))
+        stack.call("pace_lines", queue_event(json.dumps({"line": "us-10dlc"}), at=estate.clock.now()))
     stack.render(*PHONES)
     stack.send(*PHONES)
     for borrower_id in PHONES:

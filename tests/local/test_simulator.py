@@ -33,6 +33,7 @@ from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.services.ports import Accepted, HandOver, HandOverResult, NotAccepted, Refused, Sender, Unsettled
 
 from local.simulator import Delivered, Faults, HandOverReceived, Outgoing, Simulator, Stirred
+from local.simulator.meter import Meter
 from local.simulator.payloads import Order
 from local.simulator.shapes import check_output, error_shape, input_problems
 
@@ -722,3 +723,17 @@ def test_every_fault_of_a_heavy_day_really_happens(clock: Clock) -> None:
         field.name for field in fields(Faults) if getattr(none, field.name) == 0.0 and getattr(heavy, field.name) > 0.0
     }
     assert {name for name, count in simulator.injected.items() if count} == chances
+
+
+def test_a_number_takes_what_it_can_pass_on_and_no_more() -> None:
+    at = datetime(2026, 6, 1, 15, tzinfo=UTC)
+    slow, fast = Meter(1), Meter(3)
+    assert [slow.takes(2, at), slow.takes(1, at + timedelta(seconds=1)), slow.takes(1, at + timedelta(seconds=2))] == [
+        True,
+        False,
+        True,
+    ]
+    # What it was not given while it was idle it does not take at once.
+    later = at + timedelta(hours=1)
+    assert [fast.takes(2, later), fast.takes(2, later), fast.takes(1, later)] == [True, True, False]
+    assert fast.takes(2, later + timedelta(seconds=1))

@@ -200,6 +200,7 @@ class TestBalance:
         )
         house.minute()
         assert [m.state for m in house.messages() if m.template == "balance"] == [MessageState.SUPPRESSED]
+        assert tasks(house) == [TaskKind.NOT_ANSWERED]
 
 
 class TestPromise:
@@ -464,3 +465,58 @@ class TestCalledFor:
         house.wake()
         assert [event_id for _, event_id, _ in announced(house)] == ["b-1/in-1/opened"]
         assert to_announce(house.borrower(), house.now) == ()
+
+
+class TestNotAnswered:
+    """What we had to say did not go out: nobody is left waiting for nobody."""
+
+    @pytest.mark.parametrize("late", [timedelta(minutes=10), timedelta(hours=2)])
+    def test_a_reply_whose_time_is_over_becomes_a_task(self, late: timedelta) -> None:
+        """It came too late to be answered, or nothing moved until it was."""
+        house = late_house()
+        if late > timedelta(hours=1):
+            house.meant["in-1"] = Understood(Intent.BALANCE, 1.0, "en")
+            house.text("in-1", inbound_id="in-1", received_at=NOW - late)
+        else:
+            says(house, Intent.BALANCE)
+            assert tasks(house) == []
+            house.clock.advance(timedelta(minutes=61))
+        house.minute()
+        (reply,) = (m for m in house.messages() if m.purpose is Purpose.REPLY)
+        assert (reply.state, tasks(house)) == (MessageState.EXPIRED, [TaskKind.NOT_ANSWERED])
+        house.minute()
+        assert ("person.needed", "not_answered") in [(kind, detail.get("kind")) for kind, _, detail in announced(house)]
+
+    def test_whoever_wants_no_more_texts_waits_for_none(self) -> None:
+        house = late_house()
+        says(house, Intent.BALANCE)
+        house.text("STOP", inbound_id="in-2")
+        house.minute()
+        assert tasks(house) == []
+        assert [m.state for m in house.messages() if m.template == "balance"] == [MessageState.SUPPRESSED]
+
+    def test_an_opt_out_needs_nobody_if_it_is_not_confirmed(self) -> None:
+        house = late_house()
+        says(house, Intent.OPT_OUT)
+        house.clock.advance(timedelta(hours=1))
+        house.minute()
+        assert tasks(house) == []
+
+    @pytest.mark.parametrize("intent", [Intent.HARDSHIP, Intent.QUESTION])
+    def test_a_person_who_was_called_is_not_called_twice(self, intent: Intent) -> None:
+        house = late_house()
+        says(house, intent)
+        (before,) = tasks(house)
+        house.clock.advance(timedelta(minutes=61))
+        house.minute()
+        assert tasks(house) == [before]
+
+    def test_a_second_text_about_an_open_matter_joins_it(self) -> None:
+        house = late_house()
+        says(house, Intent.HARDSHIP)
+        house.clock.advance(timedelta(hours=3))
+        house.minute()
+        says(house, Intent.HARDSHIP, text_id="in-2")
+        house.clock.advance(timedelta(minutes=61))
+        house.minute()
+        assert tasks(house) == [TaskKind.HARDSHIP]

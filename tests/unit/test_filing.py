@@ -19,6 +19,7 @@ from dunlin.content.filing import (
     Filings,
     Wording,
     constants,
+    filing_number,
     filings_of,
     number_kind,
     read_filings,
@@ -182,6 +183,48 @@ def test_every_text_that_a_borrower_can_get_is_one_of_its_wordings(content: Cont
             assert any(shape.fullmatch(rendered.body) for shape in shapes), (template.name, label)
             tried += 1
     assert tried > 500
+
+
+def test_a_text_is_known_by_the_words_it_is_filed_under(content: Content, unfiled: Filings) -> None:
+    """India: what the provider compares a text with is named in the hand-over; each rendering has one number."""
+    line = content.line("in-sms")
+    assert line is not None
+    of_line = [each for each in unfiled.wordings if each.line == "in-sms"]
+    numbers: dict[tuple[str, str, str], dict[str, str]] = {}
+    for place, each in enumerate(of_line):
+        numbers.setdefault(each.key, {})[each.digest] = f"T-{place}"
+    text_of = {f"T-{place}": each.text for place, each in enumerate(of_line)}
+    filed = replace(content, filed=numbers)
+    renderer, tried = Renderer(filed), 0
+    for template in content.templates.values():
+        if template.channel is not Channel.SMS or template.locale != "en-IN":
+            continue
+        for label, rendered in renderings(renderer, filed, template, line):
+            assert isinstance(rendered, Rendered)
+            text = text_of[rendered.filing]
+            shape = re.escape(text).replace(re.escape("{#var#}"), ".+")
+            assert re.fullmatch(shape, rendered.body), (template.name, label)
+            tried += 1
+    assert tried > 100
+
+
+def test_a_text_that_is_not_on_file_has_no_number(content: Content, unfiled: Filings) -> None:
+    line, template = content.line("in-sms"), content.template("help", "en-IN", Channel.SMS)
+    assert line is not None
+    (wording,) = (each for each in unfiled.wordings if each.key == (line.line_id, "help", "en-IN"))
+    body, key = wording.text.replace("{#var#}", "x"), wording.key
+    known = replace(content, filed={key: {wording.digest: "T-1"}})
+    assert filing_number(known, line, template, body, ON) == "T-1"
+    assert filing_number(known, line, template, f"{body} And more.", ON) == ""
+    assert filing_number(replace(known, filed={key: {"0" * 64: "T-1"}}), line, template, body, ON) == ""
+    assert filing_number(content, line, template, body, ON) == ""
+
+
+def test_the_numbers_are_read_with_the_content(root: Path) -> None:
+    file_everything(root)
+    filed = load_content(root).filed
+    assert filed
+    assert {digest for numbers in filed.values() for digest in numbers} == {each.digest for each in read_filings(root)}
 
 
 def test_the_constants_are_those_that_the_renderer_fills_in(content: Content) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from dunlin.domain.borrower import Case
 from dunlin.domain.message import Message
-from dunlin.domain.review import OPT_OUT_CONFIRMATION, Ready, Stop, review
+from dunlin.domain.replies import OPT_OUT_CONFIRMATION
+from dunlin.domain.review import Ready, Stop, review
 from dunlin.domain.words import CaseStatus, LoanStatus, PartyRole, Purpose, Reason
 
 from tests.builders import (

@@ -144,6 +144,30 @@ def test_a_text_is_asked_for_with_everything_that_identifies_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("registrations", "filing", "numbers"),
+    [
+        ((), "", None),
+        ((), "t-2", None),  # on file, and not in India
+        ((("IN_ENTITY_ID", "e"),), "", {"IN_ENTITY_ID": "e"}),
+        ((("IN_ENTITY_ID", "e"),), "t-2", {"IN_ENTITY_ID": "e", "IN_TEMPLATE_ID": "t-2"}),
+        ((("IN_ENTITY_ID", "e"), ("IN_TEMPLATE_ID", "t")), "t-2", {"IN_ENTITY_ID": "e", "IN_TEMPLATE_ID": "t-2"}),
+    ],
+)
+def test_a_text_to_india_carries_the_number_it_is_filed_under(
+    registrations: tuple[tuple[str, str], ...], filing: str, numbers: dict[str, str] | None
+) -> None:
+    sender, client = sms({"MessageId": "m-1"})
+    text = order(line=line(registrations=registrations), filing=filing)
+    sender.hand_over(text)
+    assert client.requests[0].get("DestinationCountryParameters") == numbers
+    published = Client({"MessageId": "m-1"})
+    SnsSender(cast("Any", published)).hand_over(text)
+    attributes = published.requests[0]["MessageAttributes"]
+    found = attributes.get("AWS.MM.SMS.TemplateId", {}).get("StringValue")
+    assert found == (numbers or {}).get("IN_TEMPLATE_ID")
+
+
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_only_marketing_is_promotional(purpose: Purpose) -> None:
     sender, client = sms({"MessageId": "m-1"})

@@ -18,32 +18,20 @@ from dunlin.adapters.providers import WebhookSecrets
 from dunlin.adapters.senders import alibaba, finance_sms, tencent, twilio
 from dunlin.adapters.senders.filed import ALIBABA_GAP, TENCENT_GAP, filed_text
 from dunlin.content.schema import LineModel
-from dunlin.domain.policy import Line
-from dunlin.domain.words import Channel, Purpose, Reason
+from dunlin.domain.words import Purpose, Reason
 from dunlin.errors import ConfigurationError
 from dunlin.services.ports import Accepted, HandOver, NotAccepted, Refused, Sender, Unsettled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.test_senders import NOW, REF, hang_up, say, server, too_late
+from tests.unit.test_senders import line as a_line
 
 KINDS = ("twilio", "alibaba", "tencent")
 PHONE, MAINLAND = "+12125550123", "+8613800138000"
 WEBHOOK = WebhookSecrets("t" * 40, "auth", "https://messages.lender.example/v1")
 SID = "SM" + "0a" * 16
-LINE = Line(
-    line_id="l",
-    jurisdiction="US",
-    channel=Channel.SMS,
-    provider="twilio",
-    origination="+12065550100",
-    purposes=frozenset(Purpose),
-    parts_per_second=1.0,
-    links="none",
-    opt_out_line="required",
-    max_price="0.05",
-    registrations=(("messaging_service", "MG1"),),
-)
+LINE = a_line(provider="twilio", max_price="0.05", registrations=(("messaging_service", "MG1"),))
 FILED = {
     "alibaba": (("SMS_1", "${name}，您好。"), ("SMS_2", "${name}：账单${amount}元，${day}到期。")),
     "tencent": (("1110", "{1}，您好。"), ("2220", "{2}：账单{1}元，{3}到期。")),

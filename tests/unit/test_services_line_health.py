@@ -42,6 +42,37 @@ def test_it_stops_for_many_failures_that_are_a_large_share(released: int, before
     assert is_stopped(state) == (failed >= 20 and failed * 2 >= released + before)
 
 
+@pytest.mark.parametrize(("share", "stops"), [(0.4, False), (0.6, True), (1.0, True)])
+def test_a_line_that_fails_steadily_is_judged_by_its_share_across_windows(
+    line: Line, share: float, stops: bool
+) -> None:
+    """Thirty a minute, for three windows: what failed in the window before counts as what was released in it does."""
+    state = LineState(LINE, window_from=NOW)
+    now = NOW
+    for minute in range(1, 31):
+        now = NOW + timedelta(minutes=minute)
+        failed = int(share * 30)
+        state = judged(replace(state, released=state.released + 30, failed=state.failed + failed), line, now)
+        if is_stopped(state):
+            break
+    assert is_stopped(state) is stops
+    assert not stops or now <= NOW + 2 * timedelta(minutes=1)
+
+
+def test_a_good_line_that_turns_bad_stops_within_a_window(line: Line) -> None:
+    state = LineState(LINE, window_from=NOW, released=300, released_before=300)
+    for minute in range(1, 21):
+        state = judged(
+            replace(state, released=state.released + 30, failed=state.failed + 30),
+            line,
+            NOW + timedelta(minutes=minute),
+        )
+        if is_stopped(state):
+            assert minute <= 20
+            return
+    pytest.fail("it never stopped")
+
+
 def test_it_comes_back_as_a_trickle_then_a_tenth_then_whole(line: Line) -> None:
     state = given_texts(line, 30, 25)
     assert state.stopped_until == NOW + timedelta(minutes=16)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from dunlin.domain.intents import Intent
-from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.replies import OPT_OUT_CONFIRMATION
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import StateConflict, VersionConflict
 from dunlin.services.contacts import Denied

@@ -263,13 +263,15 @@ def test_nobody_overtakes_who_waited_already(waits: list[Waits]) -> None:
                 assert each.priority >= came[borrower].priority
 
 
-def test_a_lost_minute_costs_a_second_and_a_dead_planner_nothing_but_its_minute() -> None:
+def test_a_planner_that_dies_costs_nothing_once_it_has_asked_and_its_minute_before() -> None:
     world = Backlog(1.0)
     for _ in range(400):
         world.wait()
     world.run(180, mishaps=Mishaps({}, {}, {60: 1}))
-    # It died between asking for its seconds and claiming its own: only that one is lost.
-    assert len(world.released()) == 179
+    assert len(world.released()) == 180
+    world.run(180, mishaps=Mishaps({}, {}, {60: 0}))
+    # Before it has asked, a minute is lost, and no more.
+    assert len(world.released()) == 180 + 120
 
 
 def test_a_slot_that_is_late_does_not_go_with_the_next() -> None:
@@ -339,13 +341,14 @@ def test_a_line_that_is_stopped_within_a_minute() -> None:
     assert world.house.pace.second(LINE, raised) is None
 
 
-def test_without_a_backlog_no_second_is_asked_for_and_nothing_is_written() -> None:
+def test_without_a_backlog_one_second_is_asked_for_and_before_it_nothing_is_written() -> None:
     world = Backlog(1.0)
     world.house.pace_lines()
     assert world.house.controls.lines == {}
     world.wait()
     world.house.pace_lines()
-    assert world.slots.asked == []
+    assert world.slots.asked == [(LINE, 0)]
+    world.house.pace.second(LINE, raised, world.house.clock())
     assert len(world.released()) == 1
 
 

@@ -245,6 +245,15 @@ class TestTheHoldout:
         assert isinstance(request, Request)
         assert request.stage.stage_id == "today"
 
+    @pytest.mark.parametrize(("share", "reason"), [(0.0, None), (1.0, Reason.HOLDOUT)])
+    def test_it_is_asked_for_again_at_the_reservation(self, share: float, reason: Reason | None) -> None:
+        """Another release, or another mix of loans, may have put them among those left out since the request."""
+        strategy = a_strategy(holdout=Holdout(share, frozenset({"today"})))
+        answer = review(a_borrower(a_loan()), a_message(), strategy, a_policy(), NOW)
+        assert (answer.reason if isinstance(answer, Stop) else None) is reason
+        if isinstance(answer, Stop):
+            assert answer.rule == "strategy.test.holdout"
+
     def test_in_the_house(self) -> None:
         """One of each: who is left out hears nothing on that day and everything afterwards."""
         out, sent = (next(n for n in MANY if is_held_out("card", n, 0.05) is held) for held in (True, False))

@@ -34,6 +34,7 @@ from babel.numbers import (
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunlin.content.filing import filing_number
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
 from dunlin.domain.message import Figure
 from dunlin.domain.money import MINOR_UNITS, Money, parse_money
@@ -121,7 +122,8 @@ class Renderer:
             return ports.Rendered(subject, body, 0, "UTF-8", figures)
         segments = segment(body)
         too_long = segments.is_too_long or segments.parts > template.max_parts
-        return ports.Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long)
+        filing = filing_number(self._content, request.line, template, body, request.today)
+        return ports.Rendered(subject, body, segments.parts, segments.encoding.value, figures, too_long, filing)
 
     def expected_parts(self, template_id: str, locale: str) -> int:
         """Parts of an ordinary text of this template, for the pacer; the header says it and `check` measures it.

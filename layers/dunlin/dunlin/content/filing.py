@@ -333,6 +333,32 @@ def _offer(place: int, named: Callable[[str], str]) -> Mapping[str, Any]:
     return {"number": place, "instalments": _Count(_MANY, named(f"instalments_{place}")), **written}
 
 
+# ── Which one a text is ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def filing_number(content: Content, line: Line, template: Template, body: str, today: date) -> str:
+    """The number under which this line has the words of `body` on file; empty where it has none, or needs none.
+
+    A text that reads as several wordings do is the one that fixes most of it.
+
+    Raises:
+        ContentError: the template cannot be read.
+    """
+    mine = content.filed.get((line.line_id, template.template_id, template.locale))
+    if not mine:
+        return ""
+    for rule, locales in _rules(content, line, today):
+        if rule.each_text is None or template.locale not in locales:
+            continue
+        gap = re.compile(re.escape(rule.each_text).replace(re.escape("*"), "[A-Za-z0-9_]+"))
+        told = wordings(template, constants(content, template, line), rule.each_text)
+        for text in sorted(told, key=lambda text: -len(gap.sub("", text))):
+            shape = "(?:.+)".join(re.escape(fixed) for fixed in gap.split(text))
+            if re.fullmatch(shape, body, re.DOTALL):
+                return mine.get(hashlib.sha256(text.encode()).hexdigest(), "")
+    return ""
+
+
 # ── The file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -353,6 +379,14 @@ def read_filings(root: Path) -> tuple[FiledTextModel, ...]:
     except ValidationError as mistakes:
         errors = located(FILINGS_FILE, text, FiledTextsModel, mistakes)
     raise ContentErrors(errors)
+
+
+def numbers_filed(root: Path) -> Mapping[tuple[str, str, str], Mapping[str, str]]:
+    """Of each line, message and locale the number of each wording, by its digest. Raises: as `read_filings`."""
+    numbers: dict[tuple[str, str, str], dict[str, str]] = {}
+    for each in read_filings(root):
+        numbers.setdefault((each.line, each.message, each.locale), {})[each.digest] = each.id
+    return numbers
 
 
 def write_filings(root: Path, filed: tuple[FiledTextModel, ...]) -> None:

@@ -219,7 +219,14 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
             lambda: {name: agreements_of(model) for name, (_, model) in agreed().agreements.items()},
         ),
         released=book.before(version, environment),
+        filed=Awaited(lambda: _filed(root)),
     )
+
+
+def _filed(root: Path) -> Mapping[tuple[str, str, str], Mapping[str, str]]:
+    from dunlin.content.filing import numbers_filed  # noqa: PLC0415 - wordings are made with jinja, which few need
+
+    return numbers_filed(root)
 
 
 def _later(files: Mapping[str, bytes], kinds: Sequence[str]) -> Reading:

@@ -117,6 +117,8 @@ class Content:
     agreements: Mapping[str, Agreements]  # by the file's id
     understanding: Mapping[str, UnderstandingModel] = field(default_factory=dict)
     weights: Mapping[str, WeightsModel] = field(default_factory=dict)
+    #: Of a line, message and locale: the provider's number of each wording it has on file, by the wording's digest.
+    filed: Mapping[tuple[str, str, str], Mapping[str, str]] = field(default_factory=dict)
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
         default_factory=dict, repr=False, compare=False

@@ -160,6 +160,7 @@ class TaskKind(StrEnum):
     SERVICE = "service"
     NOT_UNDERSTOOD = "not_understood"
     SHARED_NUMBER = "shared_number"  # it is not known which of several borrowers wrote
+    NOT_ANSWERED = "not_answered"  # our own answer did not go out, or nobody has words for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ class AnswerPolicy:
         (TaskKind.COMPLAINT, Clock(3 * _DAY, 14 * _DAY)),
         (TaskKind.IDENTITY_THEFT, Clock(_DAY, 14 * _DAY)),
         (TaskKind.NOT_UNDERSTOOD, Clock(8, 2 * _DAY)),
+        (TaskKind.NOT_ANSWERED, Clock(8, 2 * _DAY)),
         (TaskKind.QUESTION, Clock(8, 2 * _DAY)),
         (TaskKind.SERVICE, Clock(8, 3 * _DAY)),
     )

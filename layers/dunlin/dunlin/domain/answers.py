@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, Dialogue, Plan, TaskKind
+from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy, Awaited, Dialogue, Plan, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
@@ -30,8 +30,17 @@ from dunlin.domain.policy import HoldRule, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
 from dunlin.domain.reach import Finding, PointState, mirrored_findings
-from dunlin.domain.replies import BALANCE, COMPLAINT, DISPUTE, HARDSHIP, TOLD_DETAIL, balance_of, may_hear_detail
-from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.replies import (
+    BALANCE,
+    COMPLAINT,
+    DISPUTE,
+    HARDSHIP,
+    OPT_OUT_CONFIRMATION,
+    TOLD_DETAIL,
+    balance_of,
+    may_hear_detail,
+    without_answer,
+)
 from dunlin.domain.stops import admitted, lifted, placed
 from dunlin.domain.tasks import open_task, with_task
 from dunlin.domain.words import HoldKind, PartyRole, Purpose, StopSource
@@ -115,7 +124,8 @@ def answer(
     effects = _Answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now).effects()
     reply = effects.reply
     if policy is None:
-        reply = ""
+        left = without_answer(effects.borrower, heard.party.party_id, heard.text_id, reply, now, now)
+        effects, reply = replace(effects, borrower=left), ""
     elif heard.is_shared and reply and reply not in _SAFE:
         reply = HELP
     elif reply in TOLD_DETAIL and not may_hear_detail(effects.borrower, heard.party, heard.point, policy, now):
@@ -124,29 +134,21 @@ def answer(
     return Effects(effects.borrower, reply, did)
 
 
+@dataclass(frozen=True, slots=True)
 class _Answer:
-    def __init__(
-        self,
-        borrower: Borrower,
-        heard: Heard,
-        understood: Understood,
-        stops: Mapping[HoldKind, HoldRule],
-        policy: Policy | None,
-        strategy: Strategy | None,
-        promises: PromisePolicy | None,
-        plans: PlanPolicy | None,
-        now: datetime,
-    ) -> None:
-        self._before = borrower
-        self._heard = heard
-        self._understood = understood
-        self._stops = stops
-        self._policy = policy
-        self._strategy = strategy
-        self._promises = promises
-        self._plans = plans
-        self._now = now
-        self._rules = policy.answers if policy is not None else None
+    _before: Borrower
+    _heard: Heard
+    _understood: Understood
+    _stops: Mapping[HoldKind, HoldRule]
+    _policy: Policy | None
+    _strategy: Strategy | None
+    _promises: PromisePolicy | None
+    _plans: PlanPolicy | None
+    _now: datetime
+
+    @property
+    def _rules(self) -> AnswerPolicy | None:
+        return self._policy.answers if self._policy is not None else None
 
     def effects(self) -> Effects:
         intent, topic = self._understood.intent, self._understood.topic

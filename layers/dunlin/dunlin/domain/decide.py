@@ -29,7 +29,7 @@ from dunlin.domain.borrower import Borrower, Case, Loan, Party, StageMark
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.notices import tell_notices
 from dunlin.domain.occasion import mark_id, notice_of
-from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
+from dunlin.domain.offer import OURS, OURS_REST, Way, resting, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
 from dunlin.domain.planned import beside_plans, look_at_plans, planned_loans
@@ -356,6 +356,9 @@ def _offer_now(
         if now < mark.at + OURS_REST:
             # What keeps failing on our side says nothing about the borrower: rest, then try again.
             return Wait(stage, due_on, episode, attempt, mark.at + OURS_REST, mark.reason, "max_attempts", principal_id)
+    rest = resting(mark, now)
+    if rest is not None:
+        return Wait(stage, due_on, episode, attempt, rest.at, rest.reason, rest.rule, principal_id)
     currency = loans[0].currency
     loans = tuple(loan for loan in loans if loan.currency == currency)
     party = addressee(borrower, stage.purpose, to)

@@ -99,6 +99,8 @@ class Message:
     strategy_id: str = ""
     #: The consents it rests on, as they were when it was reserved: the rules that asked, and the records.
     basis: tuple[Basis, ...] = ()
+    #: The number under which the provider had these words on file; where nothing is filed text by text, there is none.
+    filing: str = ""
 
     @property
     def ref(self) -> str:

@@ -16,7 +16,7 @@ from dunlin.domain.borrower import Borrower, Loan, Notice, StageMark
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import WINDOW_MARGIN, Figure
 from dunlin.domain.occasion import mark_id, notice_of, notice_stage
-from dunlin.domain.offer import OURS, OURS_REST, Way, way_to
+from dunlin.domain.offer import OURS, OURS_REST, Way, resting, way_to
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, holding
 from dunlin.domain.planned import out_of_date, planned_loans
@@ -208,6 +208,9 @@ def _tell(
             return None
         if now < mark.at + OURS_REST:
             return _later(stage, notice, due_on, attempt, Later(mark.at + OURS_REST, mark.reason, "max_attempts"))
+    rest = resting(mark, now)
+    if rest is not None:
+        return _later(stage, notice, due_on, attempt, rest)
     principal = principal_of(borrower, notice.party_id)
     loans = told_loans(borrower, notice)
     if notice.party_id and principal is None:

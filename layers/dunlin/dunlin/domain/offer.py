@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party
+from dunlin.domain.borrower import Borrower, ContactPoint, Loan, Party, StageMark
 from dunlin.domain.consent import standing
 from dunlin.domain.permit import LOOK_AGAIN, Allowed, Later, Never, Permit, line_for, permit
 from dunlin.domain.policy import Line, Policy, Stage, Strategy
@@ -38,6 +38,13 @@ OURS = frozenset(
     }
 )
 OURS_REST = LOOK_AGAIN * 6
+
+
+def resting(mark: StageMark | None, now: datetime) -> Later | None:
+    """The rest after an attempt that its line had no room for: in a moment the line is as full as it was."""
+    if mark is None or mark.status != "unsent" or mark.reason is not Reason.LINE_FULL or now >= mark.at + OURS_REST:
+        return None
+    return Later(mark.at + OURS_REST, Reason.LINE_FULL, "line_full.rest")
 
 
 @dataclass(frozen=True, slots=True)

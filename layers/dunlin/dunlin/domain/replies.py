@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dunlin.domain.agreements import Awaited, PromiseStatus, TaskKind
+from dunlin.domain.agreements import USUAL_ANSWERS, Awaited, PromiseStatus, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Party
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure, Message
@@ -15,10 +15,11 @@ from dunlin.domain.planning import OFFERED, TAKEN, offer_facts, overdue_debt
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.promising import CONFIRMED, promise_facts
 from dunlin.domain.statement import Statement, days_past_due, statement_of
-from dunlin.domain.tasks import open_task
+from dunlin.domain.tasks import open_task, with_task
 from dunlin.domain.words import LoanStatus, Purpose
 
 BALANCE = "balance"
+OPT_OUT_CONFIRMATION = "opt_out_confirmation"
 HARDSHIP, DISPUTE, COMPLAINT = "hardship_received", "dispute_received", "complaint_received"
 _TASKS_BEHIND = {
     HARDSHIP: (TaskKind.HARDSHIP,),
@@ -29,6 +30,18 @@ _TASKS_BEHIND = {
 STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, AGREED, NEXT, *_TASKS_BEHIND})
 #: Replies with details of a debt: only to whom they may be told, at a number that is known to be theirs.
 TOLD_DETAIL = frozenset({BALANCE, CONFIRMED, OFFERED, TAKEN, AGREED, NEXT})
+
+
+def without_answer(
+    borrower: Borrower, party_id: str, text_id: str, reply: str, asked_at: datetime, now: datetime
+) -> Borrower:
+    """The borrower whose text of `asked_at` has no answer, as `reply` did not go: a person is called, unless one was
+    called about this party since, or looks at that matter already. An opt-out has bound, confirmed or not."""
+    called = any(task.party_id == party_id and task.opened_at >= asked_at for task in borrower.tasks)
+    looked_at = any(open_task(borrower, kind, party_id) is not None for kind in _TASKS_BEHIND.get(reply, ()))
+    if reply in ("", OPT_OUT_CONFIRMATION) or called or looked_at:
+        return borrower
+    return with_task(borrower, TaskKind.NOT_ANSWERED, party_id, text_id, USUAL_ANSWERS, now)
 
 
 def may_hear_detail(borrower: Borrower, party: Party, point: ContactPoint, policy: Policy, now: datetime) -> bool:

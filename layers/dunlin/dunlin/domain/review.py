@@ -18,12 +18,19 @@ from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
 from dunlin.domain.planned import beside_plans, planned_loans
 from dunlin.domain.policy import Policy, Strategy
-from dunlin.domain.replies import BALANCE, STATES_FACTS, TOLD_DETAIL, balance_of, facts_of, may_hear_detail
+from dunlin.domain.replies import (
+    BALANCE,
+    OPT_OUT_CONFIRMATION,
+    STATES_FACTS,
+    TOLD_DETAIL,
+    balance_of,
+    facts_of,
+    may_hear_detail,
+)
 from dunlin.domain.statement import Statement, days_past_due, statement_of
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
 #: The one text that may follow an opt-out.
-OPT_OUT_CONFIRMATION = "opt_out_confirmation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             return Stop(Reason.FACTS_CHANGED, "case")
     elif not _still_current(message, strategy, days):
         return Stop(Reason.OVERTAKEN, "stage.lasts_days")
+    elif (held_out := strategy.held_out(message.stage, borrower.borrower_id)) is not None:
+        return Stop(Reason.HOLDOUT, held_out)  # asked for under another strategy, or before there was a share
     if _joined(borrower, message, loans, today, loans_told(borrower, party, principal, borrower.loans)):
         return Stop(Reason.FACTS_CHANGED, "loan_ids")
     # Its release was counted towards the ceiling: that it is full now is no reason against this message.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dunlin.services.pace import Pace
     from dunlin.services.pauses import Pauses
     from dunlin.services.policies import Policies
-    from dunlin.services.ports import Clock, Sender
+    from dunlin.services.ports import Clock, Lengths, Sender
     from dunlin.services.preferences import Preferences
     from dunlin.services.render import Compose, Render
     from dunlin.services.reports import ReceiveReport
@@ -356,7 +356,19 @@ class Runtime:
         from dunlin.services.pace import Pace
 
         slots = SqsSlots(self._sqs, required("PACE_QUEUE_URL"))
-        return Pace(self.store, self.controls, self.content, self.settle, self.clock, slots)
+        return Pace(self.store, self.controls, self.content, self.settle, self.clock, slots, self._lengths)
+
+    @property
+    def _lengths(self) -> Lengths:
+        """For the pacer, which sends nothing: it needs to know the words, and nobody's list of recipients."""
+        from dunlin.adapters.renderer import Renderer
+        from dunlin.domain.recipients import EVERYONE
+        from dunlin.services.lengths import TextLengths
+        from dunlin.services.policies import PoliciesOfAMoment
+        from dunlin.services.render import Compose
+
+        policies = PoliciesOfAMoment(self.content, self.controls)
+        return TextLengths(self.store, Compose(policies, Renderer(self.content), self.content, EVERYONE))
 
     @cached_property
     def compose(self) -> Compose:

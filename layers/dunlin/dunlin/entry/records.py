@@ -42,6 +42,11 @@ def json_object(raw: str, most_bytes: int) -> Mapping[str, object]:
     return document
 
 
+def first_received_at(record: SQSRecord) -> datetime:
+    """When a record was first handed out, by its queue's clock: one clock for whatever process it comes to."""
+    return datetime.fromtimestamp(int(record.attributes.approximate_first_receive_timestamp) / 1000, UTC)
+
+
 def _refused_constant(name: str) -> object:
     raise ValueError(name)
 

@@ -217,9 +217,9 @@ class Contacts:
         points = {point.point for party in borrower.parties for point in _points(party, contact.channel)}
         for point in sorted(points | ({contact.point} - {""})):
             known = self._store.felt(point)
-            left = tuple(each for each in known.contacts if each.ref != elsewhere)
-            if len(left) < len(known.contacts):
-                felt.append(replace(known, contacts=left))
+            left = known.without(elsewhere, now)
+            if left is not known:
+                felt.append(left)
         return Change(borrower=woken(without_contact(borrower, contact.ref), now), records=(report,), felt=tuple(felt))
 
 

@@ -16,7 +16,7 @@ from dunlin.domain.occasion import reply_key
 from dunlin.domain.permit import line_for
 from dunlin.domain.policy import Policy
 from dunlin.domain.reach import Finding, PointState
-from dunlin.domain.review import OPT_OUT_CONFIRMATION
+from dunlin.domain.replies import OPT_OUT_CONFIRMATION, without_answer
 from dunlin.domain.understanding import understand
 from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, MessageState, Purpose, Reason
@@ -162,6 +162,10 @@ class ReceiveInbound:
             reply = None
             if answers and effects.reply and policy is not None:
                 reply = _reply(borrower, found, effects.reply, text, policy, now)
+                if reply is None or reply.is_terminal:
+                    # Nobody wrote the words, or it took too long to come here.
+                    left = without_answer(effects.borrower, found[0].party_id, text.inbound_id, effects.reply, now, now)
+                    effects = replace(effects, borrower=left)
             document: dict[str, object] = {
                 "intent": str(understood.intent),
                 "topic": str(understood.topic),

@@ -34,6 +34,17 @@ def count_failure(controls: Controls, line: str) -> None:
         return
 
 
+#: What says something of the person who should have been reached, and nothing of the line.
+_OF_THE_RECIPIENT = frozenset(
+    {Reason.INVALID_NUMBER, Reason.UNREACHABLE, Reason.PROVIDER_OPTED_OUT, Reason.NUMBER_NOT_VERIFIED}
+)
+
+
+def speaks_of_line(reason: Reason, *, point_unusable: bool) -> bool:
+    """Whether a failure for this reason counts against its line: a number that nobody has does not."""
+    return not point_unusable and reason not in _OF_THE_RECIPIENT
+
+
 def month_turns(now: datetime) -> datetime:
     """When a provider's monthly spend is counted anew: the first of the next month, UTC."""
     day = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -51,21 +62,23 @@ def stopped(state: LineState, until: datetime, reason: Reason) -> LineState:
         released=0,
         released_before=0,
         failed=0,
+        failed_before=0,
     )
 
 
 def judged(state: LineState, line: Line, now: datetime) -> LineState:
     """The line as it stands at `now`: stopped if too much failed, a step further if a window went well.
 
-    Reports come late, so failures are held against what this window and the one before it released.
+    Reports come late, so the failures of this window and the one before it are held against what both released.
     """
     limits = line.failures
     if state.stopped_until is not None and state.stopped_until > now:
         return state
     if state.window_from is None:
-        return replace(state, window_from=now, released=0, released_before=0, failed=0)
+        return replace(state, window_from=now, released=0, released_before=0, failed=0, failed_before=0)
     least = limits.minimum if state.step == _FULL else min(limits.minimum, max(1, ceil(limits.share * limits.trickle)))
-    if state.failed >= least and state.failed >= limits.share * (state.released + state.released_before):
+    failed = state.failed + state.failed_before
+    if failed >= least and failed >= limits.share * (state.released + state.released_before):
         rest = min(limits.rest * 2 ** min(state.rests, 8), LONGEST_REST)
         return replace(stopped(state, now + rest, Reason.FAILURES), rests=state.rests + 1)
     if now - state.window_from < limits.window:
@@ -79,6 +92,7 @@ def judged(state: LineState, line: Line, now: datetime) -> LineState:
         released=0,
         released_before=state.released,
         failed=0,
+        failed_before=state.failed,
         step=step,
         rests=0 if step == _FULL else state.rests,
     )

@@ -1,8 +1,9 @@
 """Release messages at the pace of their line: by priority, then deadline, never faster than the provider carries.
 
-Every minute a run releases what may go in its own second and asks for as many of the minute's other seconds as there is
-work for. A second (a slot) decides only when it comes what goes, so it may be late, doubled or lost: the line's
-state says what the line has carried, and what a second releases is written there before anything is released.
+Every minute a run asks for as many of the coming minute's seconds as there is work for. A second (a slot) decides only
+when it comes what goes, so it may be late, doubled or lost: the line's state says what the line has carried, and what a
+second releases is written there before anything is released. Seconds are told by the queue that brings them, one clock
+for whatever process they come to.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from math import ceil
 
 from dunlin.domain.message import Message, Move
 from dunlin.domain.policy import Line
-from dunlin.domain.words import MessageState, Reason
-from dunlin.errors import Conflict, StateConflict
+from dunlin.domain.words import Channel, MessageState, Reason
+from dunlin.errors import Conflict, DunlinError, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.line_health import judged, slowed, texts_left
 from dunlin.services.line_plan import MINUTE, SECOND, Room, day_of, filled, hopeless, seconds_wanted
-from dunlin.services.ports import Change, Clock, Content, Controls, LineState, QueuedMessage, Slots, Store
+from dunlin.services.ports import Change, Clock, Content, Controls, Lengths, LineState, QueuedMessage, Slots, Store
 from dunlin.services.settle import Settle
 
 #: Longer than a run, shorter than the schedule's interval: two pacers of one line never plan the same minute.
@@ -30,9 +31,17 @@ STANDS = timedelta(minutes=10)
 AGAIN_STANDS = timedelta(minutes=1)
 #: Read beyond what a second or a minute can carry: the index may still show what is gone already.
 _MARGIN = 50
+#: A line that has carried nothing for so long has no second coming that was asked for a minute ago.
+IDLE = timedelta(seconds=5)
+#: A second is worth nothing where our own clock and the queue's differ by more: it came late, or our clock is wrong.
+_LATEST = SECOND
 #: So much of a backlog is looked at for what cannot fit its window, and so many are ended by one run.
 _DEEP = 10_000
 _MOST_ENDED = 1_000
+#: So many texts that are too long for what a slot has left are looked past for a shorter one.
+_PASSED_OVER = 10
+#: How often a run that lost the line to another writer looks again whether it is free.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,10 @@ class Paced:
 
 
 class Pace:
-    """The service behind `pace_lines`. Without `slots` a minute is one slot, and its parts go together."""
+    """The service behind `pace_lines`. Without `slots` a minute is one slot, and its parts go together.
+
+    Without `lengths` a text takes the parts that its template says an ordinary one has.
+    """
 
     def __init__(
         self,
@@ -58,6 +70,7 @@ class Pace:
         settle: Settle,
         clock: Clock,
         slots: Slots | None = None,
+        lengths: Lengths | None = None,
     ) -> None:
         self._store = store
         self._controls = controls
@@ -65,6 +78,7 @@ class Pace:
         self._settle = settle
         self._clock = clock
         self._slots = slots
+        self._lengths = lengths
 
     def lines(self, on_failure: Callable[[str, Exception], None]) -> list[Paced]:
         """Pace every line of the lender's profile; one that another run holds is left to it.
@@ -84,24 +98,29 @@ class Pace:
                 paced.append(done)
         return paced
 
-    def second(self, line_id: str, on_failure: Callable[[str, Exception], None]) -> Paced | None:
+    def second(
+        self, line_id: str, on_failure: Callable[[str, Exception], None], at: datetime | None = None
+    ) -> Paced | None:
         """Release what the line carries now. None: nothing may go, or there is no such line (any more).
 
-        What fails is told to `on_failure`: a second is worth nothing later, and the next minute plans again.
+        `at` is when the second came, by the clock of whoever brought it. What fails is told to `on_failure`: a second
+        is worth nothing later, and the next minute plans again.
         """
         line = next((line for line in self._content.lender.lines if line.line_id == line_id), None)
-        if line is None:
+        own = self._clock()
+        if line is None or (at is not None and abs(own - at) > _LATEST):
             return None
-        try:
-            return self._second(line, on_failure)
-        except Conflict:
-            return None  # another run has it
-        except Exception as error:  # the batch's edge
-            on_failure(line_id, error)
-            return None
+        for _ in range(_TRIES):
+            try:
+                return self._second(line, on_failure, own if at is None else at)
+            except Conflict:
+                continue  # another run wrote the line: whether it has taken this second is read again
+            except Exception as error:  # the batch's edge
+                on_failure(line_id, error)
+                return None
+        return None
 
-    def _second(self, line: Line, on_failure: Callable[[str, Exception], None]) -> Paced | None:
-        now = self._clock()
+    def _second(self, line: Line, on_failure: Callable[[str, Exception], None], now: datetime) -> Paced | None:
         before = self._controls.line(line.line_id)
         state = judged(before, line, now)
         if _stopped(state, now):
@@ -109,9 +128,9 @@ class Pace:
             return None
         line = slowed(line, state)
         tokens = filled(state, line, now, self._slot)
-        if not _free(state, now) or Room(line, tokens, 0).is_full:
+        if not _free(state, now) or Room(line, tokens, 0, self._slot).is_full:
             return None
-        waiting = self._store.queued(line.line_id, ceil(tokens) + _MARGIN)
+        waiting = self._store.queued(line.line_id, ceil(tokens) + _MARGIN, now)
         if not waiting:
             return None
         released, _, _ = self._release(line, state, waiting, now, on_failure)
@@ -131,20 +150,47 @@ class Pace:
         waiting = self._store.queued(line.line_id, limit)
         if not waiting:
             return None
-        # Asked for before the line is claimed: whoever dies in between leaves seconds that find work, not a lost
-        # minute. Asked for twice, they find the line taken.
-        wanted = self._seconds(line, state, waiting, now) if self._slots is not None else []
-        if self._slots is not None and wanted:
-            self._slots.ask(line.line_id, wanted)
-        leased = replace(state, leased_until=now + LEASE) if wanted else state
-        released, claimed, gone = self._release(line, leased, waiting, now, on_failure, planned=bool(wanted))
+        deep = waiting if len(waiting) < limit else self._store.queued(line.line_id, _DEEP)
+        # Not `waiting`: what may not go would hide what may.
+        soon = [queued for queued in deep if queued.not_before < now + MINUTE and now < queued.not_after][:limit]
+        if not soon and len(deep) == _DEEP:
+            soon = list(self._store.queued(line.line_id, limit, now))
+        released, gone = 0, set[tuple[str, str]]()
+        if self._slots is None:
+            released, claimed, gone = self._release(line, state, soon, now, on_failure)
+        else:
+            # Asked for before the line is claimed: whoever dies in between leaves seconds that find work, not a lost
+            # minute. Asked for twice, they find the line taken.
+            wanted = self._seconds(line, state, soon, now)
+            claimed = state
+            if wanted:
+                self._slots.ask(line.line_id, wanted)
+                claimed = self._leased(line, before, now)
         late = 0
         if len(gone) < len(waiting):
-            deep = waiting if len(waiting) < limit else self._store.queued(line.line_id, _DEEP)
             rest = [queued for queued in deep if (queued.borrower_id, queued.key) not in gone]
             # A line that comes back will be as fast as it was: nobody is given up for its being slow now.
             late = self._end_hopeless(whole, claimed, rest, now, on_failure)
         return Paced(line.line_id, released, len(waiting) - released - late, late)
+
+    def _leased(self, line: Line, state: LineState, now: datetime) -> LineState:
+        """The line with the minute planned by this run; a second may write it at the same time.
+
+        Raises:
+            StateConflict: another run has planned the minute.
+        """
+        for _ in range(_TRIES):
+            judged_now = judged(state, line, now)
+            leased = replace(judged_now, leased_until=now + LEASE)
+            try:
+                self._controls.put_line(leased)
+            except StateConflict:
+                state = self._controls.line(line.line_id)
+                if state.leased_until is not None and state.leased_until > now:
+                    raise
+                continue
+            return leased
+        raise StateConflict(line.line_id)
 
     def _stop(self, before: LineState, state: LineState) -> None:
         """Write down that the line rests from now on, if it did not rest before."""
@@ -155,17 +201,14 @@ class Pace:
     def _slot(self) -> timedelta:
         return MINUTE if self._slots is None else SECOND
 
-    def _seconds(self, line: Line, state: LineState, waiting: Sequence[QueuedMessage], now: datetime) -> list[int]:
-        """The seconds after this one in which the line will have work."""
+    def _seconds(self, line: Line, state: LineState, soon: Sequence[QueuedMessage], now: datetime) -> list[int]:
+        """The coming seconds in which the line will have work; this one too, unless the minute before has asked."""
         _, day_parts = day_of(state, line, now)
-        room = Room(line, filled(state, line, now, SECOND), day_parts)
-        rest = []
-        for queued in waiting:
-            if _free(state, now) and not room.is_full and room.has(queued, now):
-                room.take(queued.expected_parts)
-            elif line.parts_per_day is None or day_parts < line.parts_per_day:
-                rest.append(queued)
-        return seconds_wanted(rest, room.tokens, line, now)
+        tokens = filled(state, line, now, SECOND)
+        room = Room(line, tokens, day_parts, SECOND)
+        first = 0 if state.free_at is None or state.free_at + IDLE <= now else 1
+        can_today = [queued for queued in soon if room.today_has(queued.priority, 1)]
+        return seconds_wanted(can_today, tokens, line, now, first)
 
     def _release(
         self,
@@ -174,8 +217,6 @@ class Pace:
         waiting: Sequence[QueuedMessage],
         now: datetime,
         on_failure: Callable[[str, Exception], None],
-        *,
-        planned: bool = False,
     ) -> tuple[int, LineState, set[tuple[str, str]]]:
         """Claim what goes, then let it go: a process that dies in between has used up a second, and no more.
 
@@ -186,20 +227,21 @@ class Pace:
         """
         tokens = filled(state, line, now, self._slot)
         day, day_parts = day_of(state, line, now)
+        room = Room(line, tokens, day_parts, self._slot)
         messages: list[Message] = []
         if _free(state, now):
-            messages = self._chosen(waiting, Room(line, tokens, day_parts), now, on_failure)[: texts_left(line, state)]
-        parts = sum(message.expected_parts for message in messages)
+            messages = self._chosen(waiting, room, texts_left(line, state), now, on_failure)
+        sent = sum(message.expected_parts > 0 for message in messages)
         claimed = replace(
             state,
-            tokens=tokens - parts,
+            tokens=room.tokens,
             filled_at=now,
             day=day,
-            day_parts=day_parts + parts,
-            released=state.released + len(messages),
-            free_at=now + SECOND if messages and self._slots is not None else state.free_at,
+            day_parts=room.day_parts,
+            released=state.released + sent,
+            free_at=now + SECOND if sent and self._slots is not None else state.free_at,
         )
-        if messages or planned:
+        if messages:
             self._controls.put_line(claimed)
         fresh = [message for message in messages if not message.may_retry]
         granted = self._counted(fresh, now) if fresh else fresh
@@ -227,25 +269,52 @@ class Pace:
         self,
         waiting: Sequence[QueuedMessage],
         room: Room,
+        texts: int | None,
         now: datetime,
         on_failure: Callable[[str, Exception], None],
     ) -> list[Message]:
-        """What may go now, most urgent first."""
+        """What may go now, most urgent first, each with the parts it takes; at most `texts` that take any.
+
+        Beside a text that is too long for what is left a shorter one of its own class may go, later of deadline: the
+        long one is the first of the next slot. Nobody of a lower class overtakes.
+        """
         messages: list[Message] = []
+        too_long: list[QueuedMessage] = []
         for queued in waiting:
-            if room.is_full:
+            if room.is_full or texts == 0 or len(too_long) == _PASSED_OVER:
                 break
-            if not room.has(queued, now):
+            if too_long and queued.priority != too_long[0].priority:
+                break
+            if not queued.may_go(now) or not room.today_has(queued.priority, 1):
                 continue
             try:
                 message = self._store.message(queued.borrower_id, queued.key)
+                if message is None or not message.waits_for_line:
+                    continue
+                parts = self._parts(message, now)
             except Exception as error:  # one message that cannot be read stays where it is
                 on_failure(f"{queued.borrower_id}/{queued.key}", error)
                 continue
-            if message is not None and message.waits_for_line:
-                room.take(message.expected_parts)
-                messages.append(message)
+            if not room.today_has(queued.priority, parts):
+                continue
+            if parts and not room.fits(parts):
+                too_long.append(queued)
+                continue
+            room.take(parts)
+            texts = texts if texts is None or not parts else texts - 1
+            messages.append(replace(message, expected_parts=parts))
         return messages
+
+    def _parts(self, message: Message, now: datetime) -> int:
+        """Parts that it takes of its line; 0 for one that will not be sent, and is let go to be told why."""
+        if self._lengths is None or message.channel is not Channel.SMS:
+            return message.expected_parts
+        if message.may_retry:
+            return max(1, message.parts)
+        try:
+            return self._lengths.parts(message, now)
+        except DunlinError:  # rendering meets it again, and tells of it
+            return message.expected_parts
 
     def _end_hopeless(
         self,
@@ -257,7 +326,8 @@ class Pace:
     ) -> int:
         """End now what the line cannot carry before its window closes: whoever waits for it can turn elsewhere."""
         ended = 0
-        for queued, limit in hopeless(waiting, line, state.tokens, state.day_parts, now):
+        _, day_parts = day_of(state, line, now)
+        for queued, limit in hopeless(waiting, line, filled(state, line, now, self._slot), day_parts, now):
             if ended == _MOST_ENDED:
                 break
             try:

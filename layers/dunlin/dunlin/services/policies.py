@@ -88,10 +88,26 @@ class Policies:
 
     def rules_for(self, borrower: Borrower, now: datetime) -> Rules | None:
         """The rules for this borrower now; None where no pack is reviewed, and so nothing may be sent."""
-        survey = self._controls.survey(self._lines, now.astimezone(UTC).date())
-        conditions = conditions_of(survey, self._content.lender, now)
+        conditions = self._conditions(now)
         policy = self._content.policy(borrower.jurisdiction, local_date(now, borrower.zone), conditions)
         strategy = strategy_of(self._content, borrower)
         if policy is None or strategy is None:
             return None
         return Rules(policy, strategy)
+
+    def _conditions(self, now: datetime) -> Conditions:
+        survey = self._controls.survey(self._lines, now.astimezone(UTC).date())
+        return conditions_of(survey, self._content.lender, now)
+
+
+class PoliciesOfAMoment(Policies):
+    """Reads the controls once for everything that is asked about one moment: an estimate, and never a guard."""
+
+    def __init__(self, content: Content, controls: Controls) -> None:
+        super().__init__(content, controls)
+        self._read: tuple[datetime, Conditions] | None = None
+
+    def _conditions(self, now: datetime) -> Conditions:
+        if self._read is None or self._read[0] != now:
+            self._read = now, super()._conditions(now)
+        return self._read[1]

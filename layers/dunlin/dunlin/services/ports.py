@@ -82,11 +82,18 @@ class Felt:
 
     Written whole, on condition that it stands as it was read (`revision`; 0: nothing is there). It is an item of its
     own beside the suppression, so that an opt-out neither waits for a reservation nor can be undone by one.
+    `released_at` is when a contact that was not made was last taken out: what is left empty is kept from then on.
     """
 
     point: str
     contacts: tuple[Contact, ...] = ()
     revision: int = 0
+    released_at: datetime | None = None
+
+    def without(self, ref: str, now: datetime) -> Felt:
+        """The same point without the contact `ref`, which was not made; itself, if it knows of none."""
+        left = tuple(contact for contact in self.contacts if contact.ref != ref)
+        return self if len(left) == len(self.contacts) else Felt(self.point, left, self.revision, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,11 @@ class QueuedMessage:
     not_before: datetime
     not_after: datetime
     expected_parts: int
+    priority: int
+
+    def may_go(self, now: datetime) -> bool:
+        """Whether `now` is within the time that its line may take it for."""
+        return self.not_before <= now < self.not_after
 
 
 class Store(Protocol):
@@ -141,8 +153,11 @@ class Store(Protocol):
         """Borrowers of a shard whose `wake_at` has come, earliest first (eventually consistent)."""
         ...
 
-    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
-        """REQUESTED messages of a line by priority, then deadline (eventually consistent)."""
+    def queued(self, line: str, limit: int, now: datetime | None = None) -> Sequence[QueuedMessage]:
+        """What waits for its line, by priority, then deadline (eventually consistent); with `now`, what may go then.
+
+        What may not go hides nobody behind it: `limit` counts what is answered, not what is looked at.
+        """
         ...
 
     def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
@@ -227,8 +242,9 @@ class LineState:
 
     `tokens` are the parts that could go at `filled_at`; below zero after a text that was longer than they were.
     Nothing is released before `free_at`. `leased_until` belongs to the run that plans the minute. `day_parts` were
-    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`; `step` is
-    how far the line has come back after a stop (0: all the way), `rests` how often in a row it stopped for failures.
+    released on `day`, the provider's date. Since `window_from` so many texts were `released` and `failed`, and
+    `released_before` and `failed_before` in the window before it; `step` is how far the line has come back after a
+    stop (0: all the way), `rests` how often in a row it stopped for failures.
     """
 
     line: str
@@ -247,6 +263,7 @@ class LineState:
     failed: int = 0
     step: int = 0
     rests: int = 0
+    failed_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +479,7 @@ class RenderRequest:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A text, read back: `figures` are the ones found in it. Only a text message has parts. Too long: it must not be
-    sent."""
+    sent. `filing` is the number under which the provider has these words on file."""
 
     subject: str
     body: str
@@ -470,6 +487,7 @@ class Rendered:
     encoding: str
     figures: tuple[Figure, ...]
     is_too_long: bool = False
+    filing: str = ""
 
 
 class Renderer(Protocol):
@@ -485,7 +503,7 @@ class Renderer(Protocol):
 @dataclass(frozen=True, slots=True)
 class HandOver:
     """One message on its way to a provider. `ttl_seconds` ends inside the window it may be felt in; `point` is the key
-    under which the address opts out."""
+    under which the address opts out; `filing` the number under which the provider has these words on file."""
 
     ref: str
     reserved_at: datetime
@@ -497,6 +515,7 @@ class HandOver:
     ttl_seconds: int
     locale: str
     point: str
+    filing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,9 +613,21 @@ class WakeQueue(Protocol):
         ...
 
 
+class Lengths(Protocol):
+    """What a message weighs on its line, by the words it would be sent in now."""
+
+    def parts(self, message: Message, now: datetime) -> int:
+        """Parts of its text; 0 if it would not be sent at all.
+
+        Raises:
+            DunlinError: it cannot be judged or worded now.
+        """
+        ...
+
+
 class Slots(Protocol):
     def ask(self, line: str, seconds: Sequence[int]) -> None:
-        """Have the line looked at again in so many whole seconds from now (1 to 900), once for each.
+        """Have the line looked at again in so many whole seconds from now (0 to 900), once for each.
 
         A slot may come late, twice or never.
 

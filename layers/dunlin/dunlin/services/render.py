@@ -99,6 +99,7 @@ class Compose:
             body=rendered.body,
             parts=rendered.parts,
             figures=rendered.figures,
+            filing=rendered.filing,
             rendered_version=borrower.version,
             content_version=self._content.version,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dunlin.domain.message import Message, split_ref
 from dunlin.domain.words import IN_FLIGHT, MessageState, Reason
 from dunlin.errors import InvalidInput, TransientError
-from dunlin.services.line_health import count_failure
+from dunlin.services.line_health import count_failure, speaks_of_line
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import Controls, DeliveryReport, Store
 from dunlin.services.settle import Settle
@@ -73,7 +73,8 @@ class ReceiveReport:
             parts=report.parts,
             price=report.price,
         )
-        if settled and failed and self._lines is not None:
+        counts = failed and speaks_of_line(report.reason, point_unusable=report.point_unusable)
+        if settled and counts and self._lines is not None:
             count_failure(self._lines, message.line)
         if report.point_unusable:
             # A complaint comes hours after the delivery that ended the message; it says something about the address.

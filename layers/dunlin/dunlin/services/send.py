@@ -18,11 +18,12 @@ from dunlin.domain.message import HAND_OVER_WITHIN, Message, Move
 from dunlin.domain.parties import felt_too, with_felt_elsewhere
 from dunlin.domain.permit import LONGEST_DELIVERY
 from dunlin.domain.recipients import Recipients
-from dunlin.domain.review import OPT_OUT_CONFIRMATION, Stop
+from dunlin.domain.replies import OPT_OUT_CONFIRMATION
+from dunlin.domain.review import Stop
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, MessageState, Purpose, Reason, SendingMode
 from dunlin.errors import Conflict, StateConflict, Suppressed
 from dunlin.services.evaluate import ATTEMPTS
-from dunlin.services.line_health import count_failure, month_turns, stopped
+from dunlin.services.line_health import count_failure, month_turns, speaks_of_line, stopped
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import (
     Accepted,
@@ -239,6 +240,7 @@ class Send:
                 ttl_seconds=message.ttl_seconds,
                 locale=message.locale,
                 point=message.point,
+                filing=message.filing,
             )
         )
         return self._record(message, result)
@@ -311,7 +313,7 @@ class Send:
             self._opt_outs.record_from_provider(message)
         if refused.stops_line:
             self._stop_line(message.line, refused.reason, now)
-        elif refused.reason is not Reason.PROVIDER_OPTED_OUT:
+        elif speaks_of_line(refused.reason, point_unusable=refused.point_unusable):
             count_failure(self._controls, message.line)
         self._settle.settle(
             message.borrower_id,

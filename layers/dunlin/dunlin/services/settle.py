@@ -9,12 +9,15 @@ from dunlin.domain.apply import marked, pruned, without_contact, woken
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message, Move
 from dunlin.domain.reach import PointState, lost
-from dunlin.domain.words import Channel, MessageState, Reason
+from dunlin.domain.replies import without_answer
+from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import Conflict, StateConflict
 from dunlin.services.ports import Change, Clock, Store
 
 _ATTEMPTS = 6
 _UNSENT = frozenset({MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.FAILED})
+#: Why a reply is missed by nobody: they want no more texts, or somebody else's answer reaches them.
+_NOBODY_WAITS = frozenset({Reason.OPTED_OUT, Reason.PROVIDER_OPTED_OUT, Reason.SHADOW})
 
 
 class Settle:
@@ -74,14 +77,14 @@ class Settle:
                     borrower, after, now, release=release, lose_channel=lose_channel, point_unusable=point_unusable
                 )
             felt = self._store.felt(message.point) if release and message.point else None
-            released = tuple(contact for contact in felt.contacts if contact.ref != message.ref) if felt else ()
-            changes = felt is not None and len(released) < len(felt.contacts)
+            released = felt.without(message.ref, now) if felt is not None else None
+            changes = released is not felt
             try:
                 self._store.commit(
                     Change(
                         borrower=borrower,
                         moved_messages=(after,),
-                        felt=(replace(felt, contacts=released),) if felt is not None and changes else (),
+                        felt=(released,) if released is not None and changes else (),
                     )
                 )
             except Conflict:
@@ -135,13 +138,17 @@ class Settle:
         """The borrower with what this ending teaches; None when it teaches nothing (a delivered text changes no plan).
 
         A reminder whose fate is unknown was probably read; a tier that nobody can prove was said is said again on
-        another channel.
+        another channel. A reply that did not go leaves somebody waiting: a person takes over.
         """
         after = borrower
         if release:
             after = without_contact(after, message.ref)
         if message.state in _UNSENT or (message.state is MessageState.UNKNOWN and message.episode and lose_channel):
             after = marked(after, message, now, status="unsent", reason=message.reason, lose_channel=lose_channel)
+        if message.purpose is Purpose.REPLY and message.state in _UNSENT and message.reason not in _NOBODY_WAITS:
+            after = without_answer(
+                after, message.party_id, message.in_reply_to, message.template, message.requested_at, now
+            )
         if message.state is MessageState.DELIVERED:
             # A report that corrects UNKNOWN: it was said after all, unless it has been said again already.
             after = retold(after, message, now)

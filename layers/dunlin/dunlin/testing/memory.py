@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
@@ -81,16 +82,17 @@ class MemoryStore:
         ]
         return [borrower_id for _, borrower_id in sorted(due)[:limit]]
 
-    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+    def queued(self, line: str, limit: int, now: datetime | None = None) -> Sequence[QueuedMessage]:
         waiting = sorted(
             (message.priority, message.not_after, message.key, message.borrower_id)
             for message in self.messages.values()
             if message.waits_for_line and message.line == line
         )
-        return [
-            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts)
-            for m in (self.messages[borrower_id, key] for _, _, key, borrower_id in waiting[:limit])
-        ]
+        found = (
+            QueuedMessage(m.borrower_id, m.key, m.may_go_from, m.may_go_until, m.expected_parts, m.priority)
+            for m in (self.messages[borrower_id, key] for _, _, key, borrower_id in waiting)
+        )
+        return list(islice((each for each in found if now is None or each.may_go(now)), limit))
 
     def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:
         due = sorted(
@@ -129,7 +131,7 @@ class MemoryStore:
         for kept in change.point_records:
             self.point_records[kept.point, kept.item] = dict(kept.document)
         for felt in change.felt:
-            self.felts[felt.point] = replace(felt, revision=felt.revision + 1)
+            self.felts[felt.point] = replace(felt, revision=felt.revision + 1, released_at=None)
         if change.suppression is not None:
             state = change.suppression
             self.suppressions[state.point] = replace(state, revision=state.revision + 1)

@@ -202,7 +202,7 @@ def record_document(record: Record) -> str:
 def felt_item(felt: Felt) -> SuppressionItem:
     """The contacts of a point as they are stored. Nothing asks for them any more once the last one is out of every
     rule's sight."""
-    latest = max((contact.felt_until for contact in felt.contacts), default=None)
+    latest = max((contact.felt_until for contact in felt.contacts), default=felt.released_at)
     return SuppressionItem(
         felt.point,
         FELT,
@@ -214,6 +214,10 @@ def felt_item(felt: Felt) -> SuppressionItem:
 
 def _felt_stands(felt: Felt) -> Condition:
     return SuppressionItem.revision == felt.revision if felt.revision else SuppressionItem.item.does_not_exist()
+
+
+#: Entries of the queue that are looked at in one call where some of them may not go.
+_PAGE = 500
 
 
 class DynamoStore:
@@ -244,8 +248,12 @@ class DynamoStore:
             found = BorrowerItem.wakes.query(shard, BorrowerItem.wake_at <= instant(now), limit=limit)
             return [item.borrower_id for item in found]
 
-    def queued(self, line: str, limit: int) -> Sequence[QueuedMessage]:
+    def queued(self, line: str, limit: int, now: datetime | None = None) -> Sequence[QueuedMessage]:
+        may_go = None
+        if now is not None:
+            may_go = (MessageItem.not_before <= instant(now)) & (MessageItem.not_after > instant(now))
         with translated():
+            found = MessageItem.queue.query(line, filter_condition=may_go, limit=limit, page_size=max(limit, _PAGE))
             return [
                 QueuedMessage(
                     item.borrower_id,
@@ -253,8 +261,10 @@ class DynamoStore:
                     parse_instant(item.not_before),
                     parse_instant(item.not_after),
                     int(item.expected_parts),
+                    # Of the key: the priority itself is not in every index that was ever made.
+                    int(str(item.queue_order).partition("#")[0]),
                 )
-                for item in MessageItem.queue.query(line, limit=limit)
+                for item in found
             ]
 
     def standing(self, shard: str, now: datetime, limit: int) -> Sequence[tuple[str, str]]:

@@ -9,15 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
-from dunlin.adapters.providers import Call, Provider, is_fresh, only_header, same
-from dunlin.adapters.providers.mainland import array_of, element_inbound, element_report
-from dunlin.services.ports import DeliveryReport, InboundText
-
-NAME: Final = "finance_sms"
+from dunlin.adapters.providers import Call, is_fresh, only_header, same
+from dunlin.adapters.providers.mainland import element_provider
 
 _TIMESTAMP = re.compile(r"[0-9]{10,11}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
@@ -46,27 +41,4 @@ def verify(call: Call) -> str:
     return "" if is_fresh(int(timestamp), call.now) else "stale"
 
 
-def elements(call: Call) -> Sequence[object]:
-    return array_of(call.request.raw)
-
-
-def report(payload: Mapping[str, object]) -> DeliveryReport:
-    return element_report(payload, is_signed=True)
-
-
-def inbound(payload: Mapping[str, object], received_at: datetime) -> InboundText:
-    return element_inbound(payload, received_at, provider=NAME, is_signed=True)
-
-
-PROVIDER: Final = Provider(
-    name=NAME,
-    signing_field="webhook_secret",
-    settings=(),
-    methods=frozenset({"POST"}),
-    answer=(200, "application/json", '{"code":0,"msg":"received"}'),
-    report_time="report_time",
-    verify=verify,
-    elements=elements,
-    report=report,
-    inbound=inbound,
-)
+PROVIDER: Final = element_provider("finance_sms", signing_field="webhook_secret", verify=verify)

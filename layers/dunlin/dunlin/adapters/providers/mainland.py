@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from dunlin.adapters.fields import (
@@ -20,11 +20,12 @@ from dunlin.adapters.fields import (
     why,
     words_of,
 )
+from dunlin.adapters.providers import Call, Provider
 from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import InvalidInput
 from dunlin.services.ports import DeliveryReport, InboundText
 
-__all__ = ["FAILURES", "array_of", "element_inbound", "element_report", "failure"]
+__all__ = ["FAILURES", "array_of", "element_inbound", "element_provider", "element_report", "failure"]
 
 #: Codes of a text that did not arrive. SMPP's words and the carriers' own (中国移动 MK, 联通, 电信).
 FAILURES: Mapping[str, tuple[MessageState, Reason, bool]] = {
@@ -110,4 +111,28 @@ def element_inbound(
         text=words_of(payload, "content", "payload."),
         received_at=received_at,
         is_signed=is_signed,
+    )
+
+
+def element_provider(name: str, *, signing_field: str, verify: Callable[[Call], str]) -> Provider:
+    """The webhook of a provider that speaks in Alibaba Cloud's form, signed or not."""
+    is_signed = bool(signing_field)
+
+    def report(payload: Mapping[str, object]) -> DeliveryReport:
+        return element_report(payload, is_signed=is_signed)
+
+    def inbound(payload: Mapping[str, object], received_at: datetime) -> InboundText:
+        return element_inbound(payload, received_at, provider=name, is_signed=is_signed)
+
+    return Provider(
+        name=name,
+        signing_field=signing_field,
+        settings=(),
+        methods=frozenset({"POST"}),
+        answer=(200, "application/json", '{"code":0,"msg":"received"}'),
+        report_time="report_time",
+        verify=verify,
+        elements=lambda call: array_of(call.request.raw),
+        report=report,
+        inbound=inbound,
     )

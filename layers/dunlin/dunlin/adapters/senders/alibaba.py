@@ -14,18 +14,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 
 from dunlin.adapters.senders.filed import ALIBABA_GAP, filed_text
-from dunlin.adapters.senders.finance_sms import MAINLAND, settle_answer
-from dunlin.adapters.senders.http import OneRequest
+from dunlin.adapters.senders.finance_sms import national_number, settle_answer
+from dunlin.adapters.senders.http import HttpSender
 from dunlin.adapters.senders.sns import PURPOSES
 from dunlin.domain.words import Reason
-from dunlin.services.ports import Clock, HandOver, HandOverResult, Refused
-
-if TYPE_CHECKING:
-    import urllib3
+from dunlin.services.ports import HandOver, HandOverResult, Refused
 
 __all__ = ["BASE_URL", "AlibabaKey", "AlibabaSender", "authorization"]
 
@@ -43,49 +40,23 @@ class AlibabaKey:
     secret: str = field(repr=False)
 
 
-class AlibabaSender:
-    """`Sender` over SendSms.
+class AlibabaSender(HttpSender[AlibabaKey]):
+    """`Sender` over SendSms."""
 
-    Raises (constructor):
-        ConfigurationError: the address is not HTTPS (the loopback interface may do without).
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        key: AlibabaKey,
-        clock: Clock,
-        *,
-        read_timeout: float,
-        connect_timeout: float,
-        pool: urllib3.PoolManager | None = None,
-    ) -> None:
-        self._http = OneRequest(
-            "alibaba", base_url, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool
-        )
-        self._key = key
-        self._clock = clock
-
-    def close(self) -> None:
-        """Let the provider's connections go."""
-        self._http.close()
+    provider = "alibaba"
 
     def hand_over(self, order: HandOver) -> HandOverResult:
         if order.purpose not in PURPOSES or len(order.ref) > MAX_REF:
             return Refused(Reason.NO_ROUTE)
-        national = MAINLAND.fullmatch(order.address)
-        if national is None:
-            if not order.address.startswith("+86"):
-                return Refused(Reason.COUNTRY_BLOCKED)
-            return Refused(Reason.INVALID_NUMBER, point_unusable=True)
-        if order.ttl_seconds < 1:
-            return Refused(Reason.WINDOW_CLOSED)
+        national = national_number(order)
+        if isinstance(national, Refused):
+            return national
         filed = filed_text(order.line.templates, order.body, ALIBABA_GAP)
         if filed is None:
             return Refused(Reason.INVALID_MESSAGE)
         code, values = filed
         query = {
-            "PhoneNumbers": national.group(1),
+            "PhoneNumbers": national,
             "SignName": order.line.signature.strip("【】"),
             "TemplateCode": code,
             "TemplateParam": json.dumps(dict(values), ensure_ascii=False, separators=(",", ":")),

@@ -7,15 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dunlin.domain.words import Reason
-from dunlin.services.ports import Accepted, HandOverResult, NotAccepted, Refused, Unsettled
+from dunlin.services.ports import Accepted, HandOver, HandOverResult, NotAccepted, Refused, Unsettled
 
 if TYPE_CHECKING:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-__all__ = ["AnyRefusal", "AwsError", "call_once", "one_attempt", "settle_aws_error"]
+__all__ = [
+    "ENTITY_ID",
+    "TEMPLATE_ID",
+    "AnyRefusal",
+    "AwsError",
+    "call_once",
+    "india_numbers",
+    "one_attempt",
+    "settle_aws_error",
+]
 
 AnyRefusal = Refused | NotAccepted | Unsettled
+
+#: India: the numbers under which the sender and each text are registered, as the service calls them.
+ENTITY_ID, TEMPLATE_ID = "IN_ENTITY_ID", "IN_TEMPLATE_ID"
 
 #: Codes that every AWS service may answer, whatever its model says: who calls is not known or not allowed.
 ACCESS_CODES = frozenset(
@@ -154,3 +166,12 @@ def _settle_sdk_error(error: BotoCoreError) -> AnyRefusal:
 
 def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
+
+
+def india_numbers(order: HandOver) -> dict[str, str]:
+    """What a text to India carries besides its words: the line's entity, and the number that this text is filed under
+    (the line's own, where it has one for all its texts). Empty for a line that is not registered there."""
+    numbers = {name: value for name, value in order.line.registrations if name in (ENTITY_ID, TEMPLATE_ID)}
+    if ENTITY_ID in numbers and order.filing:
+        numbers[TEMPLATE_ID] = order.filing
+    return numbers

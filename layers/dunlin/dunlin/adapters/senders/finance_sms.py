@@ -17,15 +17,11 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import TYPE_CHECKING
 
 from dunlin.adapters.providers.finance_sms import sign
-from dunlin.adapters.senders.http import OneRequest, read_object
+from dunlin.adapters.senders.http import HttpSender, read_object
 from dunlin.domain.words import Reason
-from dunlin.services.ports import Accepted, Clock, HandOver, HandOverResult, NotAccepted, Refused, Unsettled
-
-if TYPE_CHECKING:
-    import urllib3
+from dunlin.services.ports import Accepted, HandOver, HandOverResult, NotAccepted, Refused, Unsettled
 
 __all__ = ["CODES", "FinanceSmsKey", "FinanceSmsSender"]
 
@@ -91,46 +87,20 @@ class FinanceSmsKey:
     secret: str = field(repr=False)
 
 
-class FinanceSmsSender:
-    """`Sender` over the provider's JSON API. One request a hand-over: no retries, no redirects.
+class FinanceSmsSender(HttpSender[FinanceSmsKey]):
+    """`Sender` over the provider's JSON API. One request a hand-over: no retries, no redirects."""
 
-    Raises (constructor):
-        ConfigurationError: the address is not HTTPS (the loopback interface may do without).
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        key: FinanceSmsKey,
-        clock: Clock,
-        *,
-        read_timeout: float,
-        connect_timeout: float,
-        pool: urllib3.PoolManager | None = None,
-    ) -> None:
-        self._http = OneRequest(
-            "finance_sms", base_url, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool
-        )
-        self._key = key
-        self._clock = clock
-
-    def close(self) -> None:
-        """Let the provider's connections go."""
-        self._http.close()
+    provider = "finance_sms"
 
     def hand_over(self, order: HandOver) -> HandOverResult:
-        national = MAINLAND.fullmatch(order.address)
-        if national is None:
-            if not order.address.startswith("+86"):
-                return Refused(Reason.COUNTRY_BLOCKED)
-            return Refused(Reason.INVALID_NUMBER, point_unusable=True)
-        if order.ttl_seconds < 1:
-            return Refused(Reason.WINDOW_CLOSED)
+        national = national_number(order)
+        if isinstance(national, Refused):
+            return national
         body = json.dumps(
             {
                 "out_id": order.ref,
                 "reserved_at": order.reserved_at.astimezone(UTC).isoformat(),
-                "phone": national.group(1),
+                "phone": national,
                 "sender": order.line.origination,
                 "signature": order.line.signature,
                 "content": order.body,
@@ -152,6 +122,16 @@ class FinanceSmsSender:
             },
         )
         return settle_answer(*answer) if isinstance(answer, tuple) else answer
+
+
+def national_number(order: HandOver) -> str | Refused:
+    """The mainland number without its country, or why nothing goes there now."""
+    national = MAINLAND.fullmatch(order.address)
+    if national is None:
+        if not order.address.startswith("+86"):
+            return Refused(Reason.COUNTRY_BLOCKED)
+        return Refused(Reason.INVALID_NUMBER, point_unusable=True)
+    return national[1] if order.ttl_seconds >= 1 else Refused(Reason.WINDOW_CLOSED)
 
 
 def settle_answer(status: int, raw: bytes, code_name: str = "code", id_name: str = "biz_id") -> HandOverResult:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from dunlin.domain.words import Reason
 from dunlin.errors import ConfigurationError
-from dunlin.services.ports import NotAccepted, Unsettled
+from dunlin.services.ports import Clock, NotAccepted, Unsettled
 
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["MAX_ANSWER_BYTES", "OneRequest", "read_object"]
+__all__ = ["MAX_ANSWER_BYTES", "HttpSender", "OneRequest", "read_object"]
 
 MAX_ANSWER_BYTES: Final = 16_384
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Key = TypeVar("Key")
 
 
 class OneRequest:
@@ -76,6 +78,36 @@ class OneRequest:
         except (http.HTTPError, OSError):
             return Unsettled(Reason.PROVIDER_ERROR)
         return response.status, raw
+
+
+class HttpSender(Generic[Key]):
+    """A sender to one provider under one key. `provider` is its name in a configuration's errors.
+
+    Raises (constructor):
+        ConfigurationError: the address is not HTTPS (the loopback interface may do without).
+    """
+
+    provider: ClassVar[str]
+
+    def __init__(
+        self,
+        base_url: str,
+        key: Key,
+        clock: Clock,
+        *,
+        read_timeout: float,
+        connect_timeout: float,
+        pool: urllib3.PoolManager | None = None,
+    ) -> None:
+        self._http = OneRequest(
+            self.provider, base_url, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool
+        )
+        self._key = key
+        self._clock = clock
+
+    def close(self) -> None:
+        """Let the provider's connections go."""
+        self._http.close()
 
 
 def read_object(raw: bytes) -> Mapping[str, object]:

@@ -6,7 +6,14 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from dunlin.adapters.senders.aws import AnyRefusal, AwsError, call_once, one_attempt, settle_aws_error
+from dunlin.adapters.senders.aws import (
+    AnyRefusal,
+    AwsError,
+    call_once,
+    india_numbers,
+    one_attempt,
+    settle_aws_error,
+)
 from dunlin.domain.words import Purpose, Reason
 from dunlin.services.ports import HandOver, HandOverResult, NotAccepted, Refused, Unsettled
 
@@ -19,7 +26,6 @@ __all__ = ["REASONS", "SmsVoiceSender", "sms_voice_client"]
 MIN_TTL_SECONDS = 5
 MAX_TTL_SECONDS = 259_200
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-COUNTRY_PARAMETERS = ("IN_ENTITY_ID", "IN_TEMPLATE_ID")
 
 _NOT_OURS = Refused(Reason.REFUSED_BY_PROVIDER)
 """Reasons of calls that manage resources; SendTextMessage has no cause to give them."""
@@ -197,7 +203,7 @@ class SmsVoiceSender:
             request["ConfigurationSetName"] = order.line.configuration_set
         if order.line.max_price:
             request["MaxPrice"] = order.line.max_price
-        filed = {name: value for name, value in order.line.registrations if name in COUNTRY_PARAMETERS}
+        filed = india_numbers(order)
         if filed:
             request["DestinationCountryParameters"] = filed
         return call_once(

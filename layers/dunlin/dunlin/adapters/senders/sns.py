@@ -11,7 +11,7 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from dunlin.adapters.senders.aws import AnyRefusal, call_once, settle_aws_error
+from dunlin.adapters.senders.aws import ENTITY_ID, TEMPLATE_ID, AnyRefusal, call_once, india_numbers, settle_aws_error
 from dunlin.domain.words import Purpose, Reason
 from dunlin.services.ports import HandOver, HandOverResult, NotAccepted, Refused, Unsettled
 
@@ -52,6 +52,9 @@ CODES: dict[str, AnyRefusal] = {
 }
 
 
+_AS_ATTRIBUTE = {ENTITY_ID: "AWS.MM.SMS.EntityId", TEMPLATE_ID: "AWS.MM.SMS.TemplateId"}
+
+
 class SnsSender:
     """`Sender` over SNS Publish to a phone number. The client must make one attempt a call (`aws.one_attempt`)."""
 
@@ -76,11 +79,8 @@ class SnsSender:
             attributes["AWS.SNS.SMS.SenderID"] = _string(origination)
         elif origination:
             attributes["AWS.MM.SMS.OriginationNumber"] = _string(origination)
-        for name, value in order.line.registrations:
-            if name == "IN_ENTITY_ID":
-                attributes["AWS.MM.SMS.EntityId"] = _string(value)
-            elif name == "IN_TEMPLATE_ID":
-                attributes["AWS.MM.SMS.TemplateId"] = _string(value)
+        for name, value in india_numbers(order).items():
+            attributes[_AS_ATTRIBUTE[name]] = _string(value)
         return call_once(
             lambda: self._client.publish(PhoneNumber=order.address, Message=order.body, MessageAttributes=attributes),
             lambda error: settle_aws_error(error, CODES),

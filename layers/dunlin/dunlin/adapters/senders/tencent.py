@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from dunlin.adapters.senders.filed import TENCENT_GAP, filed_text
-from dunlin.adapters.senders.finance_sms import MAINLAND
-from dunlin.adapters.senders.http import OneRequest, read_object
+from dunlin.adapters.senders.finance_sms import national_number
+from dunlin.adapters.senders.http import HttpSender, read_object
 from dunlin.adapters.senders.sns import PURPOSES
 from dunlin.domain.words import Reason
 from dunlin.services.ports import Accepted, Clock, HandOver, HandOverResult, NotAccepted, Refused, Unsettled
@@ -91,12 +91,10 @@ class TencentKey:
     sdk_app_id: str = ""
 
 
-class TencentSender:
-    """`Sender` over SendSms.
+class TencentSender(HttpSender[TencentKey]):
+    """`Sender` over SendSms, in one region."""
 
-    Raises (constructor):
-        ConfigurationError: the address is not HTTPS (the loopback interface may do without).
-    """
+    provider = "tencent"
 
     def __init__(
         self,
@@ -109,24 +107,15 @@ class TencentSender:
         connect_timeout: float,
         pool: urllib3.PoolManager | None = None,
     ) -> None:
-        self._http = OneRequest(
-            "tencent", base_url, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool
-        )
-        self._key = key
-        self._clock = clock
+        super().__init__(base_url, key, clock, read_timeout=read_timeout, connect_timeout=connect_timeout, pool=pool)
         self._region = region
-
-    def close(self) -> None:
-        """Let the provider's connections go."""
-        self._http.close()
 
     def hand_over(self, order: HandOver) -> HandOverResult:
         if order.purpose not in PURPOSES or len(order.ref) > MAX_REF:
             return Refused(Reason.NO_ROUTE)
-        if not MAINLAND.fullmatch(order.address):
-            return _NUMBER if order.address.startswith("+86") else Refused(Reason.COUNTRY_BLOCKED)
-        if order.ttl_seconds < 1:
-            return Refused(Reason.WINDOW_CLOSED)
+        national = national_number(order)
+        if isinstance(national, Refused):
+            return national
         filed = filed_text(order.line.templates, order.body, TENCENT_GAP)
         if filed is None:
             return _CONTENT
