@@ -169,7 +169,7 @@ def test_how_far_it_went(world: World, cohort: Cohort, highest: str | None) -> N
         (Cohort.OPTS_OUT_HAS_EMAIL, [("STOP", Meaning.OPT_OUT)]),
         (Cohort.OPTS_OUT_NO_EMAIL, [("退订", Meaning.OPT_OUT)]),
         (Cohort.SHARED_NUMBER_OPTS_OUT, [("STOP", Meaning.OPT_OUT)]),
-        (Cohort.SHARED_NUMBER_OTHER, [("Can you tell me how much is outstanding", Meaning.BALANCE)]),
+        (Cohort.SHARED_NUMBER_OTHER, [("What's my balance please", Meaning.BALANCE)]),
         (Cohort.POLITE_STOP, [("Stop. Thank you", Meaning.OPT_OUT)]),
         (Cohort.STOP_THIS_BILL, [("we have got to STOP this terrible bill", Meaning.OTHER)]),
         (Cohort.WILL_PAY_FRIDAY, [("I'll send it Friday", Meaning.PROMISE)]),
