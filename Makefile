@@ -15,7 +15,7 @@ UV ?= uv
 PIP_FLAGS = --quiet --disable-pip-version-check --no-input
 PIP_LOCKED = $(PIP_FLAGS) --no-deps --only-binary=:all: --require-hashes
 
-BORROWERS ?= 40
+BORROWERS ?= 44
 DAYS ?= 90
 SEED ?= 1
 MINUTES ?= 1

@@ -30,6 +30,7 @@ from local.dialogues import (
     story_of,
     words_for,
 )
+from local.plan_stories import Planner, message_of, planner_of
 from local.portfolio.calibration import EARLY, ON_THE_DAY, PART_PAYMENT_SHARE, REST_FOLLOWS_DAYS, timing_of
 from local.portfolio.cohorts import Cohort
 from local.portfolio.generate import Portfolio
@@ -173,8 +174,8 @@ def enact(actions: Iterable[Action], core: Core) -> list[Text]:
 
 def read_by(behaviour: Behaviour, delivered: Delivered) -> list[Action]:
     """What comes of a text that has reached somebody. A notice is no tier, however late they are."""
-    stage = "notice" if "~" in delivered.ref else None
-    return behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at, stage=stage)
+    stage, said = "notice" if "~" in delivered.ref else None, message_of(delivered.ref)
+    return behaviour.on_delivered(delivered.to_address, delivered.body, delivered.at, stage=stage, said=said)
 
 
 # ── Scripts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -289,6 +290,7 @@ class _Member:
     last_text_at: datetime | None = None
     step_not_before: datetime | None = None
     story: Story | None = None
+    planner: Planner | None = None
 
 
 class Behaviour:
@@ -319,12 +321,20 @@ class Behaviour:
         return actions
 
     def on_delivered(
-        self, to_address: str, text: str, at: datetime, *, stage: str | None = None, borrower_id: str | None = None
+        self,
+        to_address: str,
+        text: str,
+        at: datetime,
+        *,
+        stage: str | None = None,
+        borrower_id: str | None = None,
+        said: str = "",
     ) -> list[Action]:
         """A text reached a phone or a mailbox at `at`.
 
         `stage` (`tier_1`, …; anything else is no tier) and `borrower_id` may be given where the caller knows them;
         otherwise the tier follows from the days past due and the tiers told before, and all who have the address read.
+        `said`: the message, of a reply or a notice.
         """
         actions: list[Action] = []
         if not text:
@@ -333,6 +343,7 @@ class Behaviour:
             return self._stranger(to_address, at)
         for member in self._at_address.get(to_address, []):
             if borrower_id is None or member.account.borrower_id == borrower_id:
+                actions += self._planning(member, to_address, text, at, said)
                 actions += self._read(member, to_address, at, stage)
         return actions
 
@@ -442,6 +453,27 @@ class Behaviour:
         if story is Story.PAID_TRUE:
             actions += [Pay(terms.loan_id, "due", said_at - timedelta(minutes=8)) for terms in self._late(member, at)]
         return actions
+
+    def _planning(self, member: _Member, address: str, body: str, at: datetime, said: str) -> list[Action]:
+        """What somebody does who wants a plan: asks for one, chooses, pays what its texts ask for, or does not."""
+        planner, account = member.planner, member.account
+        if planner is None or address != account.parties[0].phone:
+            return []
+        borrower_id, locale = account.borrower_id, account.parties[0].locale
+        later = at + minutes(self._seed, 12, 40, "plans", borrower_id, said)
+        if said == "plan_choices":
+            number = planner.chooses(body)
+            return [self._text(member, address, (number, Meaning.CHOICE), later)] if number is not None else []
+        if said in ("plan_in_force", "plan_missed"):
+            paid = planner.pays(said, body, at.astimezone(member.zone).date())
+            if paid is None:
+                return []
+            loan_id = next((terms.loan_id for terms in self._late(member, at)), account.loans[0].loan_id)
+            return [Pay(loan_id, paid[0], max(self._local(member, paid[1], time(12, 0)), at + HOUR))]
+        days = max(self._debts.days_past_due(terms.loan_id, at) for terms in account.loans)
+        if said or planner.has_asked or days < planner.asks_from_day:
+            return []
+        return [self._text(member, address, (planner.asks(locale, self._seed, borrower_id), Meaning.PLAN), later)]
 
     def _promise(self, member: _Member, address: str, at: datetime, story: Story) -> list[Action]:
         """What the loan that is late the longest owes, on a day of this week; some of it comes, or all, or nothing."""
@@ -621,6 +653,7 @@ class Behaviour:
         phones = frozenset(party.phone for party in account.parties if party.phone is not None)
         member = _Member(account, cohort, ZoneInfo(account.time_zone), phones, _SCRIPTS.get(cohort, ()))
         member.story = story_of(self._seed, account.borrower_id, cohort)
+        member.planner = planner_of(cohort)
         self._members[account.borrower_id] = member
         for party in account.parties:
             for address in (party.phone, party.email, party.push_endpoint):

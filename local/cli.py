@@ -78,7 +78,7 @@ def _dunlin() -> None:
 
 @app.command()
 def demo(
-    borrowers: Annotated[int, typer.Option(min=1, max=100_000, help="How many borrowers.")] = 40,
+    borrowers: Annotated[int, typer.Option(min=1, max=100_000, help="How many borrowers.")] = 44,
     days: Annotated[int, typer.Option(min=1, max=1000, help="How many days pass.")] = 90,
     seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 1,
     provider_faults: Annotated[

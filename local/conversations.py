@@ -33,6 +33,7 @@ _ENDINGS = {
     CaseOutcome.REFERRED: "Referred to a person",
     CaseOutcome.OPTED_OUT: "Opted out; a person takes it from here",
     CaseOutcome.CLOSED: "The loan left the lender",
+    CaseOutcome.AGREED: "A plan was agreed",
 }
 _LOAN_EVENTS = {
     "loan.approved": "The loan was approved",

@@ -30,6 +30,7 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.OPTS_OUT_NO_EMAIL: "Said stop, has no e-mail: a person",
     Cohort.DISPUTE_HOLD: "A dispute: nothing until it was answered",
     Cohort.TWO_LOANS_SAME_DAY: "Two loans due on one day, one message",
+    Cohort.PLAN_KEPT: "A plan by text: chosen, in force, kept to",
     Cohort.STOP_THEN_START: "STOP, then START",
     Cohort.ASKS_FOR_HELP: "Asked for help",
     Cohort.HARDSHIP_HOLD: "Hardship: a person took over",
@@ -41,6 +42,9 @@ TITLES: Mapping[Cohort, str] = {
     Cohort.TWO_ZONES: "Lives in one zone, the number is of another",
     Cohort.SHARED_NUMBER_OPTS_OUT: "Two borrowers, one number: one said stop",
     Cohort.RESTRUCTURED: "A longer term was agreed",
+    Cohort.PLAN_BROKEN: "A plan that was missed, and broken",
+    Cohort.PLAN_CURED: "A plan that was missed, and cured",
+    Cohort.PLAN_BY_LENDER: "A plan that the lender looked at first",
     Cohort.IMPORTED_IN_ARREARS: "Came with arrears, and without a burst",
     Cohort.SAYS_PAID: "Said it was paid",
     Cohort.POLITE_STOP: "Stop. Thank you",
@@ -55,7 +59,7 @@ TITLES: Mapping[Cohort, str] = {
 class Demo:
     """What to run; `evidence`: where to keep it."""
 
-    borrowers: int = 40
+    borrowers: int = 44
     days: int = 90
     seed: int = 1
     faults: str = "light"
@@ -78,10 +82,7 @@ def run_demo(demo: Demo, progress: Progress | None = None) -> Judged:
         return [*texts, *rated(delivered, portfolio)]
 
     def answered(announced: Announced) -> None:
-        if announced.kind == "person.needed":
-            core.take_on(announced.detail)
-        if announced.kind == "answer.refused":
-            core.answer_refused(announced.detail)
+        core.hear(announced.kind, announced.detail)
 
     plan = Plan(
         core=core,

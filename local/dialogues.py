@@ -30,6 +30,8 @@ class Meaning(StrEnum):
     WRONG_NUMBER = "wrong_number"
     QUESTION = "question"
     REALLY_YOU = "really_you"
+    PLAN = "plan"
+    CHOICE = "choice"
     UNCLEAR = "unclear"
     OTHER = "other"
     CRISIS = "crisis"

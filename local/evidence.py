@@ -45,7 +45,7 @@ def open_folder(folder: Path, content: Path) -> Path:
     logs, packs = folder / LOGS, folder / PACKS
     for made in (logs, packs):
         made.mkdir(parents=True, exist_ok=True)
-    for kind in ("packs", "policies", "stops", "strategies", "messages", "phrases"):
+    for kind in ("packs", "policies", "stops", "strategies", "messages", "phrases", "plans"):
         for path in sorted((content / kind).glob("*.yaml")):
             shutil.copyfile(path, packs / f"{kind}-{path.name}")
     return logs

@@ -29,6 +29,8 @@ MEANINGS = (
     "wrong_number",
     "question",
     "really_you",
+    "plan",
+    "choice",
     "unclear",
     "rating",
     "other",

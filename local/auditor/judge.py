@@ -61,6 +61,7 @@ from local.auditor.reading import (
     mentions_tail,
     read,
 )
+from local.auditor.repayment import Repayments
 from local.auditor.report import CHECKED, KINDS, OBSERVED, AuditReport, Finding
 from local.auditor.thread import Thread
 from local.auditor.wishes import VERIFIED_FIRST, Person, Wishes, consent_rules, point_of
@@ -189,6 +190,7 @@ class _Judge:
     wishes: Wishes = field(init=False)
     dialogues: Dialogues = field(init=False)
     thread: Thread = field(init=False)
+    repayments: Repayments = field(init=False)
     inbound_by_id: dict[str, Inbound] = field(init=False)
     opt_outs: dict[str, list[_OptOut]] = field(default_factory=dict)
     opt_ins: dict[str, list[datetime]] = field(default_factory=dict)
@@ -206,6 +208,7 @@ class _Judge:
         self.wishes = Wishes.of(self.evidence.events)
         self.thread = Thread(self.evidence, _point, self.checked)
         self.dialogues = Dialogues(self.evidence, self.history, self._stops(), _point, self.checked)
+        self.repayments = Repayments(self.evidence, self.history, self.checked)
         self.plans = plans_in(self.evidence.packs)
         self.words = words_in(self.evidence.packs)
         self.inbound_by_id = {}
@@ -244,6 +247,7 @@ class _Judge:
         self._caps(accepted)
         self._duplicates(accepted)
         self._notices_twice(accepted)
+        self._misses_twice(accepted)
         self._cases_that_go_on(cases)
         self._unanswered()
         self._provider_list()
@@ -792,6 +796,8 @@ class _Judge:
         own_tails = {loan.tail for loan in known.loans.values()}
         if any(tail not in own_tails for tail in case.reading.tails):
             yield "wrong_amount", "the text names an account that is not the borrower's"
+        if self.repayments.is_answer(case.given.key):
+            return  # its figures are the plan's
         if case.is_occasion:
             scope = _scope(case, known)
             if scope and all(loan.status != "open" for loan in scope):
@@ -816,15 +822,27 @@ class _Judge:
     def _dialogue(self, case: _Case) -> None:
         """Right on either side of a fact that was handed over at the very instant of the reservation."""
         given, told = case.given, _told(case)
-        wrong = list(self.dialogues.wrong(told, case.known))
+        wrong = list(self._by_dialogue(case, told, case.known))
         if wrong:
             before = self.history.fed_by(given.borrower_id, given.reserved_at - self.settle, inclusive=False)
             earlier = replace(told, reserved_at=given.reserved_at - timedelta(microseconds=1))
-            if before is not case.known and not list(self.dialogues.wrong(earlier, before)):
+            if before is not case.known and not list(self._by_dialogue(case, earlier, before)):
                 self.observed["fact_ties"] += 1
                 return
         for kind, why in wrong:
             self._find(kind, case, why)
+
+    def _by_dialogue(self, case: _Case, told: Told, known: Known) -> Iterator[tuple[str, str]]:
+        yield from self.dialogues.wrong(told, known)
+        yield from self.repayments.wrong(told, known)
+        if case.is_occasion or (case.said is not None and case.said.episode is not None):
+            loan_ids = [loan.loan_id for loan in self._about(case, known)]
+            yield from self.repayments.dunned(told, known, loan_ids, None if case.overdue else case.due_on)
+
+    def _misses_twice(self, accepted: Sequence[_Case]) -> None:
+        for case in accepted:
+            if not _has_failed(case.given) and self.repayments.said_twice(case.given):
+                self._find("plan", case, "one missed instalment was said twice")
 
     def _unanswered(self) -> None:
         ends = self._ends_at()
@@ -834,6 +852,7 @@ class _Judge:
                 why = f"nobody answered it, and it brought nobody: {text.meaning}"
                 self.findings.append(Finding("unanswered", f"inbound/{text.inbound_id}", text.at, why))
         self.checked["promises"] = self.checked["promises_confirmed"] + self.checked["promises_followed"]
+        self.checked["plans"] = sum(self.checked[name] for name in ("plans_offered", "plans_agreed", "plans_followed"))
         self.checked["to_strangers"] = self.checked["to_wrong_numbers"] + self.checked["to_shared_numbers"]
 
     def _is_out(self, point: str, at: datetime) -> bool:
@@ -862,8 +881,8 @@ class _Judge:
         """Asked for, in time, in the core's facts; and what asks for money, or promotes, only while that is right."""
         said = case.said
         assert said is not None
-        if self.dialogues.is_own(_told(case)):
-            return  # judged by the promise itself
+        if self.dialogues.is_own(_told(case)) or self.repayments.is_own(_told(case)):
+            return  # judged by the promise, or the plan, itself
         if self.thread.is_own(_told(case)):
             yield from self.thread.wrong(_told(case), known)
             return
@@ -1104,8 +1123,9 @@ class _Judge:
         failed = not nobody_knows and first.delivered_at is None
         if failed or (nobody_knows and first.channel != second.channel):
             return False
-        return earlier.episode == later.episode or not self.history.reopened_between(
-            second.borrower_id, first.at, second.reserved_at
+        return earlier.episode == later.episode or not (
+            self.history.reopened_between(second.borrower_id, first.at, second.reserved_at)
+            or self.repayments.lapsed_between(second.borrower_id, first.at, second.reserved_at)
         )
 
     # ── Logs ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -60,8 +60,8 @@ def plans_in(packs: Mapping[str, Any]) -> tuple[ContactPlan, ...]:
 
 
 def is_plan(document: object) -> bool:
-    """A strategy is for several places; a pack or a policy is for one."""
-    return isinstance(document, dict) and "jurisdictions" in document
+    """A strategy is for several places, as what may be agreed is; a pack or a policy is for one."""
+    return isinstance(document, dict) and "jurisdictions" in document and "promises" not in document
 
 
 def leading(plans: Iterable[ContactPlan], jurisdiction: str, products: Iterable[str]) -> ContactPlan | None:

@@ -34,6 +34,8 @@ KINDS = (
     "balance",
     "answer",
     "repeated",
+    "plan",
+    "plan_dunned",
 )
 
 #: What is counted while judging, so that zero violations among nothing is visible.
@@ -88,6 +90,12 @@ CHECKED = (
     "surveys",
     "follow_ups",
     "asked_after",
+    "plans_offered",
+    "plans_agreed",
+    "plans_followed",
+    "plans_missed",
+    "plans",
+    "plan_freezes",
 )
 
 #: Worth knowing, and no violation.

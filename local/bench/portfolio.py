@@ -55,7 +55,7 @@ def opened(setting: Setting, logs: Path) -> AbstractContextManager[World]:
         line_of,
         unreachable=portfolio.numbers,
         finance_numbers=(CHINESE_LINE,),
-        on_announced=lambda announced: core.take_on(announced.detail) if announced.kind == "person.needed" else None,
+        on_announced=lambda announced: core.hear(announced.kind, announced.detail),
     )
     first = [reply_of(text) for text in enact(behaviour.at_start(), core)]
     world.at(portfolio.start, _texts(world, first))

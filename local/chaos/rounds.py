@@ -213,11 +213,8 @@ class _Round:
         return self._replies(enact(self._behaviour.on_recycled(stirred.number, stirred.at), self._core))
 
     def _told(self, announced: Announced) -> None:
-        """A person at the lender is called, and comes."""
-        if announced.kind == "person.needed":
-            self._core.take_on(announced.detail)
-        if announced.kind == "answer.refused":
-            self._core.answer_refused(announced.detail)
+        """A person at the lender is called, and comes; the books hear of plans."""
+        self._core.hear(announced.kind, announced.detail)
 
     @staticmethod
     def _replies(texts: Sequence[Text]) -> list[Reply]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
-from local.core import notices, staff
+from local.core import notices, plans, staff
 from local.core.accounts import ZERO, Account, LoanTerms
 from local.core.draws import whole
 from local.core.feed import CHECKPOINT_AFTER, CoreEvent, Document, Feed, FeedFaults, as_utc
@@ -70,6 +70,8 @@ class _Loan:
     changed_at: list[datetime] = field(default_factory=list)
     standings: list[Standing] = field(default_factory=list)
     promise: Promise | None = None
+    #: The plan under which the arrears rest.
+    resting: str = ""
 
     def local_date(self, at: datetime) -> date:
         return at.astimezone(self.zone).date()
@@ -100,6 +102,7 @@ class Core:
         self._declined: set[str] = set()
         self._taken_on: dict[str, set[str]] = {}
         self._answered: dict[tuple[str, str], str] = {}
+        self._carried: set[str] = set()
         for account in accounts:
             self._open(account)
         self._plan(self._now, self._start)
@@ -212,6 +215,22 @@ class Core:
         """The borrower gives a consent, or withdraws one."""
         self._plan(at, lambda moment: self._record("consent.changed", moment, borrower_id, {"consent": consent}))
 
+    def hear(self, kind: str, detail: Mapping[str, object]) -> None:
+        """Something that the application announced: people and books do what it asks of them."""
+        match kind:
+            case "person.needed":
+                self.take_on(detail)
+            case "answer.refused":
+                self.answer_refused(detail)
+            case "plan.requested":
+                self.decide_on(detail)
+            case "plan.agreed":
+                self.carry(detail)
+            case "plan.kept" | "plan.broken" | "plan.withdrawn":
+                self.plan_over(detail)
+            case _:
+                pass
+
     def take_on(self, needed: Mapping[str, object]) -> None:
         """A person at the lender takes on what `person.needed` asks for, and answers it: mostly within its clocks.
 
@@ -257,6 +276,46 @@ class Core:
         answer = staff.answer_of(kind, account, self._seed, task_id, by, owed, terms.currency)
         self._answered[account.borrower_id, str(answer["answer_id"])] = task_id
         self._record("answer.requested", moment, account.borrower_id, {"answer": answer})
+
+    def decide_on(self, requested: Mapping[str, object]) -> None:
+        """Somebody at the lender looks at a plan that was chosen. `requested`: the announcement's detail."""
+        task_id, borrower_id = str(requested["task_id"]), str(requested["borrower_id"])
+        if f"plan/{task_id}" not in self._taken_on.setdefault(borrower_id, set()):
+            self._taken_on[borrower_id].add(f"plan/{task_id}")
+            after, body = plans.decision_about(requested, self._seed)
+            self._plan(self._now + after, self._telling("plan.decided", borrower_id, body))
+
+    def carry(self, told: Mapping[str, object]) -> None:
+        """The books take up a plan that binds. `told`: the detail of `plan.agreed`."""
+        agreed = plans.agreed_in(told)
+        if agreed.plan_id not in self._carried:
+            self._carried.add(agreed.plan_id)
+            self._plan(self._now + plans.carried_after(agreed, self._seed), partial(self._carry, agreed))
+
+    def plan_over(self, told: Mapping[str, object]) -> None:
+        """A plan was kept, or is broken: what rested under it rests no more."""
+        for loan in self._loans.values():
+            if loan.resting == told["plan_id"]:
+                loan.resting = ""
+
+    def _carry(self, agreed: plans.Agreed, at: datetime) -> None:
+        loans = [self._loan(loan_id) for loan_id in agreed.loan_ids]
+        if any(loan.ledger.status != "open" for loan in loans):
+            return
+        books = plans.is_carried(agreed, self._seed)
+        said: Document = {"plan": {"plan_id": agreed.plan_id, "in_snapshots": books}}
+        for loan in loans:
+            loan.resting = agreed.plan_id
+        self._record("plan.in_force", at, agreed.borrower_id, said)
+        for loan in loans:
+            today = loan.local_date(at)
+            if books:
+                loan.ledger.agree(agreed.dues, agreed.debt, today)
+            else:
+                loan.ledger.put_off(agreed.dues[-1][0], today)
+            self._tell(loan, "loan.restructured", at)
+            for item in loan.ledger.standing().instalments:
+                self._plan_morning(loan, max(item.due_on, today) + timedelta(days=1))
 
     def _telling(self, event_type: str, borrower_id: str, body: Document) -> Callable[[datetime], None]:
         return lambda moment: self._record(event_type, moment, borrower_id, body)
@@ -397,7 +456,8 @@ class Core:
         if ledger.status != "open":
             return
         standing = ledger.standing()
-        if sum((item.amount for item in loan.pending), ZERO) < standing.arrears(day).total:
+        covered = sum((item.amount for item in loan.pending), ZERO) >= standing.arrears(day).total
+        if not covered and not loan.resting:
             ledger.charge_day(day)  # money on its way that covers the arrears counts from the day it came
             standing = ledger.standing()
         if standing.arrears(day).total > 0:
@@ -527,7 +587,7 @@ class Core:
 
     def _thank(self, loan: _Loan, before: Standing, amount: Decimal, paid_at: datetime, at: datetime) -> None:
         today, currency, after = loan.local_date(at), loan.terms.currency, loan.ledger.standing()
-        notice = notices.receipt(before, after, amount, currency, loan.local_date(paid_at), today)
+        notice = notices.receipt(before, after, amount, currency, loan.local_date(paid_at), today, resting=loan.resting)
         if loan.promise is not None and after.arrears(today + timedelta(days=1)).total == 0:
             kept, loan.promise = loan.promise, None
             if after.status == "open" and amount >= kept.amount:

@@ -6,6 +6,7 @@ being late, credit is what was paid beyond all that was owed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -86,6 +87,7 @@ class _Instalment:
     principal: Decimal
     interest: Decimal
     fee_charged: bool = False
+    of_plan: bool = False  # what a plan asks for bears no charges
 
 
 @dataclass(slots=True)
@@ -154,7 +156,7 @@ class LoanLedger:
         self._charged_to = today
         for item in self._instalments:
             late_days = (today - item.due_on).days
-            if item.principal + item.interest == 0 or late_days <= 0:
+            if item.principal + item.interest == 0 or late_days <= 0 or item.of_plan:
                 continue
             interest = (item.principal * self.terms.late_interest_daily).quantize(CENT, ROUND_HALF_UP)
             self.late_interest += interest
@@ -239,6 +241,38 @@ class LoanLedger:
         self._allocations = []
         for payment in self._payments:
             payment.settled = True
+
+    def agree(self, dues: Sequence[tuple[date, Decimal]], debt: Decimal, today: date) -> None:
+        """Carry a plan for the arrears: they become its instalments, and the contract's own that are left begin again a
+        month after its last. What the arrears have grown by since it was offered is forgiven; what was paid since is
+        paid towards its first instalments. What it costs beyond the debt is billed."""
+        standing = self.standing()
+        arrears = standing.arrears(today).total
+        if arrears > debt:
+            self.waived += arrears - debt
+        whole = sum((amount for _, amount in dues), ZERO)
+        self.billed += whole - debt
+        self.fees = self.late_interest = ZERO
+        paid, number = max(debt - arrears, ZERO), max(item.number for item in self._instalments) + 1
+        planned = []
+        for count, (due_on, amount) in enumerate(dues):
+            used = min(paid, amount)
+            paid -= used
+            planned.append(_Instalment(number + count, due_on, amount - used, ZERO, of_plan=True))
+        later = self.put_off(dues[-1][0], today)
+        for count, item in enumerate(later):
+            item.number = number + len(dues) + count
+        self._instalments = [*planned, *later]
+        self._allocations = []
+        for payment in self._payments:
+            payment.settled = True
+
+    def put_off(self, last: date, today: date) -> list[_Instalment]:
+        """Let the contract's own instalments that are not late begin again a month after `last`; these are they."""
+        later = [item for item in self._instalments if item.due_on >= today and item.principal + item.interest > 0]
+        for item, due_on in zip(later, monthly(last, len(later) + 1)[1:], strict=True):
+            item.due_on = due_on
+        return later
 
     def _allocate(self, payment_id: str, amount: Decimal) -> None:
         left = amount

@@ -77,11 +77,23 @@ def money(amount: Decimal, currency: str) -> str:
 # ── Payments and due dates ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def receipt(before: Standing, after: Standing, paid: Decimal, currency: str, paid_on: date, today: date) -> Notice:
-    """The thanks for a payment: what it came to decides the words."""
+def receipt(
+    before: Standing,
+    after: Standing,
+    paid: Decimal,
+    currency: str,
+    paid_on: date,
+    today: date,
+    *,
+    resting: str = "",
+) -> Notice:
+    """The thanks for a payment: what it came to decides the words. `resting`: the plan under which arrears rest, so
+    that nothing is said of what is left of them."""
     facts = {"amount": money(paid, currency), "event_on": str(paid_on)}
     if after.status == "closed":
         return Notice("loan_closed", {"event_on": str(paid_on)})
+    if resting:
+        return Notice("payment_received", facts)
     # What falls due today is due, and not yet late.
     if (open_now := after.arrears(today + DAY).total) > 0:
         return Notice("payment_part_received", {**facts, "remaining": money(open_now, currency)})

@@ -29,6 +29,7 @@ class Cohort(StrEnum):
     OPTS_OUT_NO_EMAIL = "opts_out_no_email"
     DISPUTE_HOLD = "dispute_hold"
     TWO_LOANS_SAME_DAY = "two_loans_same_day"
+    PLAN_KEPT = "plan_kept"
     STOP_THEN_START = "stop_then_start"
     ASKS_FOR_HELP = "asks_for_help"
     HARDSHIP_HOLD = "hardship_hold"
@@ -45,6 +46,9 @@ class Cohort(StrEnum):
     SHARED_NUMBER_OTHER = "shared_number_other"
     MASSACHUSETTS_CAP = "massachusetts_cap"
     RESTRUCTURED = "restructured"
+    PLAN_BROKEN = "plan_broken"
+    PLAN_CURED = "plan_cured"
+    PLAN_BY_LENDER = "plan_by_lender"
     IMPORTED_IN_ARREARS = "imported_in_arrears"
     IMPORTED_NEVER_PAYS = "imported_never_pays"
     NEVER_PAYS_CN = "never_pays_cn"
@@ -102,6 +106,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
     Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT)),
+    Cohort.PLAN_KEPT: Features(US_NY, (3,)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
     Cohort.ASKS_FOR_HELP: Features(GB, (8,), has_app=True),
     Cohort.HARDSHIP_HOLD: Features(CN, (5,), products=(MEDICAL,)),
@@ -118,6 +123,9 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.SHARED_NUMBER_OTHER: Features(US_NY, (11,), shares_number_with=Cohort.SHARED_NUMBER_OPTS_OUT),
     Cohort.MASSACHUSETTS_CAP: Features(US_MA, (4, 7), has_app=True),
     Cohort.RESTRUCTURED: Features(CN, (5,), products=(MORTGAGE,)),
+    Cohort.PLAN_BROKEN: Features(GB, (3,), products=(CARD,)),
+    Cohort.PLAN_CURED: Features(GB, (4,)),
+    Cohort.PLAN_BY_LENDER: Features(CN, (4,), products=(CARD,)),
     Cohort.IMPORTED_IN_ARREARS: Features(US_NY, (-20,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15)),
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),
     Cohort.NEVER_PAYS_CN: Features(CN, (6,), products=(MORTGAGE,)),

@@ -31,6 +31,7 @@ NOT_SENT: dict[str, tuple[str, str]] = {
     "figures_mismatch": ("Figures did not read back", "ours"),
     "too_long": ("The text was too long", "ours"),
     "failures": ("Too much of what the line was given failed", "ours"),
+    "plan_agreed": ("It is in a plan that was agreed", "facts"),
     "line_full": ("The line could not carry it before its window closed", "ours"),
     "line_stopped": ("The line was stopped", "ours"),
     "paused": ("Paused by a person", "ours"),
@@ -102,6 +103,7 @@ OUTCOMES = {
     "referred": "Referred to a person",
     "opted_out": "Opted out of texts",
     "closed": "The loan left us",
+    "agreed": "A plan was agreed",
     "open": "Still open",
 }
 
@@ -143,6 +145,8 @@ PROMISES = (
     Promise("balance", "The balance is the core's", "balances that are not the core's", "balances", "balances"),
     Promise("answer", "A person's own words", "answers that say what no text may say", "answers", "answers"),
     Promise("repeated", "Asked once", "the same question to the same person again", "asked_after", "questions"),
+    Promise("plan", "A plan is as agreed", "words about plans that are not so", "plans", "words about plans"),
+    Promise("plan_dunned", "Kept to", "reminders of what a plan is about", "plan_freezes", "checks"),
     Promise("pii_in_logs", "Private", "log lines with personal data", "log_lines", "log lines"),
 )
 

@@ -91,13 +91,15 @@ class Stack:
 
     # ── preparing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def know(self, borrower_id: str, phone: str = "+12125550123", *, days: int = 7, **loan: Any) -> None:
+    def know(
+        self, borrower_id: str, phone: str = "+12125550123", *, days: int = 7, amount: str = AMOUNT, **loan: Any
+    ) -> None:
         """A borrower with one loan that is due in `days` days."""
         due_on = TODAY.fromordinal(TODAY.toordinal() + days)
         hears = {"may_hear": loan.pop("may_hear")} if "may_hear" in loan else {}
         party = party_document(name="Wilhelmina Plantagenet", phone=phone, **hears)
         profile = {"sequence": 1, "jurisdiction": "US-NY", "time_zone": "America/New_York", "parties": [party]}
-        document = loan_document(due_on=due_on, outstanding=AMOUNT, **loan)
+        document = loan_document(due_on=due_on, outstanding=amount, **loan)
         common = {"occurred_at": NOW.isoformat(), "borrower_id": borrower_id}
         events = [
             {"event_id": f"{borrower_id}-1", "type": "borrower.updated", "borrower": profile} | common,
@@ -272,6 +274,8 @@ def _prepare(stack: Stack) -> None:
     stack.know("b-erased", "+12125550177", status="closed", instalments=[])
     stack.know("b-case", "+12125550166", days=-4, overdue=overdue_document(AMOUNT))
     stack.know("b-plan", "+12125550199", days=-4, overdue=overdue_document(AMOUNT))
+    small = "812.40"  # within what may be agreed without the lender
+    stack.know("b-plan-2", "+12125550197", days=-4, amount=small, overdue=overdue_document(small))
     stack.evaluate()
     stack.call("pace_lines", {})
     for _ in range(20):

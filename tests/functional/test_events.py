@@ -132,6 +132,16 @@ def followed(borrower_id: str, text_id: str, reply: str) -> Hook:
     return check
 
 
+def planned(borrower_id: str, status: str) -> Hook:
+    """What has become of the plan that a text chose."""
+
+    def check(stack: Stack) -> None:
+        (plan,) = stack.borrower(borrower_id)["plans"]
+        assert plan["status"] == status
+
+    return check
+
+
 def refused(field_name: str) -> Http:
     return Http(400, {"error": "invalid_input", "field": field_name})
 
@@ -157,6 +167,7 @@ def unsaid(borrower_id: str, field_name: str) -> Hook:
 STOP = (("receive_inbound", "stop"),)
 WROTE = (("receive_inbound", "question"),)
 PLAN_ASKED = (("receive_inbound", "plan_asked"),)
+PLAN_AGREED = (("receive_inbound", "plan_asked_by_another"), ("receive_inbound", "plan_chosen_within_limits"))
 STOP_IN_WORDS = (("receive_inbound", "stop_in_words"),)
 ASSESSED = (("assess_case", "first_round"),)
 RESERVED = (("serve_api", "reserve_allowed"),)
@@ -236,6 +247,10 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("ingest_events", "task_closed_of_nobody"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "plan_decided_of_nobody"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "plan_refused_without_reason"): Batch(refused=("plan",)),
+    ("ingest_events", "plan_in_force"): Batch(before=PLAN_AGREED, then=planned("b-plan-2", "in_force")),
+    ("ingest_events", "plan_in_force_of_nobody"): Batch(failed=(f"{ITEM}0",)),
+    ("ingest_events", "plan_ended"): Batch(before=PLAN_AGREED, then=planned("b-plan-2", "withdrawn")),
+    ("ingest_events", "plan_ended_in_no_way"): Batch(refused=("plan.outcome",)),
     ("ingest_events", "task_acknowledged_by_nobody"): Batch(refused=("task.by",)),
     ("ingest_events", "unknown_borrower"): Batch(failed=(f"{ITEM}0",)),
     ("ingest_events", "mixed_batch"): Batch(failed=(f"{ITEM}2",), refused=("loan.currency",)),
@@ -365,7 +380,11 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     ("receive_inbound", "other"): Batch(then=followed("b-replies", "n-4", "help")),
     ("receive_inbound", "question"): Batch(then=followed("b-thread", "n-31", "help")),
     ("receive_inbound", "plan_asked"): Batch(then=followed("b-plan", "n-21", "plan_choices")),
+    ("receive_inbound", "plan_asked_by_another"): Batch(then=followed("b-plan-2", "n-24", "plan_choices")),
     ("receive_inbound", "plan_chosen"): Batch(before=PLAN_ASKED, then=followed("b-plan", "n-22", "plan_chosen")),
+    ("receive_inbound", "plan_chosen_within_limits"): Batch(
+        before=PLAN_AGREED[:1], then=followed("b-plan-2", "n-23", "plan_agreed")
+    ),
     **{("receive_inbound", case): Batch() for case in ("stranger", "empty_text", "finance", "probe")},
     ("receive_inbound", "missing_id"): Batch(refused=("inboundMessageId",)),
     ("receive_inbound", "no_time"): Batch(refused=("attributes.SentTimestamp",)),

@@ -30,6 +30,7 @@ ENDS = {
     CaseOutcome.REFERRED: "Referred",
     CaseOutcome.OPTED_OUT: "OptedOut",
     CaseOutcome.CLOSED: "Closed",
+    CaseOutcome.AGREED: "Agreed",
 }
 
 

@@ -495,6 +495,7 @@ def test_every_kind_is_planted_somewhere() -> None:
     elsewhere |= {"not_asked", "too_late", "promotion"}  # tests/local/test_auditor_notices.py
     elsewhere |= {"text_stop", "promise", "unanswered", "stranger", "balance"}  # tests/local/test_auditor_dialogues.py
     elsewhere |= {"answer", "repeated"}  # tests/local/test_auditor_thread.py
+    elsewhere |= {"plan", "plan_dunned"}  # tests/local/test_auditor_repayment.py
     assert {kind for _, kind in PLANTS} | elsewhere == set(KINDS)
 
 

@@ -114,7 +114,7 @@ class World:
 
 @pytest.fixture(scope="module", params=[True, False], ids=["stage given", "stage inferred"])
 def world(request: pytest.FixtureRequest) -> World:
-    return World(generate(40), say_stage=request.param).run()
+    return World(generate(44), say_stage=request.param).run()
 
 
 NEVER_CURED = {
@@ -125,6 +125,11 @@ NEVER_CURED = {
     Cohort.LANDLINE,
     Cohort.IMPORTED_NEVER_PAYS,
     Cohort.MORTGAGE_LEAVES,
+    # Nobody offers them a plan here, and without one they do not pay.
+    Cohort.PLAN_KEPT,
+    Cohort.PLAN_BROKEN,
+    Cohort.PLAN_CURED,
+    Cohort.PLAN_BY_LENDER,
 }
 
 
@@ -164,7 +169,7 @@ def test_how_far_it_went(world: World, cohort: Cohort, highest: str | None) -> N
         (Cohort.OPTS_OUT_HAS_EMAIL, [("STOP", Meaning.OPT_OUT)]),
         (Cohort.OPTS_OUT_NO_EMAIL, [("退订", Meaning.OPT_OUT)]),
         (Cohort.SHARED_NUMBER_OPTS_OUT, [("STOP", Meaning.OPT_OUT)]),
-        (Cohort.SHARED_NUMBER_OTHER, [("Can you tell me how much is outstanding", Meaning.BALANCE)]),
+        (Cohort.SHARED_NUMBER_OTHER, [("What's my balance please", Meaning.BALANCE)]),
         (Cohort.POLITE_STOP, [("Stop. Thank you", Meaning.OPT_OUT)]),
         (Cohort.STOP_THIS_BILL, [("we have got to STOP this terrible bill", Meaning.OTHER)]),
         (Cohort.WILL_PAY_FRIDAY, [("I'll send it Friday", Meaning.PROMISE)]),
@@ -237,13 +242,13 @@ def test_figures_conserve(world: World) -> None:
 
 
 def test_same_seed_same_story() -> None:
-    first, second = (World(generate(45, days=40, seed=3), say_stage=True).run() for _ in range(2))
+    first, second = (World(generate(48, days=40, seed=3), say_stage=True).run() for _ in range(2))
     assert first.events == second.events
     assert first.texts == second.texts
 
 
 def test_the_answer_to_a_text_is_not_another_step() -> None:
-    portfolio = generate(40)
+    portfolio = generate(44)
     core = Core(portfolio.accounts, seed=1, start=portfolio.start)
     behaviour = Behaviour(portfolio, core)
     (borrower_id,) = portfolio.members(Cohort.POLITE_STOP)

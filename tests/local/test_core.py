@@ -267,6 +267,7 @@ steps = st.one_of(
     st.tuples(st.just("days"), st.integers(1, 40)),
     st.tuples(st.just("waive"), st.none()),
     st.tuples(st.just("restructure"), st.integers(1, 9)),
+    st.tuples(st.just("agree"), st.integers(1, 6)),
 )
 
 
@@ -291,6 +292,10 @@ def test_the_books_always_balance(history: list[tuple[str, Any]]) -> None:
                 ledger.waive_charges()
             case "restructure" if ledger.outstanding > 0:
                 ledger.restructure(today + timedelta(days=30), figure)
+            case "agree" if (debt := ledger.standing().arrears(today).total) > 0:
+                dues = list(zip(monthly(today + timedelta(days=9), figure), split(debt, figure), strict=True))
+                ledger.agree([due for due in dues if due[1]], debt, today)
+                assert ledger.standing().arrears(today).total == 0
             case _:
                 pass
         assert ledger.paid + ledger.waived + ledger.outstanding == ledger.billed + ledger.credit

@@ -17,8 +17,8 @@ from local.portfolio.people import AREA_CODES, GB_PREFIXES, JURISDICTIONS, PACIF
 
 
 @pytest.fixture(scope="module")
-def forty() -> Portfolio:
-    return generate(40)
+def everybody() -> Portfolio:
+    return generate(44)
 
 
 def member(portfolio: Portfolio, cohort: Cohort) -> Account:
@@ -26,10 +26,10 @@ def member(portfolio: Portfolio, cohort: Cohort) -> Account:
     return next(account for account in portfolio.accounts if account.borrower_id == borrower_id)
 
 
-def test_forty_borrowers_have_every_cohort(forty: Portfolio) -> None:
-    assert set(forty.cohorts.values()) == set(Cohort)
-    assert Counter(forty.cohorts.values())[Cohort.DRAWN] == 40 - len(SCRIPTED)
-    assert {account.jurisdiction for account in forty.accounts} == set(JURISDICTIONS)
+def test_forty_four_borrowers_have_every_cohort(everybody: Portfolio) -> None:
+    assert set(everybody.cohorts.values()) == set(Cohort)
+    assert Counter(everybody.cohorts.values())[Cohort.DRAWN] == 44 - len(SCRIPTED)
+    assert {account.jurisdiction for account in everybody.accounts} == set(JURISDICTIONS)
 
 
 def test_twelve_borrowers_have_the_first_ones() -> None:
@@ -42,15 +42,15 @@ def test_nobody_and_no_time_are_refused(borrowers: int, days: int) -> None:
         generate(borrowers, days)
 
 
-def test_same_seed_same_portfolio(forty: Portfolio) -> None:
-    assert generate(40) == forty
-    assert generate(40, seed=2) != forty
-    assert generate(80).accounts[:40] == forty.accounts
+def test_same_seed_same_portfolio(everybody: Portfolio) -> None:
+    assert generate(44) == everybody
+    assert generate(44, seed=2) != everybody
+    assert generate(80).accounts[:44] == everybody.accounts
 
 
-def test_ids_are_internal_and_unique(forty: Portfolio) -> None:
-    assert [account.borrower_id for account in forty.accounts[:2]] == ["b-0001", "b-0002"]
-    loans = [terms.loan_id for account in forty.accounts for terms in account.loans]
+def test_ids_are_internal_and_unique(everybody: Portfolio) -> None:
+    assert [account.borrower_id for account in everybody.accounts[:2]] == ["b-0001", "b-0002"]
+    loans = [terms.loan_id for account in everybody.accounts for terms in account.loans]
     assert len(set(loans)) == len(loans)
 
 
@@ -89,43 +89,43 @@ def test_there_are_no_more_numbers_than_invented_ones(jurisdiction: str) -> None
         phone_of(jurisdiction, count)
 
 
-def test_ninety_days_cross_the_change_of_the_clocks(forty: Portfolio) -> None:
+def test_ninety_days_cross_the_change_of_the_clocks(everybody: Portfolio) -> None:
     zone = ZoneInfo("America/New_York")
-    assert forty.start == datetime.combine(DEFAULT_START, datetime.min.time(), tzinfo=UTC)
-    assert forty.start.astimezone(zone).utcoffset() != forty.end.astimezone(zone).utcoffset()
+    assert everybody.start == datetime.combine(DEFAULT_START, datetime.min.time(), tzinfo=UTC)
+    assert everybody.start.astimezone(zone).utcoffset() != everybody.end.astimezone(zone).utcoffset()
 
 
-def test_escalations_have_the_time_to_end(forty: Portfolio) -> None:
+def test_escalations_have_the_time_to_end(everybody: Portfolio) -> None:
     for cohort in (Cohort.NEVER_PAYS, Cohort.NEVER_PAYS_CN, Cohort.OPTS_OUT_NO_EMAIL, Cohort.LANDLINE):
-        due_on = member(forty, cohort).loans[0].instalments[0].due_on
-        assert forty.end.date() - due_on >= timedelta(days=75)
-        assert due_on > forty.start.date() + timedelta(days=3)  # the reminder before it is in the run
+        due_on = member(everybody, cohort).loans[0].instalments[0].due_on
+        assert everybody.end.date() - due_on >= timedelta(days=75)
+        assert due_on > everybody.start.date() + timedelta(days=3)  # the reminder before it is in the run
 
 
-def test_features(forty: Portfolio) -> None:
-    same = member(forty, Cohort.TWO_LOANS_SAME_DAY).loans
+def test_features(everybody: Portfolio) -> None:
+    same = member(everybody, Cohort.TWO_LOANS_SAME_DAY).loans
     assert same[0].instalments[0].due_on == same[1].instalments[0].due_on
-    different = member(forty, Cohort.TWO_LOANS_DIFFERENT_DAYS).loans
+    different = member(everybody, Cohort.TWO_LOANS_DIFFERENT_DAYS).loans
     assert different[0].instalments[0].due_on != different[1].instalments[0].due_on
-    zones = member(forty, Cohort.TWO_ZONES)
+    zones = member(everybody, Cohort.TWO_ZONES)
     assert zones.time_zone == "America/New_York"
     assert (zones.parties[0].phone or "")[2:5] in AREA_CODES[PACIFIC]
-    assert member(forty, Cohort.OPTS_OUT_NO_EMAIL).parties[0].email is None
-    assert member(forty, Cohort.OPTS_OUT_HAS_EMAIL).parties[0].email is not None
-    assert [party.role for party in member(forty, Cohort.REPRESENTATIVE).parties] == ["primary", "representative"]
-    together = member(forty, Cohort.CO_BORROWER)
+    assert member(everybody, Cohort.OPTS_OUT_NO_EMAIL).parties[0].email is None
+    assert member(everybody, Cohort.OPTS_OUT_HAS_EMAIL).parties[0].email is not None
+    assert [party.role for party in member(everybody, Cohort.REPRESENTATIVE).parties] == ["primary", "representative"]
+    together = member(everybody, Cohort.CO_BORROWER)
     assert together.parties[1].loan_ids == (together.loans[0].loan_id,) != tuple(t.loan_id for t in together.loans)
-    assert [party.role for party in member(forty, Cohort.GUARANTOR).parties] == ["primary", "guarantor"]
-    assert sorted(forty.numbers.values()) == ["invalid", "landline"]
-    assert forty.numbers[member(forty, Cohort.LANDLINE).parties[0].phone or ""] == "landline"
+    assert [party.role for party in member(everybody, Cohort.GUARANTOR).parties] == ["primary", "guarantor"]
+    assert sorted(everybody.numbers.values()) == ["invalid", "landline"]
+    assert everybody.numbers[member(everybody, Cohort.LANDLINE).parties[0].phone or ""] == "landline"
 
 
-def test_imported_loans_say_what_was_told_before(forty: Portfolio) -> None:
-    imported = [account for account in forty.accounts if account.imported is not None]
+def test_imported_loans_say_what_was_told_before(everybody: Portfolio) -> None:
+    imported = [account for account in everybody.accounts if account.imported is not None]
     assert len(imported) == 2
     for account in imported:
         assert account.imported
-        assert all(contact.at < forty.start for contact in account.imported)
+        assert all(contact.at < everybody.start for contact in account.imported)
         assert account.loans[0].instalments[0].due_on < DEFAULT_START
 
 
@@ -138,7 +138,7 @@ def test_the_share_of_each_timing_is_the_published_one() -> None:
 
 
 def test_any_start_will_do() -> None:
-    assert generate(40, start=date(2027, 12, 31)).accounts[0].loans[0].instalments[0].due_on == date(2028, 1, 9)
+    assert generate(44, start=date(2027, 12, 31)).accounts[0].loans[0].instalments[0].due_on == date(2028, 1, 9)
 
 
 def test_the_first_borrowers_may_be_of_other_cohorts() -> None:

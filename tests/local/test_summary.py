@@ -220,7 +220,7 @@ class TestCounts:
             cases=({"borrower_id": "b-1", "episode": 1, "outcome": "cured"},),
         )
         figures = escalations(run)
-        assert figures == {"started": 3, "cured": 1, "referred": 0, "opted_out": 0, "closed": 0, "open": 1}
+        assert figures == {"started": 3, "cured": 1, "referred": 0, "opted_out": 0, "closed": 0, "agreed": 0, "open": 1}
 
     def test_faults_are_in_plain_words(self) -> None:
         given = [

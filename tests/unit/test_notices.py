@@ -296,6 +296,8 @@ class TestWhatTheTextsPromise:
         until = {"until": (late.now + DAY * 6).isoformat()} if kind == "promise" else {}
         late.tell("hold.placed", hold={"hold_id": "h-1", "kind": kind, "source": "core"} | until)
         facts = {"amount": "120.50 USD", ("due_on" if kind == "plan" else "agreed_on"): str(TODAY)}
+        if message == "plan_missed":
+            facts["respond_by"] = str(TODAY + 9 * DAY)
         notice(late, message, loan_id="l-1", facts=facts)
         late.run_days(2)
         assert said(late) == [(message, MessageState.DELIVERED, Reason.DELIVERED)]

@@ -8,11 +8,22 @@ from dataclasses import replace
 
 import pytest
 from dunlin.adapters.dynamo.store import _borrower_document, _borrowers, _messages, _parsed, _read_borrower
-from dunlin.domain.agreements import Awaited, Credit, Dialogue, Promise, PromiseStatus, Task, TaskKind
+from dunlin.domain.agreements import (
+    Awaited,
+    Credit,
+    Dialogue,
+    Plan,
+    PlanDue,
+    PlanStatus,
+    Promise,
+    PromiseStatus,
+    Task,
+    TaskKind,
+)
 from dunlin.domain.borrower import Case, LastWord, Lift
 from dunlin.domain.consent import Basis, Consent, consented
 from dunlin.domain.keeping import Erasure, Keeping, LegalHold, LegalLift, Walk
-from dunlin.domain.plans import Approval, Offer, PlanKind
+from dunlin.domain.plans import Approval, Offer, PlanKind, Upkeep
 from dunlin.domain.schedules import Payment
 from dunlin.domain.wishes import NO_WISHES, Preferences, Quiet
 from dunlin.domain.words import CaseStatus, Channel
@@ -107,6 +118,39 @@ def test_a_borrower_stored_before_texts_had_consequences_is_read() -> None:
     for name in ("promises", "dialogues", "tasks"):
         del document[name]
     assert _read_borrower(json.dumps(document)) == replace(borrower, promises=(), dialogues=(), tasks=())
+
+
+def test_a_borrower_stored_before_plans_were_remembered_is_read() -> None:
+    plan = Plan(
+        plan_id="in-1",
+        party_id="p-1",
+        loan_ids=("l-1",),
+        instalments=(PlanDue(TODAY, usd("51.00")),),
+        debt=usd("50.00"),
+        chosen_at=NOW,
+        upkeep=Upkeep((5, 1), 1, 4, 12, person_when_broken=True),
+        status=PlanStatus.IN_FORCE,
+        offer=_OFFER,
+        task_id="in-1",
+        agreed_at=NOW,
+        agreed_by="staff-7",
+        take_up_by=NOW,
+        core_at=NOW,
+        in_snapshots=True,
+        credits=(Credit("pay-1", usd("20.00"), NOW, returned=True),),
+        reminded=("1_5",),
+        missed=1,
+        missed_at=NOW,
+        misses=1,
+        called=True,
+        news=("missed.1",),
+        ended_at=NOW,
+    )
+    borrower = a_borrower(a_loan(), plans=(plan,))
+    assert _read_borrower(_borrower_document(borrower)) == borrower
+    document = json.loads(_borrower_document(borrower))
+    del document["plans"]
+    assert _read_borrower(json.dumps(document)) == replace(borrower, plans=())
 
 
 def test_a_borrower_stored_before_consents_were_records_is_read() -> None:

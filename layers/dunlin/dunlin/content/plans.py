@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, WithJsonSchema
 
 from dunlin.content.resolve import covers
 from dunlin.content.schema import Identifier, Jurisdiction, SourceModel, Strict
@@ -23,6 +23,7 @@ from dunlin.domain.plans import (
     RateKind,
     RateRule,
     Shape,
+    Upkeep,
 )
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.schedules import DayCount, Frequency, Method, Rounding, Terms
@@ -160,6 +161,20 @@ class AutomaticModel(Strict):
     kinds: Annotated[frozenset[PlanKind], AfterValidator(_some)]
     instalments: Annotated[StrictInt, Field(ge=1, le=121)]
     months: Annotated[StrictInt, Field(ge=1, le=120)]
+    #: Also where somebody else is on the loans, who is bound by what one of them agrees.
+    with_others: StrictBool = False
+
+
+class UpkeepModel(Strict):
+    """How a plan is followed once it is agreed: days before an instalment's day, after it, and after it was missed."""
+
+    remind_days: Annotated[tuple[Annotated[StrictInt, Field(ge=1, le=30)], ...], AfterValidator(_some_once)]
+    grace_days: Annotated[StrictInt, Field(ge=0, le=30)]
+    #: The word that it was missed is said within three days; some must be left to pay.
+    cure_days: Annotated[StrictInt, Field(ge=4, le=60)]
+    #: Within so many hours the core says that it carries the plan, or a person looks.
+    take_up_hours: Annotated[StrictInt, Field(ge=1, le=240)]
+    person_when_broken: StrictBool = False
 
 
 class OffersModel(Strict):
@@ -176,6 +191,7 @@ class OffersModel(Strict):
     offers: NumberedModel
     #: Without it every plan needs the lender.
     automatic: AutomaticModel | None = None
+    upkeep: UpkeepModel
 
 
 class AgreementsModel(Strict):
@@ -267,7 +283,16 @@ def _plan_policy(model: AgreementsModel, said: OffersModel) -> PlanPolicy:
         most_per_kind=said.offers.per_kind,
         order=said.offers.order,
         automatic=(
-            Automatic(automatic.kinds, automatic.instalments, automatic.months) if automatic is not None else None
+            Automatic(automatic.kinds, automatic.instalments, automatic.months, automatic.with_others)
+            if automatic is not None
+            else None
+        ),
+        upkeep=Upkeep(
+            remind_days=said.upkeep.remind_days,
+            grace_days=said.upkeep.grace_days,
+            cure_days=said.upkeep.cure_days,
+            take_up_hours=said.upkeep.take_up_hours,
+            person_when_broken=said.upkeep.person_when_broken,
         ),
     )
 

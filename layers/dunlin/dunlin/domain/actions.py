@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 from dunlin.domain.agreements import PromiseStatus
 from dunlin.domain.borrower import Answer, ContactPoint, Loan, Party
@@ -89,4 +90,27 @@ class PromiseEnds:
     status: PromiseStatus
 
 
-Action = Request | Wait | Skip | OpenCase | EndCase | PromiseDay | PromiseEnds
+class PlanStep(StrEnum):
+    """What a moment brings to a plan."""
+
+    REMINDED = "reminded"  # the next instalment is near
+    MISSED = "missed"
+    CURED = "cured"  # what was missed has come
+    NOT_TAKEN_UP = "not_taken_up"  # the core did not say that it carries it
+    KEPT = "kept"
+    BROKEN = "broken"
+    WITHDRAWN = "withdrawn"  # its loans have left us
+    REOPENED = "reopened"  # it was kept, by a payment that was taken back
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMoves:
+    """Something happens to a plan. `number` is the instalment's; `days`: how long before its day a reminder is."""
+
+    plan_id: str
+    step: PlanStep
+    number: int = 0
+    days: int = 0
+
+
+Action = Request | Wait | Skip | OpenCase | EndCase | PromiseDay | PromiseEnds | PlanMoves

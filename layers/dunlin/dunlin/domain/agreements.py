@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from dunlin.domain.care import CareRule
 from dunlin.domain.money import Money
-from dunlin.domain.plans import Offer
+from dunlin.domain.plans import Offer, Upkeep
 
 
 class PromiseStatus(StrEnum):
@@ -25,7 +25,10 @@ class PromiseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """A payment that counts towards a promise. `returned`: it was taken back, whichever of the two was told first."""
+    """A payment that counts towards a promise or a plan.
+
+    `returned`: it was taken back, whichever of the two was told first.
+    """
 
     payment_id: str
     amount: Money
@@ -52,6 +55,63 @@ class Promise:
     status: PromiseStatus = PromiseStatus.OPEN
     credits: tuple[Credit, ...] = ()
     day_told: bool = False
+    ended_at: datetime | None = None
+
+
+class PlanStatus(StrEnum):
+    """What has become of a plan that was chosen."""
+
+    PROPOSED = "proposed"  # the lender decides
+    AGREED = "agreed"  # it binds; the core has not said that it carries it
+    IN_FORCE = "in_force"  # the core carries it
+    KEPT = "kept"
+    BROKEN = "broken"
+    WITHDRAWN = "withdrawn"  # refused, or ended by the core
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDue:
+    """What a plan asks for on a day."""
+
+    due_on: date
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan that somebody chose, and what has come of it. `plan_id` is the text's, or the core's own.
+
+    `loan_ids`: the loans whose arrears it is about, the one that is late the longest first. `offer`: what was chosen
+    (None: the core told of a plan that was agreed elsewhere); `task_id`: the task under which the lender decides.
+    `agreed_by` is a rule of the policy or a staff id. `in_snapshots`: the core's snapshots carry the plan's
+    instalments, so they say what is left of it; else the payments do (`credits`). `reminded`: which reminders were
+    made. `missed` is the number of the instalment that was missed and has not come, since `missed_at`; `misses` counts
+    them. `news` is what others have to be told of it; `called`: a person was called because the core did not take it
+    up. `core_at` is when the core last spoke of it.
+    """
+
+    plan_id: str
+    party_id: str
+    loan_ids: tuple[str, ...]
+    instalments: tuple[PlanDue, ...]
+    debt: Money
+    chosen_at: datetime
+    upkeep: Upkeep
+    status: PlanStatus = PlanStatus.PROPOSED
+    offer: Offer | None = None
+    task_id: str = ""
+    agreed_at: datetime | None = None
+    agreed_by: str = ""
+    take_up_by: datetime | None = None
+    core_at: datetime | None = None
+    in_snapshots: bool = False
+    credits: tuple[Credit, ...] = ()
+    reminded: tuple[str, ...] = ()
+    missed: int | None = None
+    missed_at: datetime | None = None
+    misses: int = 0
+    called: bool = False
+    news: tuple[str, ...] = ()
     ended_at: datetime | None = None
 
 

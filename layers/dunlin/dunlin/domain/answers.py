@@ -18,13 +18,15 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from dunlin.domain.aftercare import asked_at, open_survey, with_rating
-from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy, Awaited, Dialogue, TaskKind
+from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy, Awaited, Dialogue, Plan, TaskKind
 from dunlin.domain.borrower import Borrower, ContactPoint, Hold, Lift, Party
 from dunlin.domain.hours import at_local, local_date
 from dunlin.domain.intents import Asked, Intent, Topic, Understood
+from dunlin.domain.parties import further_parties
 from dunlin.domain.permit import holding
-from dunlin.domain.planning import OFFERED, TAKEN, offers_for, overdue_debt
-from dunlin.domain.plans import Debt, NoOffers, PlanPolicy, Standing, standing
+from dunlin.domain.planned import AGREED, NEXT, agreed, lasts, live_plans, next_due, planned_loans, proposed, with_plan
+from dunlin.domain.planning import OFFERED, TAKEN, offers_for, overdue_debt, overdue_loans
+from dunlin.domain.plans import Approval, Debt, NoOffers, Offer, PlanPolicy, Standing, Upkeep, standing
 from dunlin.domain.policy import HoldRule, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.promising import CONFIRMED, STOP_OUTLIVES, NotTaken, promised, stop_of, with_promise, withdrawn
@@ -43,8 +45,8 @@ from dunlin.domain.replies import (
     without_answer,
 )
 from dunlin.domain.stops import admitted, lifted, placed
-from dunlin.domain.tasks import with_task
-from dunlin.domain.words import HoldKind, Purpose, StopSource
+from dunlin.domain.tasks import open_task, with_task
+from dunlin.domain.words import HoldKind, PartyRole, Purpose, StopSource
 
 OPT_IN_CONFIRMATION, HELP, NOT_UNDERSTOOD = "opt_in_confirmation", "help", "not_understood"
 REALLY_OURS, CRISIS_HELP, WHICH_DAY = "really_ours", "crisis_help", "promise_which_day"
@@ -325,6 +327,10 @@ class _Answer:
     def _balance(self, borrower: Borrower) -> Effects:
         if self._policy is None or self._strategy is None or self._heard.is_shared:
             return Effects(borrower, HELP, ())
+        if any(plan.party_id == self._heard.party.party_id for plan in live_plans(borrower)):
+            # What they owe now is what the plan says; the arrears are frozen in it.
+            said = next_due(borrower, self._heard.party.party_id, self._policy, self._now)
+            return Effects(borrower, NEXT if said is not None else HELP, ())
         known = balance_of(borrower, self._heard.party, self._policy, self._strategy, self._now)
         return Effects(borrower, BALANCE if known is not None else HELP, ())
 
@@ -339,8 +345,8 @@ class _Answer:
 
     def _promise(self, borrower: Borrower) -> Effects:
         heard, understood, rules = self._heard, self._understood, self._rules
-        if rules is None or self._promises is None or heard.is_shared:
-            return self._person(borrower, TaskKind.PROMISE)
+        if rules is None or self._promises is None or heard.is_shared or planned_loans(borrower):
+            return self._person(borrower, TaskKind.PROMISE)  # also what is promised beside a plan
         made = promised(
             borrower,
             heard.party,
@@ -408,7 +414,7 @@ class _Answer:
         return dialogue.asked_at <= self._heard.received_at and choice <= len(dialogue.offers)
 
     def _chosen(self, borrower: Borrower, dialogue: Dialogue) -> Effects:
-        """The plan they chose goes to the lender, and nobody collects meanwhile; for another debt there are others."""
+        """The plan they chose is agreed, or goes to the lender; for another debt there are others."""
         if not self._understood.choice:
             return self._person(borrower, TaskKind.PLAN)
         offer = dialogue.offers[self._understood.choice - 1]
@@ -416,23 +422,46 @@ class _Answer:
         today = local_date(self._heard.received_at, borrower.zone)
         if debt is None or standing(offer, debt.amount, today) is not Standing.STANDS:
             return self._offered(borrower)
+        heard = self._heard
+        loan_ids = tuple(loan.loan_id for loan in overdue_loans(borrower, heard.party, today))
+        upkeep = self._plans.upkeep if self._plans is not None else Upkeep()
+        plan = proposed(offer, heard.party.party_id, loan_ids, heard.text_id, heard.received_at, upkeep)
+        if self._is_automatic(borrower, offer, plan):
+            rule = f"plan.{self._plans.policy_id}.automatic" if self._plans is not None else ""
+            after = withdrawn(borrower, heard.received_at)
+            after = agreed(after, plan, rule, heard.received_at, StopSource.BORROWER, self._stops)
+            return Effects(after, AGREED, (f"hold.{HoldKind.PLAN}", "plan.agreed"))
+        return self._lender_decides(borrower, offer, plan)
+
+    def _is_automatic(self, borrower: Borrower, offer: Offer, plan: Plan) -> bool:
+        """Whether the lender has agreed beforehand: within its limits, with whoever can bind themselves alone, and
+        nobody is talking to them about it."""
+        party, policy = self._heard.party, self._plans
+        if offer.approval is not Approval.AUTOMATIC or policy is None or policy.automatic is None:
+            return False
+        others = (other for other in further_parties(borrower) if any(other.is_on(each) for each in plan.loan_ids))
+        return (
+            party.role is PartyRole.PRIMARY
+            and (policy.automatic.with_others or not any(others))
+            and open_task(borrower, TaskKind.PLAN, party.party_id) is None
+            and lasts(plan, self._stops[HoldKind.PLAN], self._heard.received_at, borrower.zone)
+        )
+
+    def _lender_decides(self, borrower: Borrower, offer: Offer, plan: Plan) -> Effects:
+        """The choice goes to the lender, and nobody collects until a day after the answer is due."""
+        heard = self._heard
         rules = self._rules if self._rules is not None else USUAL_ANSWERS
         until = self._now + timedelta(hours=rules.clock(TaskKind.PLAN).answer_hours) + STOP_OUTLIVES
         row = self._stops[HoldKind.PLAN]
         if row.longest_for is not None:
-            until = min(until, self._heard.received_at + row.longest_for)
-        hold_id = f"{HoldKind.PLAN}-{self._heard.text_id}"
-        stop = Hold(hold_id, HoldKind.PLAN, self._heard.received_at, str(StopSource.BORROWER), until)
+            until = min(until, heard.received_at + row.longest_for)
+        hold_id = f"{HoldKind.PLAN}-{heard.text_id}"
+        stop = Hold(hold_id, HoldKind.PLAN, heard.received_at, str(StopSource.BORROWER), until)
         after = placed(borrower, admitted(stop, row), self._stops)
-        after = withdrawn(after, self._heard.received_at)
-        task = with_task(
-            after,
-            TaskKind.PLAN,
-            self._heard.party.party_id,
-            self._heard.text_id,
-            rules,
-            self._now,
-            (hold_id,),
-            offer,
-        )
-        return Effects(task, TAKEN, (f"hold.{HoldKind.PLAN}", f"task.{TaskKind.PLAN}", "plan.chosen"))
+        after = withdrawn(after, heard.received_at)
+        party_id = heard.party.party_id
+        after = with_task(after, TaskKind.PLAN, party_id, heard.text_id, rules, self._now, (hold_id,), offer)
+        task = open_task(after, TaskKind.PLAN, party_id)
+        if task is not None:
+            after = with_plan(after, replace(plan, task_id=task.task_id))
+        return Effects(after, TAKEN, (f"hold.{HoldKind.PLAN}", f"task.{TaskKind.PLAN}", "plan.chosen"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeGuard, assert_never
 
-from dunlin.domain.actions import Action, EndCase, OpenCase, PromiseDay, PromiseEnds, Request, Skip, Wait
+from dunlin.domain.actions import Action, EndCase, OpenCase, PlanMoves, PromiseDay, PromiseEnds, Request, Skip, Wait
 from dunlin.domain.aftercare import care_kept
 from dunlin.domain.borrower import Borrower, Case, Contact, Letter, Notice, StageMark
 from dunlin.domain.caps import LONGEST_WINDOW
@@ -17,6 +17,7 @@ from dunlin.domain.message import Message, Move
 from dunlin.domain.notices import REFERRAL, notices_kept, out_of_time
 from dunlin.domain.occasion import mark_id, notice_of, occasion_key
 from dunlin.domain.parties import told_as
+from dunlin.domain.planned import beside_plans, moved, plans_kept
 from dunlin.domain.policy import Policy
 from dunlin.domain.promising import at_its_end, on_its_day, promises_kept
 from dunlin.domain.retention import contacted
@@ -41,7 +42,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
     messages: list[Message] = []
     case, episodes = borrower.case, borrower.episodes
     ends: list[EndCase] = []
-    promised: list[PromiseDay | PromiseEnds] = []
+    promised: list[PromiseDay | PromiseEnds | PlanMoves] = []
     changed = False
     for action in actions:
         match action:
@@ -67,7 +68,7 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
             case EndCase():
                 ends.append(action)
                 changed = True
-            case PromiseDay() | PromiseEnds():
+            case PromiseDay() | PromiseEnds() | PlanMoves():
                 promised.append(action)
                 changed = True
             case _:
@@ -81,7 +82,15 @@ def apply(borrower: Borrower, actions: Sequence[Action], policy: Policy, now: da
     )
     after = with_unsaid(after, (action for action in actions if isinstance(action, Skip)), now)
     for moment in promised:
-        after = on_its_day(after, moment, now) if isinstance(moment, PromiseDay) else at_its_end(after, moment, now)
+        match moment:
+            case PromiseDay():
+                after = on_its_day(after, moment, now)
+            case PromiseEnds():
+                after = at_its_end(after, moment, now)
+            case PlanMoves():
+                after = moved(after, moment, policy, now)
+            case _:
+                assert_never(moment)
     for end in ends:
         after = with_word_of_the_person(ended(after, end, now), end, policy, now)
     return Applied(pruned(after, now) if changed else after, tuple(messages), changed)
@@ -129,7 +138,7 @@ def with_word_of_the_person(borrower: Borrower, end: EndCase, policy: Policy, no
     today = local_date(now, borrower.zone)
     loans = tuple(
         loan.loan_id
-        for loan in borrower.loans
+        for loan in beside_plans(borrower, today).loans
         if loan.status is LoanStatus.OPEN
         and loan.instalments
         and days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
@@ -167,6 +176,7 @@ def pruned(borrower: Borrower, now: datetime) -> Borrower:
         holds=tuple(hold for hold in borrower.holds if hold.until is None or hold.until > now),
         notices=kept,
         promises=promises_kept(borrower, now),
+        plans=plans_kept(borrower, now),
         dialogues=tuple(dialogue for dialogue in borrower.dialogues if dialogue.ends_at > now),
         tasks=tasks_kept(borrower, now),
         care=care_kept(borrower, now),

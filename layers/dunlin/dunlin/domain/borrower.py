@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from dunlin.domain.agreements import Dialogue, Promise, Task
+from dunlin.domain.agreements import Dialogue, Plan, Promise, Task
 from dunlin.domain.care import Care
 from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import NOTHING_YET, Keeping
@@ -340,8 +340,9 @@ class Borrower:
     letters: tuple[Letter, ...] = ()
     #: How long all of this is kept, and what asks that it stays or goes (`domain.retention`).
     keeping: Keeping = NOTHING_YET
-    #: What was promised, what they were asked by text, and what a person has to do.
+    #: What was promised and agreed, what they were asked by text, and what a person has to do.
     promises: tuple[Promise, ...] = ()
+    plans: tuple[Plan, ...] = ()
     dialogues: tuple[Dialogue, ...] = ()
     tasks: tuple[Task, ...] = ()
     #: Answers of people that were not said, and what follows a matter that is over (`domain.care`).

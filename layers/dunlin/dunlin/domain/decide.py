@@ -13,7 +13,8 @@ come in order, each once, with a gap between them, however late the system wakes
 A stage is the primary borrower's. Co-borrowers and guarantors whom it addresses too have occasions of their own beside
 it: about the loans they are on, where they may be reached, and without a say in when the next tier comes.
 
-What the core asks to be said (`notices`) is said beside all this, once each.
+What the core asks to be said (`notices`) is said beside all this, once each. What is in a plan (`planned`) is left to
+the plan.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from dunlin.domain.occasion import mark_id, notice_of
 from dunlin.domain.offer import OURS, OURS_REST, Way, resting, way_to
 from dunlin.domain.parties import addressee, further_parties, loans_told, principal_of, told_as
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, escalation_stop
+from dunlin.domain.planned import beside_plans, look_at_plans, planned_loans
 from dunlin.domain.policy import Policy, Stage, Strategy
 from dunlin.domain.promising import look_at_promises
 from dunlin.domain.statement import amount_due, days_past_due
@@ -72,6 +74,7 @@ class _Due:
 def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime) -> Decision:
     """What to say now, what not and why, and when to look again."""
     today = local_date(now, borrower.zone)
+    whole, borrower = borrower, beside_plans(borrower, today)
     owed = [
         _Due(loan, days_past_due(loan, today, local_date(loan.as_of, borrower.zone)))
         for loan in borrower.loans
@@ -81,9 +84,12 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
     actions: list[Action] = []
     moments: list[datetime] = []
     if borrower.promises:
-        look_at_promises(borrower, now, actions, moments)
+        look_at_promises(whole, now, actions, moments)
+    if borrower.plans:
+        look_at_plans(whole, policy, now, actions, moments)
     if not owed and case is None and not borrower.marks and not borrower.notices:
-        return Decision(tuple(actions), (), min(moments, default=None), None) if borrower.promises else _NOTHING
+        has_agreed = borrower.promises or borrower.plans
+        return Decision(tuple(actions), (), min(moments, default=None), None) if has_agreed else _NOTHING
 
     marks = {mark.mark_id: mark for mark in borrower.marks}
     tiers_from = strategy.tiers_from
@@ -112,7 +118,7 @@ def decide(borrower: Borrower, strategy: Strategy, policy: Policy, now: datetime
                 )
 
     if borrower.notices:
-        tell_notices(borrower, strategy, policy, now, marks, actions, moments)
+        tell_notices(whole, strategy, policy, now, marks, actions, moments)
 
     case_actions: list[Action] = []
     ring_at: datetime | None = None
@@ -155,6 +161,8 @@ def _settled_meanwhile(
         opened = [loan for loan in loans if loan.status is LoanStatus.OPEN]
         if any(loan.instalments and loan.instalments[0].due_on == mark.due_on for loan in opened):
             reason = mark.reason or Reason.OVERTAKEN
+        elif any(loan.loan_id in planned_loans(borrower) for loan in opened):
+            reason = Reason.PLAN_AGREED
         else:
             reason = Reason.PAID if opened else Reason.LOAN_NOT_OPEN
         yield _settled(strategy, mark, reason, "loan.instalments")
@@ -479,8 +487,11 @@ def _escalate(
 
 
 def _nothing_late(borrower: Borrower) -> EndCase:
-    """How a case ends in which nothing is overdue any more: cured, unless what was in it has left us."""
+    """How a case ends in which nothing is asked for any more: a plan was agreed about it; it was cured; it left us."""
     gone = (LoanStatus.SOLD, LoanStatus.PLACED, LoanStatus.CHARGED_OFF)
+    planned = planned_loans(borrower)
+    if any(loan.loan_id in planned and loan.status is LoanStatus.OPEN for loan in borrower.loans):
+        return EndCase(CaseOutcome.AGREED, Reason.PLAN_AGREED)
     others = [loan for loan in borrower.loans if loan.status is not LoanStatus.CLOSED]
     if others and all(loan.status in gone for loan in others):
         return EndCase(CaseOutcome.CLOSED, Reason.LOAN_NOT_OPEN)
@@ -490,6 +501,7 @@ def _nothing_late(borrower: Borrower) -> EndCase:
 def over_without_rules(borrower: Borrower, case: Case, now: datetime) -> EndCase | None:
     """Whether an open case is over where nobody reviewed the rules, so that nothing else may be decided there."""
     today = local_date(now, borrower.zone)
+    borrower = beside_plans(borrower, today)
     if not any(
         days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
         for loan in borrower.loans

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
+from dunlin.domain.agreements import PlanStatus
 from dunlin.domain.borrower import Hold, Loan
 from dunlin.domain.consent import Consent
 from dunlin.domain.keeping import Erasure, LegalHold
@@ -249,6 +250,34 @@ class PlanDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanInForce:
+    """The core carries a plan. `in_snapshots`: its snapshots say from now on what is left of it. `instalments` (day,
+    amount) where they are others than were agreed, or nobody here knows of the plan; then `loan_ids` are its loans."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    plan_id: str
+    in_snapshots: bool
+    party_id: str
+    loan_ids: tuple[str, ...]
+    instalments: tuple[tuple[date, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnded:
+    """A plan is over, by the core's word."""
+
+    event_id: str
+    type: str
+    occurred_at: datetime
+    borrower_id: str
+    plan_id: str
+    outcome: PlanStatus
+
+
+@dataclass(frozen=True, slots=True)
 class LegalHoldPlaced:
     """Nothing of this borrower may be deleted or made anonymous: not by rule, not on request, not by itself."""
 
@@ -304,6 +333,8 @@ BorrowerFact = (
     | TaskMoved
     | PlanDecided
     | AnswerRequested
+    | PlanInForce
+    | PlanEnded
     | AboutRecords
 )
 CoreEvent = BorrowerFact | PreferencesChanged | ContactPointChanged | SuppressionImported | FeedCheckpoint

@@ -19,6 +19,7 @@ from dunlin.domain.occasion import mark_id, notice_of, notice_stage
 from dunlin.domain.offer import OURS, OURS_REST, Way, resting, way_to
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import LOOK_AGAIN, Later, Never, holding
+from dunlin.domain.planned import out_of_date, planned_loans
 from dunlin.domain.policy import NoticeRule, Policy, Stage, Strategy
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.thread import tell_answer
@@ -113,6 +114,9 @@ def overtaken(borrower: Borrower, notice: Notice, rule: NoticeRule, now: datetim
     """Why it is not true any more, or not ours to say; None while it stands."""
     if not asks_for_money(rule):
         return None
+    wrong = out_of_date(borrower, notice)
+    if wrong is not None:
+        return wrong
     today = local_date(now, borrower.zone)
     for loan in told_loans(borrower, notice):
         if loan.status is not LoanStatus.OPEN:
@@ -124,7 +128,8 @@ def overtaken(borrower: Borrower, notice: Notice, rule: NoticeRule, now: datetim
         late = days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) >= 1
         if (rule.purpose is Purpose.COLLECTION or rule.statement) and not late:
             return Reason.FACTS_CHANGED, "loan.days_past_due"
-        if rule.purpose in _ASKING and notice.message != REFERRAL and borrower.is_with_a_person(loan):
+        of_plan = loan.loan_id in planned_loans(borrower)
+        if rule.purpose in _ASKING and not of_plan and notice.message != REFERRAL and borrower.is_with_a_person(loan):
             return Reason.OVERTAKEN, "with_person_to"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from dunlin.domain.borrower import Borrower, Loan, Party
@@ -13,6 +13,7 @@ from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money, total
 from dunlin.domain.parties import loans_told
 from dunlin.domain.permit import is_stale
+from dunlin.domain.planned import live_plans, planned_loans, plans_since
 from dunlin.domain.plans import MOST_OFFERS, Debt, NoOffers, Offer, PlanPolicy, offers
 from dunlin.domain.policy import Policy
 from dunlin.domain.statement import days_past_due
@@ -20,26 +21,43 @@ from dunlin.domain.words import LoanStatus
 
 #: The replies: which plans there are to choose from, and that the one that was chosen is with the lender.
 OFFERED, TAKEN = "plan_choices", "plan_chosen"
+_YEAR = timedelta(days=365)
 
 
 def overdue_debt(borrower: Borrower, party: Party, policy: Policy, now: datetime) -> Debt | None:
-    """All that is overdue of what they may be told about, in the core's figures.
+    """All that is overdue of what they may be told about, in the core's figures, and what is known of their plans.
 
     None where nothing is, or where it is not certain: in two currencies, figures too old, money on its way.
     """
     today = local_date(now, borrower.zone)
-    opened = tuple(loan for loan in borrower.loans if loan.status is LoanStatus.OPEN and loan.instalments)
-    days = {loan.loan_id: days_past_due(loan, today, local_date(loan.as_of, borrower.zone)) for loan in opened}
-    late = tuple(loan for loan in loans_told(borrower, party, None, opened) if days[loan.loan_id] >= 1)
+    late = overdue_loans(borrower, party, today)
     if not late or len({loan.currency for loan in late}) > 1:
         return None
     if any(loan.pending or is_stale(borrower, loan, policy, now) for loan in late):
         return None
     return Debt(
         amount=total((_overdue(loan, today) for loan in late), late[0].currency),
-        days_overdue=max(days[loan.loan_id] for loan in late),
+        days_overdue=_days(borrower, late[0], today),
         products=frozenset(loan.product for loan in late),
+        plans_last_year=plans_since(borrower, now - _YEAR),
+        has_plan=bool(live_plans(borrower)),
     )
+
+
+def overdue_loans(borrower: Borrower, party: Party, today: date) -> tuple[Loan, ...]:
+    """The loans a plan of theirs would be about: all that are late and in none yet, the latest first."""
+    planned = planned_loans(borrower)
+    opened = tuple(
+        loan
+        for loan in borrower.loans
+        if loan.status is LoanStatus.OPEN and loan.instalments and loan.loan_id not in planned
+    )
+    late = (loan for loan in loans_told(borrower, party, None, opened) if _days(borrower, loan, today) >= 1)
+    return tuple(sorted(late, key=lambda loan: (-_days(borrower, loan, today), loan.loan_id)))
+
+
+def _days(borrower: Borrower, loan: Loan, today: date) -> int:
+    return days_past_due(loan, today, local_date(loan.as_of, borrower.zone))
 
 
 def _overdue(loan: Loan, today: date) -> Money:
@@ -88,16 +106,6 @@ def offer_facts(offered: Sequence[Offer]) -> tuple[Figure, ...]:
                 for offer in offered
             ),
         ),
-    )
-
-
-def plan_facts(offer: Offer) -> tuple[Figure, ...]:
-    """What is said of a plan that was agreed; the payments need not be equal, so not "so many of this amount"."""
-    return (
-        Figure("instalments", str(len(offer.instalments))),
-        Figure("first_amount", str(offer.instalments[0].amount)),
-        Figure("first_due_on", offer.first_due_on.isoformat()),
-        Figure("total", str(offer.total)),
     )
 
 

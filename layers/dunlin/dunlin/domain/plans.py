@@ -45,6 +45,7 @@ __all__ = [
     "RateRule",
     "Shape",
     "Standing",
+    "Upkeep",
     "WhyNot",
     "offers",
     "standing",
@@ -139,11 +140,32 @@ class AmountLimits:
 
 @dataclass(frozen=True, slots=True)
 class Automatic:
-    """Within these limits nobody has to approve; the amount's limit is the currency's."""
+    """Within these limits nobody has to approve; the amount's limit is the currency's.
+
+    `with_others`: also where somebody else is on the loans (a co-borrower, a guarantor), who is then bound by what one
+    of them agrees.
+    """
 
     kinds: frozenset[PlanKind]
     most_instalments: int
     most_months: int
+    with_others: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """How a plan is followed once it is agreed. A plan keeps those of the day on which it was chosen.
+
+    `remind_days` before an instalment's day; `grace_days` after it before it counts as missed; `cure_days` after that
+    was found before the plan is broken. The core says within `take_up_hours` that it carries the plan, or a person
+    looks. `person_when_broken`: a person looks then too.
+    """
+
+    remind_days: tuple[int, ...] = (3,)
+    grace_days: int = 2
+    cure_days: int = 7
+    take_up_hours: int = 24
+    person_when_broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +198,7 @@ class PlanPolicy:
     most_per_kind: int = MOST_OFFERS
     order: tuple[OrderBy, ...] = (OrderBy.EXTRA_COST, OrderBy.INSTALMENTS)
     automatic: Automatic | None = None
+    upkeep: Upkeep = Upkeep()
 
 
 @dataclass(frozen=True, slots=True)

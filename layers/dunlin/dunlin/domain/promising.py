@@ -167,16 +167,21 @@ def credited(borrower: Borrower, loan_id: str, credit: Credit) -> Borrower:
             return promise
         if not promise.made_at <= credit.paid_at and not credit.returned:
             return promise
-        known = next((each for each in promise.credits if each.payment_id == credit.payment_id), None)
-        if known is not None and (known.returned or known.returned == credit.returned):
-            return promise
-        others = tuple(each for each in promise.credits if each is not known)
-        kept = replace(known, returned=True) if known is not None else credit
-        return replace(promise, credits=(*others, kept)[-_MOST_CREDITS:])
+        return replace(promise, credits=counted(promise.credits, credit)[-_MOST_CREDITS:])
 
     if not borrower.promises:
         return borrower
     return replace(borrower, promises=tuple(after(promise) for promise in borrower.promises))
+
+
+def counted(credits_known: tuple[Credit, ...], credit: Credit) -> tuple[Credit, ...]:
+    """The payments with one more, or with one that was taken back; told twice, it is there once."""
+    known = next((each for each in credits_known if each.payment_id == credit.payment_id), None)
+    if known is None:
+        return (*credits_known, credit)
+    if known.returned or not credit.returned:
+        return credits_known
+    return (*(each for each in credits_known if each is not known), replace(known, returned=True))
 
 
 def paid_towards(promise: Promise) -> Money:

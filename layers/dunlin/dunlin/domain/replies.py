@@ -10,6 +10,7 @@ from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure, Message
 from dunlin.domain.parties import addressee, loans_told
 from dunlin.domain.permit import holding, is_stale, unverified_at
+from dunlin.domain.planned import AGREED, NEXT, agreed_facts, next_due
 from dunlin.domain.planning import OFFERED, TAKEN, offer_facts, overdue_debt
 from dunlin.domain.policy import Policy, Strategy
 from dunlin.domain.promising import CONFIRMED, promise_facts
@@ -26,9 +27,9 @@ _TASKS_BEHIND = {
     COMPLAINT: (TaskKind.COMPLAINT,),
 }
 #: Replies that state facts of ours.
-STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, TERMS, *_TASKS_BEHIND})
+STATES_FACTS = frozenset({CONFIRMED, OFFERED, TAKEN, AGREED, NEXT, TERMS, *_TASKS_BEHIND})
 #: Replies with details of a debt: only to whom they may be told, at a number that is known to be theirs.
-TOLD_DETAIL = frozenset({BALANCE, TERMS, CONFIRMED, OFFERED, TAKEN})
+TOLD_DETAIL = frozenset({BALANCE, TERMS, CONFIRMED, OFFERED, TAKEN, AGREED, NEXT})
 
 
 def without_answer(
@@ -91,6 +92,10 @@ def facts_of(borrower: Borrower, message: Message, policy: Policy, now: datetime
         return terms_of(borrower, party) if party is not None else None
     if message.template == OFFERED:
         return _offers_told(borrower, message, policy, now)
+    if message.template == AGREED:
+        return agreed_facts(borrower, message.in_reply_to)
+    if message.template == NEXT:
+        return next_due(borrower, message.party_id, policy, now)
     if message.template == TAKEN:
         task = open_task(borrower, TaskKind.PLAN, message.party_id)
         if task is None or task.chosen is None:

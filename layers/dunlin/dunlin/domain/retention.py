@@ -363,7 +363,7 @@ def without_person(borrower: Borrower, erasure: Erasure, now: datetime) -> Borro
         for party in borrower.parties
     )
     said = tuple(_without_words(notice) for notice in borrower.notices)
-    bared = replace(borrower, parties=bare, notices=said, promises=(), dialogues=(), tasks=(), care=())
+    bared = replace(borrower, parties=bare, notices=said, promises=(), plans=(), dialogues=(), tasks=(), care=())
     after = remembered(borrower, bared)
     return _with(after, erasure=erasure, walk=Walk(now))
 

@@ -16,6 +16,7 @@ from dunlin.domain.message import WINDOW_MARGIN, Figure, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
+from dunlin.domain.planned import beside_plans, planned_loans
 from dunlin.domain.policy import NoticeRule, Policy, Strategy
 from dunlin.domain.replies import (
     BALANCE,
@@ -75,6 +76,7 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
         return _review_notice(borrower, message, party, point, strategy, policy, now)
 
     today = local_date(now, borrower.zone)
+    borrower = beside_plans(borrower, today)
     loans: list[Loan] = []
     days = -10_000
     for loan in borrower.loans:
@@ -82,6 +84,10 @@ def review(borrower: Borrower, message: Message, strategy: Strategy, policy: Pol
             continue
         if loan.status is not LoanStatus.OPEN:
             return Stop(Reason.LOAN_NOT_OPEN, "loan.status")
+        if loan.loan_id in planned_loans(borrower) and (
+            message.episode or not loan.instalments or loan.instalments[0].due_on != message.due_on
+        ):
+            return Stop(Reason.PLAN_AGREED, "plan")
         if not loan.instalments:
             return Stop(Reason.PAID, "loan.instalments")
         if loan.pending:

@@ -174,6 +174,7 @@ class Reason(StrEnum):
     # not sent: facts moved
     PAID = "paid"
     PAYMENT_PENDING = "payment_pending"
+    PLAN_AGREED = "plan_agreed"  # what it would ask for is in a plan
     LOAN_NOT_OPEN = "loan_not_open"
     STALE_BALANCE = "stale_balance"
     DEAF = "deaf"
@@ -229,6 +230,7 @@ class CaseOutcome(StrEnum):
     REFERRED = "referred"
     OPTED_OUT = "opted_out"
     CLOSED = "closed"  # the loan left us: sold, placed, closed by the core
+    AGREED = "agreed"  # a plan was agreed: what it is about is asked for by nobody while it is kept to
 
 
 class CaseStatus(StrEnum):

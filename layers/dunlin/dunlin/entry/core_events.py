@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from dunlin.domain.agreements import PlanStatus
 from dunlin.domain.borrower import Hold, Instalment, Loan, Overdue, PendingPayment
 from dunlin.domain.consent import Consent
 from dunlin.domain.facts import (
@@ -46,6 +47,8 @@ from dunlin.domain.facts import (
     PartyFacts,
     PaymentFacts,
     PlanDecided,
+    PlanEnded,
+    PlanInForce,
     PreferenceFacts,
     PreferencesChanged,
     PreferencesChosen,
@@ -629,6 +632,38 @@ class _AnswerRequested(_Event):
     answer: _Answer
 
 
+class _PlanInstalment(_Strict):
+    due_on: date
+    amount: Amount
+
+
+class _Carried(_Strict):
+    """A plan that the core carries; see `PlanInForce`."""
+
+    plan_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    in_snapshots: bool = False
+    party_id: Id | None = None
+    loan_ids: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
+    instalments: Annotated[tuple[_PlanInstalment, ...], Field(max_length=121)] = ()
+
+
+class _PlanInForce(_Event):
+    type: Literal["plan.in_force"]
+    borrower_id: Id
+    plan: _Carried
+
+
+class _Over(_Strict):
+    plan_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    outcome: Literal["kept", "broken", "withdrawn"]
+
+
+class _PlanEnded(_Event):
+    type: Literal["plan.ended"]
+    borrower_id: Id
+    plan: _Over
+
+
 class _Checkpoint(_Event):
     type: Literal["feed.checkpoint"]
     complete_to: AwareDatetime
@@ -645,6 +680,8 @@ _AnyEvent = Annotated[
     | _TaskMoved
     | _PlanDecided
     | _AnswerRequested
+    | _PlanInForce
+    | _PlanEnded
     | _LegalHoldPlaced
     | _LegalHoldLifted
     | _ErasureRequested
@@ -747,6 +784,20 @@ def _facts(model: Any) -> CoreEvent:
                 a.locale or "",
                 a.closes_task,
             )
+        case _PlanInForce():
+            carried = model.plan
+            dues = tuple((each.due_on, each.amount) for each in carried.instalments)
+            return PlanInForce(
+                *common,
+                model.borrower_id,
+                carried.plan_id,
+                carried.in_snapshots,
+                carried.party_id or "",
+                carried.loan_ids,
+                dues,
+            )
+        case _PlanEnded():
+            return PlanEnded(*common, model.borrower_id, model.plan.plan_id, PlanStatus(model.plan.outcome))
         case _LegalHoldPlaced():
             law = model.legal_hold
             legal = LegalHold(law.hold_id, law.matter, model.occurred_at, law.by, law.until)

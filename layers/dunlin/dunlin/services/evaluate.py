@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dunlin.domain.aftercare import made_known, to_tell, with_care
-from dunlin.domain.agreements import Task
 from dunlin.domain.apply import apply, given_up, marked
 from dunlin.domain.borrower import Borrower, Case
 from dunlin.domain.decide import decide
 from dunlin.domain.message import Message
-from dunlin.domain.plans import Offer
+from dunlin.domain.planned import told as plans_told
+from dunlin.domain.planned import untold
 from dunlin.domain.tasks import CHOSEN, announced, next_clock, to_announce
 from dunlin.domain.words import CaseStatus, MessageState, Reason
 from dunlin.errors import AlreadyRecorded, Conflict
+from dunlin.services.plans import news, requested
 from dunlin.services.policies import Policies
 from dunlin.services.ports import Announcements, Change, Clock, Escalations, Record, Store
 from dunlin.services.retention import Retain
@@ -117,6 +118,9 @@ class Evaluate:
         if to_tell(borrower):
             self._tell_of_feedback(borrower, now)
             return False
+        if untold(borrower):
+            self._tell_of_plans(borrower)
+            return False
         look_again: list[datetime] = []
         clock = next_clock(borrower, now)
         if clock is not None:
@@ -182,7 +186,7 @@ class Evaluate:
         told = to_announce(borrower, now)
         for task, what in told:
             if what == CHOSEN and task.chosen is not None:
-                chosen = _requested_plan(borrower, task, task.chosen)
+                chosen = requested(borrower, task, task.chosen)
                 self._announcements.announce("plan.requested", f"{borrower.borrower_id}/{task.task_id}/{what}", chosen)
                 continue
             detail: dict[str, object] = {
@@ -242,6 +246,13 @@ class Evaluate:
         except AlreadyRecorded:
             self._store.commit(replace(done, records=()))
 
+    def _tell_of_plans(self, borrower: Borrower) -> None:
+        """Tell the core of what was agreed and what came of it. Told again, should we not learn that it was told."""
+        for plan, what in untold(borrower):
+            kind, detail = news(borrower, plan, what)
+            self._announcements.announce(kind, f"{borrower.borrower_id}/{plan.plan_id}/{what}", detail)
+        self._store.commit(Change(borrower=plans_told(borrower), quiet=True))
+
     def _tended(self, borrower: Borrower, now: datetime, *, moved: bool) -> tuple[Borrower, datetime | None]:
         """Keep the borrower's execution alive: start it, ring it, or look for it; and when to look again."""
         case = borrower.case
@@ -271,33 +282,6 @@ class Evaluate:
         following = replace(case, generation=case.generation + 1)
         self._escalations.start(borrower.borrower_id, following.episode, following.generation)
         return replace(borrower, case=following), now + EXECUTION_SILENT
-
-
-def _requested_plan(borrower: Borrower, task: Task, offer: Offer) -> dict[str, object]:
-    """What the lender has to decide about: the plan that was chosen, in full."""
-    return {
-        "task_id": task.task_id,
-        "borrower_id": borrower.borrower_id,
-        "party_id": task.party_id,
-        "jurisdiction": borrower.jurisdiction,
-        "offer_id": offer.offer_id,
-        "kind": str(offer.kind),
-        "approval": str(offer.approval),
-        "debt": str(offer.debt),
-        "total": str(offer.total),
-        "offered_on": offer.offered_on.isoformat(),
-        "instalments": [
-            {
-                "due_on": payment.due_on.isoformat(),
-                "amount": str(payment.amount),
-                "principal": str(payment.principal),
-                "interest": str(payment.interest),
-                "fee": str(payment.fee),
-            }
-            for payment in offer.instalments
-        ],
-        "answer_by": task.answer_by.isoformat(),
-    }
 
 
 def put(store: Store, change: Change, now: datetime) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dunlin.domain import planned
 from dunlin.domain.agreements import Credit
 from dunlin.domain.apply import woken
 from dunlin.domain.borrower import Borrower, Contact, ContactPoint, Hold, LastWord, Lift, Loan, Party, StageMark
@@ -28,11 +29,14 @@ from dunlin.domain.facts import (
     NoticeRequested,
     PartyFacts,
     PlanDecided,
+    PlanEnded,
+    PlanInForce,
     PreferencesChanged,
     PreferencesChosen,
     SuppressionImported,
     TaskMoved,
 )
+from dunlin.domain.following import products_of
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Keeping
 from dunlin.domain.policy import Conditions, HoldRule, Strategy
@@ -49,13 +53,14 @@ from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.feed import Feed
 from dunlin.services.notices import noticed
 from dunlin.services.opt_outs import OptOuts, blocked_purposes
+from dunlin.services.plans import plan_decided, plan_ended, plan_in_force
 from dunlin.services.points import Points
 from dunlin.services.policies import strategy_of
 from dunlin.services.ports import Change, Clock, Content, Controls, PointKeys, Record, Store
 from dunlin.services.preferences import Preferences
 from dunlin.services.retention import applied_to_records, not_forgotten
 from dunlin.services.suppressions import SuppressionList
-from dunlin.services.tasks import plan_decided, task_moved
+from dunlin.services.tasks import task_moved
 from dunlin.services.thread import Thread, refused
 
 #: Clocks differ a little; a fact from further ahead is a mistake.
@@ -197,12 +202,16 @@ class Ingest:
             case HoldPlaced():
                 if before is None:
                     raise NotFound("borrower_id")
-                after = placed(before, self._admitted(before, event, now), self._hold_rules(before, now))
+                hold = self._admitted(before, event, now)
+                after = placed(before, hold, self._hold_rules(before, now))
+                if hold.kind is HoldKind.PLAN:
+                    after = planned.held_by_core(after, hold)
             case HoldLifted():
                 if before is None:
                     raise NotFound("borrower_id")
                 lift = Lift(event.hold_id, event.occurred_at, event.by)
                 after = lifted(before, lift, self._hold_rules(before, now))
+                after = planned.let_go(after, event.hold_id, event.occurred_at)
             case NoticeRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -225,6 +234,17 @@ class Ingest:
                     return Ingested.REPEATED
                 after = taken.borrower
                 records += taken.records
+            case PlanInForce():
+                if before is None:
+                    raise NotFound("borrower_id")
+                plans = self._content.plan_policy(
+                    before.jurisdiction, products_of(before), local_date(now, before.zone)
+                )
+                after = plan_in_force(before, event, self._hold_rules(before, now), plans)
+            case PlanEnded():
+                if before is None:
+                    raise NotFound("borrower_id")
+                after = plan_ended(before, event)
             case LegalHoldPlaced() | LegalHoldLifted() | ErasureRequested():
                 if before is None:
                     raise NotFound("borrower_id")
@@ -431,12 +451,13 @@ def imported(borrower: Borrower, event: LoanChanged, strategy: Strategy, now: da
 
 
 def with_credit(borrower: Borrower, event: LoanChanged) -> Borrower:
-    """The borrower whose promises know of this payment. One on its way counts once it has been applied."""
-    if event.payment is None or event.type not in (_MONEY_WENT_AWAY | {"payment.applied"}):
+    """The borrower whose promises and plans know of this payment. One on its way counts once it has been applied."""
+    if event.payment is None or event.type not in (_MONEY_WENT_AWAY | {"payment.applied", "payment.backdated"}):
         return borrower
     returned = event.type in _MONEY_WENT_AWAY
     credit = Credit(event.payment.payment_id, event.payment.amount, event.occurred_at, returned)
-    return credited(borrower, event.loan.loan_id, credit)
+    after = planned.credited(borrower, event.loan.loan_id, credit)
+    return credited(after, event.loan.loan_id, credit) if event.type != "payment.backdated" else after
 
 
 def with_consent(borrower: Borrower, event: ConsentChanged) -> Borrower:
