@@ -507,7 +507,7 @@ class House:
             mode=mode,
         )
         self.reports = ReceiveReport(
-            store, self.settle, self.opt_outs, lambda address: self.keys.point(Channel.SMS, address)
+            store, self.settle, self.opt_outs, self.keys.point
         )
         self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self._understand, clock)
         self.feed = Feed(self.controls, clock)

@@ -215,7 +215,7 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
             store=store,
             settle=settle,
             opt_outs=opt_outs,
-            point_of=lambda address: ports.keys.point(Channel.SMS, address),
+            point_of=ports.keys.point,
         ),
         inbound=ReceiveInbound(
             store=store, policies=policies, opt_outs=opt_outs, keys=ports.keys, understand=understand, clock=clock

@@ -20,6 +20,8 @@ _MAILS = re.compile(rf"\*@({_DOMAIN})", re.ASCII)
 _APP = r"arn:[a-z0-9\-]{3,20}:sns:[a-z0-9\-]{5,25}:[0-9]{12}:endpoint/[A-Z_]{2,20}/[A-Za-z0-9_.\-]{1,256}/"
 _DEVICE = re.compile(rf"({_APP})[0-9a-f\-]{{36}}", re.ASCII)
 _DEVICES = re.compile(rf"({_APP})\*", re.ASCII)
+#: Whoever follows a WeChat service account, as that account knows them.
+_OPENID = re.compile(r"[A-Za-z0-9_\-]{28}", re.ASCII)
 _MOST = 10_000
 
 
@@ -34,10 +36,12 @@ class Recipients:
     everyone: bool = False
 
     def include(self, address: str) -> bool:
-        """Whether something may be sent to this number (E.164), e-mail address or device. In doubt it may
-        not."""
+        """Whether something may be sent to this number (E.164), e-mail address, device or openid. In doubt
+        it may not."""
         if self.everyone:
             return True
+        if _OPENID.fullmatch(address):
+            return address in self.addresses
         if address.casefold() in self.addresses:
             return True
         if _NUMBER.fullmatch(address):
@@ -55,7 +59,7 @@ EVERYONE = Recipients(everyone=True)
 
 def parse_recipients(document: Mapping[str, object]) -> Recipients:
     """`{"recipients": [...]}` as it stands in the secret: `+12065550123`, `+120655501*`, `jo@example.com`,
-    `*@example.com`, the ARN of a device's endpoint, or one that ends in `/*` instead of the device.
+    `*@example.com`, the ARN of a device's endpoint, or one that ends in `/*` instead of the device, a WeChat openid.
 
     Raises:
         ConfigurationError: naming the entry by its index, and never what it holds.
@@ -75,6 +79,8 @@ def parse_recipients(document: Mapping[str, object]) -> Recipients:
         text = entry if isinstance(entry, str) else ""
         if _NUMBER.fullmatch(text) or _MAIL.fullmatch(text) or _DEVICE.fullmatch(text):
             addresses.add(text.casefold())
+        elif _OPENID.fullmatch(text):
+            addresses.add(text)  # its capitals count
         elif numbers := _NUMBERS.fullmatch(text):
             prefixes.add(numbers[1])
         elif mails := _MAILS.fullmatch(text):
@@ -84,6 +90,6 @@ def parse_recipients(document: Mapping[str, object]) -> Recipients:
         else:
             raise ConfigurationError(
                 f"recipients.{index}: must be an E.164 number, at least five characters of one and *, "
-                "an e-mail address, or * at a domain, an endpoint's ARN, or * for all of an app"
+                "an e-mail address, or * at a domain, an endpoint's ARN, or * for all of an app, a WeChat openid"
             )
     return Recipients(frozenset(addresses), tuple(sorted(prefixes)), frozenset(domains), frozenset(apps))
