@@ -11,14 +11,9 @@ import pytest
 from dunlin.adapters.providers import WebhookRequest, wechat
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.webhooks import WebhookAnswer, receive
-from dunlin.domain.agreements import TaskKind
-from dunlin.domain.intents import Intent
-from dunlin.domain.message import Message
-from dunlin.domain.words import Channel, MessageState, Purpose, Reason
+from dunlin.domain.words import MessageState, Reason
 from dunlin.errors import InvalidInput
-from dunlin.services.ports import Accepted
 
-from tests.builders import House, a_line, loan_document, party_document
 from tests.webhook_requests import NOW, OPENID, SECRETS, TOKEN, WECHAT_LEAVES, WECHAT_REPORT, WECHAT_TEXT, request
 
 OURS = SECRETS["wechat"]

@@ -629,7 +629,8 @@ class FailuresModel(Strict):
 
 
 class LineTemplateModel(Strict):
-    """A text as the provider has it on file, without the signature: `${name}` or `{1}` stands for what changes."""
+    """A text as the provider has it on file, without the signature: `${name}`, `{1}` or
+    `{{thing1.DATA}}` stands for what changes."""
 
     code: Text
     text: Text
