@@ -160,7 +160,14 @@ def _secrets(provider: str) -> WebhookSecrets:
         keys = FinanceKeys()
         return WebhookSecrets(keys.webhook_token, keys.webhook_secret)
     given = PROVIDERS[provider]
-    signing = next((given[name] for name in ("auth_token", "signature_secret", "webhook_secret", "signing_token") if name in given), "")
+    signing = next(
+        (
+            given[name]
+            for name in ("auth_token", "signature_secret", "webhook_secret", "signing_token")
+            if name in given
+        ),
+        "",
+    )
     return WebhookSecrets(
         given["webhook_token"], signing, given.get("public_url", ""), given.get("signature_method", "")
     )

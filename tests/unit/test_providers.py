@@ -66,8 +66,9 @@ def report_of(provider: str, body: Any, at: Any = NOW) -> DeliveryReport:
 
 def test_the_tests_know_every_provider() -> None:
     assert set(GOOD) == set(SECRETS) == set(PROVIDERS) == {*SIGNED, *UNSIGNED}
-    assert {name for name in PROVIDERS if (found := provider_of(name)) and found.signing_field and found.covers_body} == set(SIGNED)
-    assert all((found := provider_of(name)) is not None and found.name == name for name in PROVIDERS)
+    known = {name: found for name in PROVIDERS if (found := provider_of(name))}
+    assert {name for name, each in known.items() if each.signing_field and each.covers_body} == set(SIGNED)
+    assert [each.name for each in known.values()] == list(known) == list(PROVIDERS)
     assert provider_of("aws_sms") is None
     assert provider_of(7) is None
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from dunlin.adapters.senders.push import PURPOSES
 from dunlin.adapters.senders.wechat import (
     CODES,
     WechatKey,
@@ -187,7 +188,7 @@ def test_nobody_sees_the_token(caplog: pytest.LogCaptureFixture, capfd: pytest.C
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        *(({"purpose": purpose}, Refused(Reason.NO_ROUTE)) for purpose in set(Purpose) - {Purpose.SERVICING, Purpose.SERVICE}),
+        *(({"purpose": purpose}, Refused(Reason.NO_ROUTE)) for purpose in set(Purpose) - PURPOSES),
         ({"address": "+8613800138000"}, Refused(Reason.INVALID_NUMBER, point_unusable=True)),
         ({"ttl_seconds": 0}, Refused(Reason.WINDOW_CLOSED)),
         ({"body": "别的话"}, Refused(Reason.INVALID_MESSAGE)),

@@ -1,4 +1,4 @@
-"""What a WeChat service account is told about: proved by a signature that does not cover it, and believed accordingly."""
+"""What WeChat tells a service account: proved by a signature that does not cover it, and believed accordingly."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
-    from dunlin.domain.words import SendingMode
+    from dunlin.domain.words import Channel, SendingMode
     from dunlin.entry.provider_fields import ProviderFields
     from dunlin.services.choices import Choices
     from dunlin.services.contacts import Contacts

@@ -84,7 +84,9 @@ ConsentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,63}
 Origin = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,31}$")]
 #: Names the words that were shown, never the words.
 Wording = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-.:/]{0,63}$")]
-ConsentChannel = Literal["sms", "email", "push", "wechat", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
+ConsentChannel = Literal[
+    "sms", "email", "push", "wechat", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
+]
 _EMAIL = re.compile(r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-.]{0,250}[A-Za-z0-9])?$")
 
 

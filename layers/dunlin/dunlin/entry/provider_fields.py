@@ -49,8 +49,8 @@ def webhook_secrets(fields: ProviderFields) -> WebhookSecrets:
     """What the provider's webhook is checked with.
 
     Raises:
-        ConfigurationError: a field is missing, the token of a provider that signs nothing of what it says is short, or the public
-            address is not HTTPS.
+        ConfigurationError: a field is missing, the token of a provider that signs nothing of what it says is short,
+            or the public address is not HTTPS.
     """
     from dunlin.adapters.providers import WebhookSecrets, provider_of
 

@@ -79,11 +79,15 @@ def elements(call: Call) -> Sequence[object]:
     if event != "unsubscribe":
         return []
     said = "\n".join(a_text(fields, name, 64) for name in ("FromUserName", "CreateTime", "Event"))
-    return [{**fields, "inbound_id": hmac.new(call.secrets.path_token.encode(), said.encode(), "sha256").hexdigest()[:40]}]
+    return [
+        {**fields, "inbound_id": hmac.new(call.secrets.path_token.encode(), said.encode(), "sha256").hexdigest()[:40]}
+    ]
 
 
 def sorts(found: Sequence[object]) -> str:
-    return "reports" if any(isinstance(each, Mapping) and each.get("Event") == FINISHED for each in found) else "inbound"
+    return (
+        "reports" if any(isinstance(each, Mapping) and each.get("Event") == FINISHED for each in found) else "inbound"
+    )
 
 
 def report(payload: Mapping[str, object]) -> DeliveryReport:
