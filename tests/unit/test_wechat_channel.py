@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from dunlin.adapters.renderer import Renderer
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.senders.filed import WECHAT_GAP, filed_text
 from dunlin.adapters.senders.wechat import provider_message_id
 from dunlin.adapters.webhooks import receive
+from dunlin.content import lint
 from dunlin.domain.agreements import TaskKind
 from dunlin.domain.intents import Intent
 from dunlin.domain.message import Message
@@ -19,7 +21,7 @@ from dunlin.domain.words import Channel, MessageState, Purpose, Reason
 from dunlin.errors import InvalidInput
 from dunlin.services.ports import Accepted, Refused
 
-from tests.builders import DAY, NOW, SHANGHAI_PHONE, TODAY, House, chinese_party, loan_document
+from tests.builders import DAY, NOW, SHANGHAI_PHONE, TODAY, House, chinese_party, loan_document, shipped_content
 from tests.webhook_requests import OPENID, SECRETS, WECHAT_LEAVES, WECHAT_REPORT, WECHAT_TEXT, request
 
 SOON = TODAY + timedelta(days=7)
@@ -163,3 +165,18 @@ def test_capitals_are_part_of_a_follower_s_name() -> None:
     assert listed.include(OPENID)
     assert not listed.include(OPENID.swapcase())
     assert not replace(listed, addresses=frozenset()).include(OPENID)
+
+
+def test_every_text_is_on_file_and_the_lint_says_which_is_not() -> None:
+    content = shipped_content()
+    (line,) = [each for each in content.lines("CN") if each.channel is Channel.WECHAT]
+    texts = [each for (_, _, channel), each in content.templates.items() if channel is Channel.WECHAT]
+    assert {(each.template_id, each.locale) for each in texts} == {
+        (template, locale) for template in ("reminder", "due_today") for locale in ("zh-CN", "zh-TW")
+    }
+    renderer = Renderer(content)
+    for text in texts:
+        assert list(lint._try_out(renderer, content, text, line)) == []
+        said = [problem for _, problem in lint._try_out(renderer, content, text, replace(line, templates=()))]
+        assert said
+        assert set(said) == {"is none of the texts that line cn-wechat has on file, so nothing would be sent"}
