@@ -191,7 +191,8 @@ ASKS_OF_STOP = [
     "what does STOP mean", "TD是什么意思", "你们说回T退订,回了会怎么样", "上面寫回覆STOP,那是幹嘛用的", "退订要钱吗",
 ]
 NOT_TEXTS = [
-    "stop sending goons to my house", "stop phoning my boss", "stop ringing my mum", "stop treating customers like dirt",
+    "stop sending goons to my house", "stop phoning my boss", "stop ringing my mum",
+    "stop treating customers like dirt",
     "別再派人來我家", "請停止恐嚇我", "不要再威胁我",
 ]
 PLAIN = [
