@@ -25,8 +25,7 @@ CO_BORROWER = party_document(party_id="p-2", role="co_borrower", name="Al Roe", 
 
 def known(*loans: dict[str, Any], parties: list[dict[str, Any]] | None = None) -> House:
     house = House()
-    own = [party_document(email=DEVICE,
-    EMAIL, push_endpoint=DEVICE), CO_BORROWER]
+    own = [party_document(email=EMAIL, push_endpoint=DEVICE), CO_BORROWER]
     house.know("b-1", *(loans or (loan_document(due_on=SOON),)), parties=parties or own)
     return house
 
