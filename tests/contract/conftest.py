@@ -107,14 +107,14 @@ def dynamo_of_engine(engine_url: str) -> Iterator[Dynamo]:
     bind_tables()
 
 
-def _dynamo(kind: str, request: pytest.FixtureRequest) -> Dynamo:
+def dynamo_of(kind: str, request: pytest.FixtureRequest) -> Dynamo:
     dynamo: Dynamo = request.getfixturevalue("dynamo_of_moto" if kind == MOTO else "dynamo_of_engine")
     return dynamo
 
 
 @pytest.fixture(params=[MOTO, _ENGINE])
 def dynamo(request: pytest.FixtureRequest) -> Dynamo:
-    return _dynamo(str(request.param), request)
+    return dynamo_of(str(request.param), request)
 
 
 @pytest.fixture(params=["memory", MOTO, _ENGINE])
@@ -124,9 +124,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def store(kind: str, request: pytest.FixtureRequest) -> Store:
-    return MemoryStore() if kind == "memory" else _dynamo(kind, request).store
+    return MemoryStore() if kind == "memory" else dynamo_of(kind, request).store
 
 
 @pytest.fixture
 def controls(kind: str, request: pytest.FixtureRequest) -> Controls:
-    return MemoryControls() if kind == "memory" else _dynamo(kind, request).controls
+    return MemoryControls() if kind == "memory" else dynamo_of(kind, request).controls

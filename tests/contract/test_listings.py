@@ -16,7 +16,7 @@ from dunlin.services.ports import Listed, Listing, Listings, ListingState
 from dunlin.testing import MemoryListings
 
 from tests.builders import NOW, PHONE
-from tests.contract.conftest import ENVIRONMENT, REGION
+from tests.contract.conftest import ENVIRONMENT, REGION, dynamo_of
 
 OTHER = "+12125550188"
 
@@ -25,7 +25,7 @@ OTHER = "+12125550188"
 def listings(kind: str, request: pytest.FixtureRequest) -> Listings:
     if kind == "memory":
         return MemoryListings()
-    request.getfixturevalue("dynamo")
+    dynamo_of(kind, request)
     return DynamoListings("dunlin-dev")
 
 

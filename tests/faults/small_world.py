@@ -44,7 +44,8 @@ SILENT_FROM = START + timedelta(days=3, hours=12)
 PROVIDERS = Faults.none().but(
     throttled=0.3, time_out=0.06, error_after=0.06, lost_report=0.1, progress=0.3, complaint=1.0
 )
-LISTENS_EVERY = timedelta(hours=1)
+#: An hour apart, while nothing happens: most of what is made there is no matter of what is looked at.
+PROBE_EVERY = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 ASKS_AGAIN = timedelta(minutes=1)
 
@@ -157,10 +158,8 @@ def shared_content() -> Iterator[None]:
     shared = content()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dunlin.content.loader.load_content", lambda _, **__: shared)
-        # Whether we hear is proved once an hour here: that guard is not what is looked at, and most of the cost. It
-        # has to be proved more often than the guard wants it, or nothing about money is ever said.
-        patch.setattr("local.world.LISTENS_EVERY", LISTENS_EVERY)
-        patch.setattr("local.world.PROBE_EVERY", LISTENS_EVERY)
+        # Before something happens, as in any world: deaf, nothing about money is ever said.
+        patch.setattr("local.world.PROBE_EVERY", PROBE_EVERY)
         yield
 
 

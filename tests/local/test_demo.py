@@ -37,6 +37,13 @@ SAY_NO_FIGURES = (
     "not_understood",
     "crisis_help",
     "promise_which_day",
+    # a person's own words have figures only if that person wrote some
+    "answer",
+    "answer_ready",
+    "answer_call",
+    "feedback_request",
+    "follow_up",
+    "money_guidance",
 )
 
 

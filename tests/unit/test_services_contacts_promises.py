@@ -17,6 +17,7 @@ from tests.builders import DAY, MINUTE, NOW, PHONE, TODAY, House, loan_document,
 
 SOON = TODAY + 7 * DAY
 EMAIL = "jo@marram.example"
+DEVICE = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/marram/5e3e9847-3183-3f18-a7e8-671c3a57d4b3"
 OTHER_PHONE = "+12125550177"
 CHANNELS = ("call", "letter", "visit", "agent", "agency", "email", "sms", "push")
 CO_BORROWER = party_document(party_id="p-2", role="co_borrower", name="Al Roe", phone=OTHER_PHONE)
@@ -24,7 +25,7 @@ CO_BORROWER = party_document(party_id="p-2", role="co_borrower", name="Al Roe", 
 
 def known(*loans: dict[str, Any], parties: list[dict[str, Any]] | None = None) -> House:
     house = House()
-    own = [party_document(email=EMAIL), CO_BORROWER]
+    own = [party_document(email=EMAIL, push_endpoint=DEVICE), CO_BORROWER]
     house.know("b-1", *(loans or (loan_document(due_on=SOON),)), parties=parties or own)
     return house
 

@@ -171,7 +171,32 @@ OPT_OUTS = [
     "有完没完，别发了", "不要再來簡訊了", "到此为止，别再发", "短信太烦了，关掉", "恕不接收", "谢绝短信", "谢绝打扰",
     "拒绝接收", "拒收", "不接收了",
 ]
+TURNED_OFF = [
+    "can you mute the messages", "please switch off notifications", "turn them off", "how do I switch off these",
+    "turn the payment reminders off", "I want the alerts turned off", "how do I mute these texts", "短信怎么关",
+    "怎么把提醒关了", "能关闭通知吗", "簡訊可以關掉嗎", "提醒关了行不行", "麻烦关一下短信", "短信提醒给我关了吧",
+    "訊息太多了 全部取消", "🚫短信", "憋再发了", "鳖再给我发短信", "退丁", "推订", "回了TD怎么还发",
+    "本人不欲再接收貴公司短訊", "if I text STOP will you leave me alone", "what do I text to stop this",
+    "why don't you stop texting me", "my dad has died, do not send to this number any more",
+    "我爸已经走了,请不要再往这个号发消息了", "天天发短信有完没完",
+]
+GO_ON = [
+    "don't stop texting me", "please don't stop the reminders, they're really useful", "keep them coming",
+    "I don't want you to stop texting me", "can I have the payment texts back", "I regret unsubscribing",
+    "I stopped the texts last month but I'd like them back now", "别停,短信提醒继续发", "簡訊不要停,我靠它記繳款日",
+    "我不退订,接着发", "怎么不给我发还款短信了,给我恢复", "把短信打开吧,之前退订了现在后悔了", "幸好没退订,多亏提醒",
+]
+ASKS_OF_STOP = [
+    "you said reply STOP, what does that do?", "what happens if I text STOP", "does replying STOP cost anything",
+    "what does STOP mean", "TD是什么意思", "你们说回T退订,回了会怎么样", "上面寫回覆STOP,那是幹嘛用的", "退订要钱吗",
+]
+NOT_TEXTS = [
+    "stop sending goons to my house", "stop phoning my boss", "stop ringing my mum",
+    "stop treating customers like dirt",
+    "別再派人來我家", "請停止恐嚇我", "不要再威胁我",
+]
 PLAIN = [
+    *((text, Intent.QUESTION) for text in ASKS_OF_STOP), *((text, Intent.COMPLAINT) for text in NOT_TEXTS),
     ("I'm disputing this, the balance you've got is incorrect", Intent.DISPUTE),
     ("I dispute the amount", Intent.DISPUTE), ("disputing the balance you show", Intent.DISPUTE),
     ("What's the BPAY code?", Intent.QUESTION), ("what is the biller code", Intent.QUESTION),
@@ -213,9 +238,14 @@ def test_a_mistaken_opt_out_is_undone(text: str) -> None:
     assert read(text).intent is Intent.OPT_IN
 
 
-@pytest.mark.parametrize("text", [*OPT_OUTS, *STILL_OPT_OUT])
+@pytest.mark.parametrize("text", [*OPT_OUTS, *STILL_OPT_OUT, *TURNED_OFF])
 def test_an_opt_out_in_any_words(text: str) -> None:
     assert read(text).intent is Intent.OPT_OUT
+
+
+@pytest.mark.parametrize("text", GO_ON)
+def test_who_wants_the_texts_to_go_on_is_not_opted_out(text: str) -> None:
+    assert read(text).intent in (Intent.OPT_IN, Intent.FEEDBACK)
 
 
 @pytest.mark.parametrize("text", NO_OPT_OUT)

@@ -58,8 +58,8 @@ _CONFLICT_CODES = frozenset({"TransactionConflict", "TransactionInProgressExcept
 
 
 def instant(moment: datetime) -> str:
-    """A UTC instant whose text sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A UTC instant whose text sorts as time does, in any year: `strftime` does not pad those before 1000."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_instant(text: str) -> datetime:

@@ -24,7 +24,7 @@ _MOST_SENTENCES = 16
 _SPACE = re.compile(r"\s+")
 #: The one word that nobody may have to spell. No other word is written in these ways.
 _MISSPELT_STOP = re.compile(r"\b(?:s+t+o+p+|st0p|5top|stp|stpo|sotp|tsop|stpp|stahp|stap|stopl|srop|dtop)\b")
-_NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑👌⭐✅❌]+")
+_NOT_WORDS = re.compile(r"[^\w$£€¥₹%#?👍👎🛑🚫⛔🔕📵👌⭐✅❌]+")
 
 
 def both_ends(text: str) -> str:
