@@ -656,7 +656,7 @@ class Behaviour:
         member.planner = planner_of(cohort)
         self._members[account.borrower_id] = member
         for party in account.parties:
-            for address in (party.phone, party.email, party.push_endpoint):
+            for address in (party.phone, party.email, party.push_endpoint, party.wechat_openid):
                 if address is not None:
                     self._at_address.setdefault(address, []).append(member)
 

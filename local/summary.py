@@ -27,7 +27,7 @@ from pydantic import TypeAdapter
 
 from local.auditor import AuditReport
 from local.simulator.record import HandOverReceived
-from local.simulator.simulator import EMAIL, PUSH, SNS
+from local.simulator.simulator import EMAIL, PUSH, SNS, WECHAT
 from local.simulator.texts import encoding_and_parts
 from local.world import CONTENT, SentText, World
 
@@ -134,7 +134,7 @@ def summarise(run: Run, audit: AuditReport) -> Summary:
         "provider_faults": provider_faults(run.hand_overs),
         "provider_faults_injected": {name: count for name, count in ordered(run.injected).items() if count},
         "sms_parts": sum(
-            encoding_and_parts(given.body)[1] for given in accepted if given.provider not in (EMAIL, PUSH)
+            encoding_and_parts(given.body)[1] for given in accepted if given.provider not in (EMAIL, PUSH, WECHAT)
         ),
         "duplicates": _twice(accepted) or audit.counters["duplicates"],
         "violations": dict(audit.counters),

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from dunlin.entry import bootstrap
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
@@ -30,8 +31,9 @@ from local.embedded.clock import VirtualClock
 from local.portfolio.people import RECIPIENTS
 from local.simulator.faults import Faults
 from local.simulator.finance import FinanceKeys
-from local.simulator.simulator import FINANCE, Delivered, Outgoing, Simulator, Stirred
+from local.simulator.simulator import FINANCE, WECHAT, Delivered, Outgoing, Simulator, Stirred
 from local.simulator.transport import InProcess
+from local.simulator.wechat import WechatAccount
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -60,6 +62,13 @@ class Core(Protocol):
 
 #: What people do when something reaches them: texts to send, as (from, text, at, meaning).
 Reply = tuple[str, str, datetime, str]
+
+
+def _filed(provider: str) -> dict[str, str]:
+    """What the lender's lines say that this provider has on file."""
+    lender = yaml.safe_load((CONTENT / "lenders" / "sample.yaml").read_text(encoding="utf-8"))
+    lines = (line for line in lender["lines"] if line["provider"] == provider)
+    return {each["code"]: each["text"] for line in lines for each in line.get("templates", ())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,7 @@ class World:
         self.clock = VirtualClock(self.start)
         keys = FinanceKeys()
         self._keys = keys
+        self._wechat = WechatAccount(templates=_filed(WECHAT))
         self.simulator = Simulator(
             self.clock.now,
             self.seed,
@@ -140,6 +150,7 @@ class World:
             on_early=self._overtake,
             calm_from=self.calm_from,
             finance_keys=keys,
+            wechat=self._wechat,
             finance_numbers=tuple(self.finance_numbers),
             unreachable=self.unreachable,
             rates=self.rates,
@@ -219,7 +230,14 @@ class World:
                 "secret": self._keys.secret,
                 "webhook_token": self._keys.webhook_token,
                 "webhook_secret": self._keys.webhook_secret,
-            }
+            },
+            WECHAT: {
+                "base_url": url,
+                "app_id": self._wechat.app_id,
+                "app_secret": self._wechat.secret,
+                "webhook_token": self._wechat.webhook_token,
+                "signing_token": self._wechat.signing_token,
+            },
         }
         client = boto3.client("secretsmanager", region_name=REGION)
         client.put_secret_value(
@@ -343,16 +361,24 @@ class World:
             if each.provider == FINANCE:
                 kind, headers, raw = self.simulator.webhook_request(each)
                 path = f"/providers/finance_sms/{self._keys.webhook_token}/{kind}"
-                answer = self.aws.request("POST", path, headers=headers, body=raw)
-                if answer.status >= 500:
-                    # As any provider does: until it is taken.
-                    again = partial(self._hand_on, [each])
-                    self.at(self.clock.now() + MINUTE, again)
-                elif answer.status != 200:
-                    raise RuntimeError(f"the webhook answered {answer.status}")
+                self._post(each, path, headers, raw)
+            elif each.provider == WECHAT:
+                query, raw = self._wechat.webhook_request(each.payload, self.clock.now())
+                path = f"/providers/wechat/{self._wechat.webhook_token}/inbound"
+                self._post(each, path, {"Content-Type": "text/xml"}, raw, query)
             else:
                 topic = "ReportsTopic" if each.kind == "report" else "InboundTopic"
                 self.aws.publish(topic, json.dumps(each.payload, ensure_ascii=False))
+
+    def _post(
+        self, each: Outgoing, path: str, headers: Mapping[str, str], raw: bytes, query: Mapping[str, str] | None = None
+    ) -> None:
+        """As any provider does: until it is taken."""
+        answer = self.aws.request("POST", path, headers=headers, body=raw, query=query)
+        if answer.status >= 500:
+            self.at(self.clock.now() + MINUTE, partial(self._hand_on, [each]))
+        elif answer.status != 200:
+            raise RuntimeError(f"the webhook answered {answer.status}")
 
     def _hear(self) -> None:
         waiting = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[HEARERS]._messages
@@ -383,6 +409,10 @@ class World:
         if stirred.what == "stop":
             text = "退订" if stirred.number.startswith("+86") else "STOP"
             self.text(stirred.number, text, stirred.at, "opt_out")
+        elif stirred.what == "unfollow":
+            inbound_id = self.simulator.unfollow(stirred.number, stirred.at)
+            sent = SentText(stirred.at, inbound_id, WECHAT, stirred.number, self._wechat.name, "", "opt_out")
+            self.texts.append(sent)
         elif self.on_recycled is not None:
             for reply in self.on_recycled(stirred):
                 self.text(*reply)

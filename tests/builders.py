@@ -506,9 +506,7 @@ class House:
             recipients=recipients,
             mode=mode,
         )
-        self.reports = ReceiveReport(
-            store, self.settle, self.opt_outs, lambda address: self.keys.point(Channel.SMS, address)
-        )
+        self.reports = ReceiveReport(store, self.settle, self.opt_outs, self.keys.point)
         self.inbound = ReceiveInbound(store, self.policies, self.opt_outs, self.keys, self._understand, clock)
         self.feed = Feed(self.controls, clock)
         self.sweep = Sweep(store, self.controls, self.render, self.send, self.settle, self.ears, clock)

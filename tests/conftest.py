@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent
 #: No socket at all, so that a unit cannot depend on anything outside of it.
 NO_SOCKETS = ("unit", "properties")
 #: Units whose subject is a client's behaviour towards a server: they serve themselves, on the loopback interface.
-ON_LOOPBACK = frozenset({"test_senders.py", "test_senders_http.py"})
+ON_LOOPBACK = frozenset({"test_senders.py", "test_senders_http.py", "test_senders_wechat.py"})
 
 settings.register_profile(
     "dunlin",

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
+from xml.sax.saxutils import escape
 
 from dunlin.adapters.fields import encode_tag
-from dunlin.adapters.providers import WebhookRequest, WebhookSecrets, finance_sms, sinch, twilio, vonage_sms
+from dunlin.adapters.providers import WebhookRequest, WebhookSecrets, finance_sms, sinch, twilio, vonage_sms, wechat
 
 NOW = datetime(2026, 3, 10, 18, 0, tzinfo=UTC)
 REF = "b-0001/2026-03-10#tier_1#1#sms#0"
@@ -22,6 +23,7 @@ TOKEN = "path-token-of-forty-characters-0123456789"
 BASE = "https://messages.lender.example/v1"
 PHONE = "+12125550123"
 MAINLAND = "+8613800138000"
+OPENID = "oFollower_of-the-account-001"
 
 FINANCE_REPORT = {
     "out_id": REF,
@@ -128,6 +130,31 @@ SINCH_TEXT = {
     "body": "STOP",
     "received_at": "2026-03-10T17:59:59.653Z",
 }
+WECHAT_REPORT = {
+    "ToUserName": "gh_0123456789ab",
+    "FromUserName": OPENID,
+    "CreateTime": str(int(NOW.timestamp()) - 1),
+    "MsgType": "event",
+    "Event": "TEMPLATESENDJOBFINISH",
+    "MsgID": "200163836",
+    "Status": "success",
+}
+WECHAT_TEXT = {
+    "ToUserName": "gh_0123456789ab",
+    "FromUserName": OPENID,
+    "CreateTime": str(int(NOW.timestamp()) - 1),
+    "MsgType": "text",
+    "Content": "退订",
+    "MsgId": "1234567890123456",
+}
+WECHAT_LEAVES = {
+    "ToUserName": "gh_0123456789ab",
+    "FromUserName": OPENID,
+    "CreateTime": str(int(NOW.timestamp()) - 1),
+    "MsgType": "event",
+    "Event": "unsubscribe",
+    "EventKey": "",
+}
 GOOD: Mapping[str, Mapping[str, Any]] = {
     "finance_sms": {"reports": [FINANCE_REPORT], "inbound": [FINANCE_TEXT]},
     "alibaba": {"reports": [FINANCE_REPORT], "inbound": [FINANCE_TEXT]},
@@ -136,6 +163,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "vonage_sms": {"reports": VONAGE_REPORT, "inbound": VONAGE_TEXT},
     "vonage_messages": {"reports": MESSAGES_REPORT, "inbound": MESSAGES_TEXT},
     "sinch": {"reports": SINCH_REPORT, "inbound": SINCH_TEXT},
+    "wechat": {"reports": WECHAT_REPORT, "inbound": WECHAT_TEXT},
 }
 SECRETS: Mapping[str, WebhookSecrets] = {
     "finance_sms": WebhookSecrets(TOKEN, "secret-f"),
@@ -145,9 +173,11 @@ SECRETS: Mapping[str, WebhookSecrets] = {
     "vonage_sms": WebhookSecrets(TOKEN, "secret-v", signature_method="sha256"),
     "vonage_messages": WebhookSecrets(TOKEN, "secret-m"),
     "sinch": WebhookSecrets(TOKEN, "secret-s"),
+    "wechat": WebhookSecrets(TOKEN, "secret-w"),
 }
 SIGNED = ("finance_sms", "twilio", "vonage_sms", "vonage_messages", "sinch")
-UNSIGNED = ("alibaba", "tencent")
+#: Signed by nothing, or by something that does not cover what is said.
+UNSIGNED = ("alibaba", "tencent", "wechat")
 
 
 @dataclass(frozen=True)
@@ -206,6 +236,12 @@ def _sinch(kind: str, body: Any, secrets: WebhookSecrets, at: datetime) -> Made:
     return Made(raw, ((name, signature), (f"{name}-Nonce", nonce), (f"{name}-Timestamp", timestamp)))
 
 
+def _wechat(kind: str, body: Any, secrets: WebhookSecrets, at: datetime) -> Made:
+    timestamp, nonce = str(int(at.timestamp())), "1320562132"
+    signature = wechat.sign(secrets.signing_secret, timestamp, nonce)
+    return Made(xml(body), query=(("signature", signature), ("timestamp", timestamp), ("nonce", nonce)))
+
+
 MAKERS: Mapping[str, Callable[[str, Any, WebhookSecrets, datetime], Made]] = {
     "finance_sms": _finance,
     "alibaba": _plain,
@@ -214,6 +250,7 @@ MAKERS: Mapping[str, Callable[[str, Any, WebhookSecrets, datetime], Made]] = {
     "vonage_sms": _vonage,
     "vonage_messages": _messages,
     "sinch": _sinch,
+    "wechat": _wechat,
 }
 
 
@@ -232,3 +269,11 @@ def request(
 
 def _json(body: Any) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+
+
+def xml(body: Any) -> bytes:
+    """A message as WeChat writes it, but for the CDATA, which says the same."""
+    if isinstance(body, bytes):
+        return body
+    fields = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in body.items())
+    return f"<xml>{fields}</xml>".encode()

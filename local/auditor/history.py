@@ -17,6 +17,10 @@ from local.auditor.plans import ORDINARY
 ZERO = Decimal(0)
 
 
+#: What the core calls an address of each kind.
+ADDRESSES = ("phone", "email", "push_endpoint", "wechat_openid")
+
+
 @dataclass(frozen=True, slots=True)
 class Party:
     """A party to the borrower's loans. `loan_ids` empty: all of them; `represents` empty: the primary borrower."""
@@ -32,11 +36,12 @@ class Party:
     zone: str = ""
     consents: frozenset[str] = frozenset()
     device: str = field(default="", repr=False)
+    openid: str = field(default="", repr=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every number, e-mail address and device at which this person can be reached."""
-        return tuple(filter(None, (self.phone, self.email, self.device)))
+        """Every number, e-mail address, device and account at which this person can be reached."""
+        return tuple(filter(None, (self.phone, self.email, self.device, self.openid)))
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids
@@ -264,7 +269,7 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
                 instant(event.get("occurred_at"), "occurred_at"),
                 str(hold.get("loan_id") or ""),
                 str(hold.get("party_id") or ""),
-                str(hold.get("phone") or hold.get("email") or hold.get("push_endpoint") or ""),
+                next((str(hold[name]) for name in ADDRESSES if hold.get(name)), ""),
                 str(hold.get("source") or "core"),
             )
             known = replace(known, holds={**known.holds, hold_id: placed})
@@ -314,6 +319,7 @@ def party_of(party: Mapping[str, Any]) -> Party:
         zone=str(party.get("time_zone") or ""),
         consents=frozenset(str(consent) for consent in party.get("consents") or ()),
         device=str(party.get("push_endpoint") or ""),
+        openid=str(party.get("wechat_openid") or ""),
     )
 
 

@@ -23,7 +23,7 @@ from local.auditor.evidence import (
     instant,
     read_evidence,
 )
-from local.auditor.history import ZERO, History, Hold, Known, Loan, Party
+from local.auditor.history import ADDRESSES, ZERO, History, Hold, Known, Loan, Party
 from local.auditor.law import (
     SAME_PEOPLE,
     Cap,
@@ -402,7 +402,7 @@ class _Judge:
             told = event.event.get("preference") if event.event.get("type") == "preferences.changed" else None
             if not isinstance(told, dict) or told.get("scope") not in ("number", "everything"):
                 continue
-            addresses = [str(told[name]) for name in ("phone", "email", "push_endpoint") if told.get(name)]
+            addresses = [str(told[name]) for name in ADDRESSES if told.get(name)]
             if told["scope"] == "everything":
                 known = self.history.fed_by(str(event.event.get("borrower_id", "")), event.fed_at)
                 for party in known.parties:
@@ -1071,6 +1071,10 @@ class _Judge:
             self._find("content", case, f"forbidden wording: {label}")
         if given.channel == "sms" and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
+        if given.channel == "wechat":
+            if case.purpose not in ("service", "servicing"):
+                self._find("content", case, f"{case.purpose} is said by WeChat")
+            return  # whoever does not want it stops following
         if given.channel == "push":
             self.checked["pushes"] += 1
             reading = case.reading

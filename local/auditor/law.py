@@ -178,8 +178,8 @@ AREA_CODES: Mapping[str, tuple[str, ...]] = {
 
 
 def number_zones(address: str) -> tuple[tuple[str, ...], bool]:
-    """The zones a number indicates, and whether its prefix is known. An e-mail address or a device indicates none."""
-    if "@" in address or address.startswith("arn:"):
+    """The zones a number indicates, and whether its prefix is known. Whatever has letters indicates none."""
+    if re.search(r"[A-Za-z@_]", address):
         return (), True
     digits = re.sub(r"\D", "", address)
     if digits.startswith("1") and len(digits) == 11:

@@ -81,7 +81,9 @@ def planted(evidence: Evidence) -> Planted:
     amounts: set[Decimal] = set()
 
     def address(value: str) -> None:
-        if value.startswith("arn:"):
+        if re.fullmatch(r"[A-Za-z0-9_-]{28}", value):
+            devices.add(value)
+        elif value.startswith("arn:"):
             devices.add(value.rpartition("/")[2])
         elif "@" in value:
             emails.add(value.casefold())
@@ -98,6 +100,7 @@ def planted(evidence: Evidence) -> Planted:
                 address(party.phone)
                 address(party.email)
                 address(party.device)
+                address(party.openid)
         snapshot = item.event.get("loan")
         if isinstance(snapshot, dict):
             loan = loan_of(snapshot)
@@ -210,7 +213,7 @@ def _leaks(text: str, known: Planted) -> tuple[str, ...]:
     ):
         found.append("an e-mail address")
     if any(device in text for device in known.devices):
-        found.append("a device")
+        found.append("a device or an openid")
     if (several_words or foreign) and _has_name(text, known):
         found.append("a name")
     for match in _CENTS.finditer(text):

@@ -44,6 +44,7 @@ CHECKED = (
     "texts_sms",
     "texts_email",
     "texts_push",
+    "texts_wechat",
     "pushes",
     "accepted",
     "replies",

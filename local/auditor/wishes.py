@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from local.auditor.evidence import CoreEvent, instant
+from local.auditor.history import ADDRESSES
 from local.auditor.law import packs_of
 
 #: A fact that narrows binds from here on at the latest.
@@ -171,14 +172,14 @@ class Wishes:
             party_id = str(party.get("party_id"))
             listed = _Said(_occurred(event), fed_at, tuple(party.get("consents") or ()))
             self.lists.setdefault((borrower_id, party_id), []).append(listed)
-            for name, kept in (("phone", "phone"), ("email", "email"), ("push", "push_endpoint")):
+            for name, kept in zip(("phone", "email", "push", "wechat"), ADDRESSES, strict=True):
                 verified_at = party.get(f"{name}_verified_at")
                 if party.get(kept) and verified_at:
                     self._confirm(borrower_id, party_id, party[kept], instant(verified_at, "verified_at"), fed_at)
 
     def _point(self, borrower_id: str, event: Mapping[str, Any], fed_at: datetime) -> None:
         found = event.get("contact_point") or {}
-        address = str(found.get("phone") or found.get("email") or found.get("push_endpoint") or "")
+        address = next((str(found[name]) for name in ADDRESSES if found.get(name)), "")
         if found.get("state") == "confirmed":
             self._confirm(borrower_id, str(found.get("party_id") or ""), address, _occurred(event), fed_at)
         elif found.get("state") in _LOST_FOR_ALL:
@@ -190,9 +191,14 @@ class Wishes:
         self.confirmed.setdefault(who, []).append(_Said(at, fed_at, None))
 
 
+def is_number(address: str) -> bool:
+    """A telephone number in however many spellings; anything with letters is an address of another kind."""
+    return not re.search(r"[A-Za-z@_]", address)
+
+
 def point_of(address: str) -> str:
     """One address in however many spellings."""
-    if "@" in address or address.startswith("arn:"):
+    if not is_number(address):
         return address.strip().casefold()
     return re.sub(r"\D", "", address) or "-"
 

@@ -39,7 +39,10 @@ PURPOSES: Mapping[str, Purpose] = {
 }
 CHANNELS: Mapping[str, str] = {
     **dict.fromkeys(("voice", "call"), "call"),
-    **{name: name for name in ("sms", "email", "push", "whatsapp", "letter", "voicemail", "visit", "agent", "agency")},
+    **{
+        name: name
+        for name in ("sms", "email", "push", "wechat", "whatsapp", "letter", "voicemail", "visit", "agent", "agency")
+    },
 }
 #: Nobody reviewed the law there, so nobody there is contacted.
 UNREVIEWED = "unreviewed"

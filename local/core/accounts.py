@@ -26,6 +26,8 @@ class PartyTerms:
     email_verified_at: datetime | None = None
     push_endpoint: str | None = None
     push_verified_at: datetime | None = None
+    wechat_openid: str | None = None
+    wechat_verified_at: datetime | None = None
 
     def document(self) -> dict[str, object]:
         """The party in a `borrower.updated` event; what is not known is left out."""
@@ -43,12 +45,16 @@ class PartyTerms:
             document["email"] = self.email
         if self.push_endpoint is not None:
             document["push_endpoint"] = self.push_endpoint
+        if self.wechat_openid is not None:
+            document["wechat_openid"] = self.wechat_openid
         if self.phone is not None and self.phone_verified_at is not None:
             document["phone_verified_at"] = self.phone_verified_at.isoformat()
         if self.email is not None and self.email_verified_at is not None:
             document["email_verified_at"] = self.email_verified_at.isoformat()
         if self.push_endpoint is not None and self.push_verified_at is not None:
             document["push_verified_at"] = self.push_verified_at.isoformat()
+        if self.wechat_openid is not None and self.wechat_verified_at is not None:
+            document["wechat_verified_at"] = self.wechat_verified_at.isoformat()
         if self.loan_ids:
             document["loan_ids"] = list(self.loan_ids)
         return document

@@ -181,7 +181,7 @@ def wired(stage: stepping.Stage, content: SmallContent, classes: Mapping[str, ty
         "content": content,
         "renderer": PlainRenderer(),
         "keys": keys,
-        "point_of": lambda address: keys.point(Channel.SMS, address),
+        "point_of": keys.point,
         "understand": content.understand,
         "recipients": EVERYONE,
         "mode": SendingMode.LIVE,

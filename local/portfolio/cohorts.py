@@ -70,7 +70,8 @@ class Features:
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
     jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
-    it is the primary party's; `has_app`: the lender's app is on a device of theirs. `other_party` is the role of a
+    it is the primary party's; `has_app`: the lender's app is on a device of theirs; `follows`: they
+    follow its WeChat account. `other_party` is the role of a
     second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the
     second party of that cohort, with the same name, number and address.
     """
@@ -89,6 +90,7 @@ class Features:
     phone_verified: bool = True
     products: tuple[str, ...] = ()
     has_app: bool = False
+    follows: bool = False
 
     def product(self, index: int) -> str:
         return self.products[index] if index < len(self.products) else INSTALMENT
@@ -96,16 +98,16 @@ class Features:
 
 FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_EARLY: Features(US_NY, (9,), has_app=True, products=(EDUCATION,)),
-    Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False, products=(CARD,)),
+    Cohort.PAYS_ON_THE_DAY: Features(CN, (6,), email=False, products=(CARD,), follows=True),
     Cohort.PAYS_IN_GRACE: Features(GB, (5,), products=(CARD,), has_app=True),
     Cohort.PAYS_AFTER_TIER_1: Features(CN, (5,), products=(CARD,)),
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
-    Cohort.CURED_AFTER_TIER_3: Features(CN, (4,)),
+    Cohort.CURED_AFTER_TIER_3: Features(CN, (4,), follows=True),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
     Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,), has_app=True),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
-    Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT)),
+    Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT), follows=True),
     Cohort.PLAN_KEPT: Features(US_NY, (3,)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
     Cohort.ASKS_FOR_HELP: Features(GB, (8,), has_app=True),
@@ -130,7 +132,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.IMPORTED_NEVER_PAYS: Features(CN, (-38,), past_stage_days=(-7, -3, -1, 0, 2, 4, 15, 30)),
     Cohort.NEVER_PAYS_CN: Features(CN, (6,), products=(MORTGAGE,)),
     Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
-    Cohort.SAYS_PAID: Features(CN, (8,)),
+    Cohort.SAYS_PAID: Features(CN, (8,), follows=True),
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
     Cohort.STOP_THIS_BILL: Features(GB, (7,), has_app=True),
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),

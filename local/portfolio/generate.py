@@ -22,6 +22,7 @@ from local.portfolio.people import (
     device_of,
     email_of,
     name_of,
+    openid_of,
 )
 
 #: Ninety days from here cross the start of daylight-saving time in the United States (2026-03-08).
@@ -38,6 +39,7 @@ LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.
 LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decimal(0)}
 DRAWN_WITH_EMAIL = 0.8
 DRAWN_WITH_APP = 0.3
+DRAWN_FOLLOWING = 0.4
 DRAWN_WITH_TWO_LOANS = 0.1
 DRAWN_VERIFIED = 0.9
 #: So long before the first day numbers and addresses were verified: when the account was opened.
@@ -125,6 +127,7 @@ class _Generator:
             phone_verified=draw(seed, "verified", borrower_id) < DRAWN_VERIFIED,
             products=tuple(choose(seed, PRODUCTS, "product", borrower_id, index) for index in range(len(dues))),
             has_app=draw(seed, "app", borrower_id) < DRAWN_WITH_APP,
+            follows=draw(seed, "follows", borrower_id) < DRAWN_FOLLOWING,
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -139,6 +142,9 @@ class _Generator:
         if features.has_app and residence != CN:  # SNS has no pushes there
             device = device_of(parties[0].party_id)
             parties = [replace(parties[0], push_endpoint=device, push_verified_at=self._verified_at)]
+        if features.follows and residence == CN:
+            openid = openid_of(parties[0].party_id)
+            parties = [replace(parties[0], wechat_openid=openid, wechat_verified_at=self._verified_at)]
         if not features.phone_verified:
             parties = [replace(parties[0], phone_verified_at=None)]
         if features.same_person_as is not None:

@@ -8,6 +8,7 @@ for that; 1349 is numbered for satellite telephones, not for the public, so it i
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator
 
@@ -58,11 +59,15 @@ NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {
     CN: ((CN_PREFIX,), 7),
 }
 
+#: How the openids of the invented service account begin.
+OPENIDS = "oEx4mP"
+
 #: Everybody who can be invented, as the allow-list of a deployment outside production puts it.
 RECIPIENTS = (
     *(f"{prefix}*" for prefixes, _ in NUMBERS.values() for prefix in prefixes),
     "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/marram/*",
     "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/marram/*",
+    f"{OPENIDS}*",
     "*@example.com",
     "*@example.cn",
 )
@@ -93,6 +98,12 @@ def name_of(jurisdiction: str, number: int) -> str:
 def email_of(jurisdiction: str, party_id: str) -> str:
     """An address under a domain that is kept for examples."""
     return f"{party_id}@example.{'cn' if jurisdiction == CN else 'com'}"
+
+
+def openid_of(party_id: str) -> str:
+    """What WeChat would call somebody who follows the service account: ids of one account begin alike."""
+    digest = hashlib.sha256(f"follower {party_id}".encode()).digest()
+    return OPENIDS + base64.urlsafe_b64encode(digest).decode()[: 28 - len(OPENIDS)]
 
 
 def device_of(party_id: str) -> str:

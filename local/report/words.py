@@ -49,6 +49,7 @@ NOT_SENT: dict[str, tuple[str, str]] = {
     "spend_limit": ("Spend limit reached", "provider"),
     "access_denied": ("The provider denied access", "provider"),
     "invalid_number": ("Not a valid number", "provider"),
+    "not_following": ("The person does not follow the account", "provider"),
     "endpoint_disabled": ("The app is gone from that device", "provider"),
     "refused_by_provider": ("Refused by the provider", "provider"),
 }

@@ -48,6 +48,7 @@ class Faults:
     stop_in_the_air: float = 0.0  # per text: its recipient asks for no more before it has arrived
     # people's numbers
     recycled: float = 0.0  # per number: after some texts it belongs to somebody else
+    unfollows: float = 0.0  # per message by WeChat: whoever reads it stops following the account
     carrier_opt_out: float = 0.0  # per number: after some texts its owner opts out at the provider, not with us
     # the account
     spend_limit: float = 0.0  # per provider and day: reached at some hour
@@ -113,6 +114,7 @@ class Faults:
             late_inbound=0.15,
             stop_in_the_air=0.01,
             recycled=0.1,
+            unfollows=0.1,
             carrier_opt_out=0.1,
             spend_limit=0.1,
             broken=0.1,

@@ -1,4 +1,4 @@
-"""The HTTP server: four protocols on one port of the loopback interface."""
+"""The HTTP server: five protocols on one port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 from local.simulator.finance import read_request
 from local.simulator.payloads import Order
 from local.simulator.shapes import check_output, error_shape, input_problems
+from local.simulator.wechat import order_of
 
 if TYPE_CHECKING:
     from local.simulator.simulator import Simulator, Taken
@@ -60,6 +61,14 @@ FINANCE_CODES: Mapping[str, str] = {
     "OPTED_OUT": "isv.MOBILE_IN_BLACKLIST",
     "SPEND_LIMIT": "isv.AMOUNT_NOT_ENOUGH",
 }
+
+
+WECHAT_CODES: Mapping[str, int] = {
+    "THROTTLED": 45011,
+    "NOT_FOLLOWING": 43004,
+    "SPEND_LIMIT": 45009,
+}
+WECHAT_SEND = "/cgi-bin/message/template/send?access_token="
 
 
 class ProviderServer:
@@ -134,7 +143,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class ProviderHandler(BaseHTTPRequestHandler, ABC):
-    """The four protocols, whatever carries them: the subclass says whose simulator it is, and how nobody answers."""
+    """The five protocols, whatever carries them: the subclass says whose simulator it is, and how nobody answers."""
 
     protocol_version = "HTTP/1.1"
     timeout = 5.0
@@ -164,6 +173,10 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
             self._email(raw)
         elif self.path == "/v1/messages":
             self._finance(raw)
+        elif self.path == "/cgi-bin/stable_token":
+            self._wechat_token(raw)
+        elif self.path.startswith(WECHAT_SEND):
+            self._wechat(raw, self.path.removeprefix(WECHAT_SEND))
         elif self.path == "/" and "X-Amz-Target" in self.headers:
             self._sms_voice(raw)
         elif self.path == "/":
@@ -328,6 +341,37 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
             self._answer(200, {"code": "OK", "message": "OK", "biz_id": taken.message_id})
         else:
             self._answer(200, {"code": FINANCE_CODES[taken.answer], "message": "refused"})
+
+    # ── WeChat ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wechat_token(self, raw: bytes) -> None:
+        account, request = self.simulator.wechat, _json_object(raw)
+        wanted = {"grant_type": "client_credential", "appid": account.app_id, "secret": account.secret}
+        if {name: request.get(name) for name in wanted} != wanted:
+            self._answer(200, {"errcode": 40125, "errmsg": "invalid appsecret"})
+            return
+        token, lasts = account.token_at(self.simulator.now())
+        self._answer(200, {"access_token": token, "expires_in": lasts})
+
+    def _wechat(self, raw: bytes, token: str) -> None:
+        simulator = self.simulator
+        if not simulator.wechat.takes(token, simulator.now()):
+            self._answer(200, {"errcode": 42001, "errmsg": "access_token expired"})
+            return
+        order, error = order_of(simulator.wechat, raw)
+        if error:
+            simulator.refuse(order, str(error))
+            self._answer(200, {"errcode": error, "errmsg": "refused"})
+            return
+        taken = simulator.take(order)
+        if taken.how != "answer":
+            self.no_answer(taken)
+        elif taken.answer == "OK":
+            self._answer(200, {"errcode": 0, "errmsg": "ok", "msgid": int(taken.message_id)})
+        elif taken.answer == "ERROR":
+            self._answer(500, {})
+        else:
+            self._answer(200, {"errcode": WECHAT_CODES[taken.answer], "errmsg": "refused"})
 
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -27,6 +27,7 @@ from local.simulator.payloads import (
 )
 from local.simulator.record import HandOverReceived, InboundSent, ListChanged, Record
 from local.simulator.texts import encoding_and_parts
+from local.simulator.wechat import WechatAccount, reported, unfollowed
 
 __all__ = [
     "AWS",
@@ -36,6 +37,7 @@ __all__ = [
     "LANDLINE",
     "PUSH",
     "SNS",
+    "WECHAT",
     "Delivered",
     "Outgoing",
     "Simulator",
@@ -48,6 +50,7 @@ EMAIL: Final = "aws_ses"
 FINANCE: Final = "finance_sms"
 SNS: Final = "aws_sns"
 PUSH: Final = "aws_push"
+WECHAT: Final = "wechat"
 
 #: Why texts never reach a number: nobody has it, or it takes none.
 INVALID: Final = "invalid"
@@ -68,7 +71,7 @@ class Outgoing:
     """Something a provider hands on at `at`: `kind` is report or inbound.
 
     Payloads of `aws_sms` and `aws_ses` are published to a topic; those of `finance_sms` are posted to the webhook, see
-    `Simulator.webhook_request`.
+    `Simulator.webhook_request`; those of `wechat` as WeChat posts them, see `WechatAccount.webhook_request`.
     """
 
     at: datetime
@@ -95,7 +98,8 @@ class Delivered:
 class Stirred:
     """Something that a person does because of us, and that is no answer to what they have read.
 
-    `what`: `stop`, the recipient of a text on its way asks for no more; `recycled`, the number has a new owner.
+    `what`: `stop`, the recipient of a text on its way asks for no more; `recycled`, the number has a new owner;
+    `unfollow`, a follower of the service account (whose openid `number` is) follows it no longer.
     """
 
     at: datetime
@@ -145,6 +149,14 @@ _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
     # SNS Publish reports nothing.
     SNS: {},
     PUSH: {},
+    WECHAT: {
+        "delivered": "success",
+        "successful": "success",
+        "dead": "failed: system failed",
+        "unreachable": "failed: system failed",
+        "blocked": "failed:user block",
+        "expired": "failed: system failed",
+    },
     EMAIL: {
         "delivered": "Delivery",
         "successful": "Delivery",
@@ -180,6 +192,7 @@ class Simulator:
         on_stirred: Callable[[Stirred], None] | None = None,
         on_early: Callable[[Outgoing], None] | None = None,
         finance_keys: FinanceKeys | None = None,
+        wechat: WechatAccount | None = None,
         finance_numbers: Sequence[str] = (),
         unreachable: Mapping[str, str] | None = None,
         hold_seconds: float = 0.5,
@@ -201,6 +214,7 @@ class Simulator:
         self._early: list[tuple[str, Outgoing]] = []
         self._texts_to: Counter[str] = Counter()
         self.finance_keys = finance_keys if finance_keys is not None else FinanceKeys()
+        self.wechat = wechat if wechat is not None else WechatAccount()
         self.record = Record()
         self._lock = RLock()
         self._heap: list[tuple[datetime, str, int, Outgoing | Delivered | Stirred]] = []
@@ -218,6 +232,8 @@ class Simulator:
         self._finance_black: set[str] = set()
         #: Devices that the app is gone from, as SNS has learnt from the one push that came to nothing.
         self._disabled: set[str] = set()
+        #: Who has stopped following the service account.
+        self._unfollowed: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)
 
     # ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +276,8 @@ class Simulator:
             words = (order.provider, self._name(order), attempt)
             answer, how, accepted = self._decide(order, words, now)
             message_id = self._message_id(words) if accepted else ""
+            if message_id and order.provider == WECHAT:
+                message_id = str(int(message_id.replace("-", "")[:12], 16) + 1)
             fate, report_at = self._schedule(order, words, message_id, now) if accepted else (None, None)
             self._enter(order, now, attempt, accepted, answer if how == "answer" else how, message_id, fate, report_at)
         if self._on_early is not None:
@@ -299,6 +317,8 @@ class Simulator:
             return "ERROR", "answer", False
         if self.is_opted_out(order.provider, order.to_address):
             return "OPTED_OUT", "answer", False
+        if order.to_address in self._unfollowed:
+            return "NOT_FOLLOWING", "answer", False
         if order.to_address in self._disabled:
             return "DISABLED", "answer", False
         if order.provider not in (SNS, PUSH) and self.spend_limit_reached(order.provider, now):
@@ -443,7 +463,7 @@ class Simulator:
             fate = _Fate(now if fate.delivered_at is not None else None, now, fate.event)
         if order.provider == FINANCE:
             self._finance_numbers.add(order.from_address)
-        if order.provider not in (EMAIL, PUSH):
+        if order.provider not in (EMAIL, PUSH, WECHAT):
             self._last_message[(order.to_address, order.from_address)] = message_id
         if fate.delivered_at is not None:
             delivered = Delivered(
@@ -497,6 +517,11 @@ class Simulator:
     def _stir(self, order: Order, words: tuple[object, ...], tie: str, now: datetime, delivered_at: datetime) -> None:
         """What a text sets off besides an answer: an opt-out while it is in the air, at the provider, a new owner."""
         draw, number = self._draw, order.to_address
+        if order.provider == WECHAT:
+            if self._happens("unfollows", *words, "unfollows"):
+                at = delivered_at + _seconds(draw.between(60, 7200, *words, "unfollows after"))
+                self._push(at, f"8{tie}", Stirred(at, "unfollow", number, order.from_address))
+            return
         if order.provider not in (AWS, FINANCE):
             return
         if delivered_at > now and self._happens("stop_in_the_air", *words, "in the air"):
@@ -535,12 +560,13 @@ class Simulator:
         payload = aws_event(order, message_id, now, event, happened_at, final=False)
         self._push(heard_at, f"3{tie}", Outgoing(heard_at, "report", AWS, payload))
 
-    @staticmethod
-    def _payload(order: Order, message_id: str, now: datetime, event: str, at: datetime) -> Payload:
+    def _payload(self, order: Order, message_id: str, now: datetime, event: str, at: datetime) -> Payload:
         if order.provider == AWS:
             return aws_event(order, message_id, now, event, at, final=True)
         if order.provider == EMAIL:
             return email_event(order, message_id, now, event, at)
+        if order.provider == WECHAT:
+            return reported(self.wechat, order, message_id, event, at)
         return finance_report(order, message_id, now, event, at)
 
     # ── People ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -584,6 +610,31 @@ class Simulator:
                     from_address=from_address,
                     to_address=to_address,
                     text=text,
+                    handed_on_at=handed_on_at.isoformat(),
+                    copies=copies,
+                )
+            )
+            return inbound_id
+
+    def unfollow(self, openid: str, at: datetime) -> str:
+        """Somebody stops following the service account, which is told so at once; the event's id."""
+        with self._lock:
+            payload = unfollowed(self.wechat, openid, at)
+            inbound_id = self.wechat.event_id(payload)
+            self._unfollowed.add(openid)
+            handed_on_at = at + _seconds(self._draw.between(0.5, 2.0, inbound_id, "lag"))
+            copies = 2 if self._happens("duplicate_inbound", inbound_id, "duplicate") else 1
+            for copy in range(copies):
+                again_at = handed_on_at + _seconds(5 * copy)
+                self._push(again_at, f"4{inbound_id}{copy}", Outgoing(again_at, "inbound", WECHAT, payload))
+            self.record.add_inbound(
+                InboundSent(
+                    at=at.isoformat(),
+                    inbound_id=inbound_id,
+                    provider=WECHAT,
+                    from_address=openid,
+                    to_address=self.wechat.name,
+                    text="",
                     handed_on_at=handed_on_at.isoformat(),
                     copies=copies,
                 )

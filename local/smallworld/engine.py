@@ -30,7 +30,7 @@ from dunlin.content.loader import load_content
 from dunlin.content.model import Content
 from dunlin.domain.message import Message
 from dunlin.domain.recipients import EVERYONE
-from dunlin.domain.words import Channel, MessageState, PauseScope, Purpose, SendingMode
+from dunlin.domain.words import MessageState, PauseScope, Purpose, SendingMode
 from dunlin.entry.facts import apply_fact
 from dunlin.errors import ConfigurationError, DunlinError, InvalidInput
 from dunlin.services.contacts import Contacts, Denied, Reserved
@@ -215,7 +215,7 @@ def services_of(ports: Ports, release: str, clock: FakeClock) -> Services:
             store=store,
             settle=settle,
             opt_outs=opt_outs,
-            point_of=lambda address: ports.keys.point(Channel.SMS, address),
+            point_of=ports.keys.point,
         ),
         inbound=ReceiveInbound(
             store=store, policies=policies, opt_outs=opt_outs, keys=ports.keys, understand=understand, clock=clock

@@ -37,6 +37,7 @@ PROVIDERS = {
     "vonage_sms": {**_TOKEN, "signature_secret": "secret-v", "signature_method": "sha256"},
     "vonage_messages": {**_TOKEN, "signature_secret": "secret-m"},
     "sinch": {**_TOKEN, "webhook_secret": "secret-s"},
+    "wechat": {**_TOKEN, "signing_token": "secret-w", "app_id": "wx0", "app_secret": "secret-a"},
 }
 #: Nobody's real data, and nothing that may stand in a log: phone, name, e-mail and amount as the events carry them.
 PLANTED = (

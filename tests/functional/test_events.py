@@ -13,6 +13,7 @@ import pytest
 from local.embedded import FunctionError
 from tests.builders import ROOT
 from tests.functional.conftest import EVENTS, PLANTED, Stack, events_of, read_event
+from tests.webhook_requests import UNSIGNED
 
 #: Powertools says so whenever a function had nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish:UserWarning")
@@ -342,13 +343,19 @@ EXPECTED: dict[tuple[str, str], Expected] = {
     **{
         ("receive_webhook", f"{provider}_{kind}"): Http(200, queued=1, exactly=said)
         for kind in ("reports", "inbound")
-        for provider, said in (("twilio", "<Response/>"), ("vonage_sms", ""))
+        for provider, said in (("twilio", "<Response/>"), ("vonage_sms", ""), ("wechat", "success"))
     },
     **{
         ("receive_webhook", f"{provider}_forged"): Http(401, {"code": 1})
-        for provider in ("twilio", "vonage_sms", "vonage_messages", "sinch")
+        for provider in ("twilio", "vonage_sms", "vonage_messages", "sinch", "wechat")
     },
-    **{("receive_webhook", f"{provider}_guessed"): Http(404, {"code": 1}) for provider in ("alibaba", "tencent")},
+    **{("receive_webhook", f"{provider}_guessed"): Http(404, {"code": 1}) for provider in UNSIGNED},
+    ("receive_webhook", "wechat_echo"): Http(200, exactly="5836204617895471542"),
+    ("receive_webhook", "wechat_one_address"): Http(200, queued=1, exactly="success"),
+    ("receive_webhook", "wechat_unfollowed"): Http(200, queued=1, exactly="success"),
+    ("receive_webhook", "wechat_followed"): Http(200, exactly="success"),
+    ("receive_webhook", "wechat_encrypted"): Http(200, refused=("Encrypt",), exactly="success"),
+    ("receive_webhook", "wechat_doctype"): Http(200, refused=("body",), exactly="success"),
     # ── unsubscribing: a link that is not ours is answered like one that is ──────────────────────────────────────────
     ("receive_unsubscribe", "looked_at"): Http(200, says='<form method="post">'),
     **{

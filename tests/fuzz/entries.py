@@ -160,7 +160,14 @@ def _secrets(provider: str) -> WebhookSecrets:
         keys = FinanceKeys()
         return WebhookSecrets(keys.webhook_token, keys.webhook_secret)
     given = PROVIDERS[provider]
-    signing = next((given[name] for name in ("auth_token", "signature_secret", "webhook_secret") if name in given), "")
+    signing = next(
+        (
+            given[name]
+            for name in ("auth_token", "signature_secret", "webhook_secret", "signing_token")
+            if name in given
+        ),
+        "",
+    )
     return WebhookSecrets(
         given["webhook_token"], signing, given.get("public_url", ""), given.get("signature_method", "")
     )
@@ -173,7 +180,7 @@ def webhooks(random: Random, now: datetime) -> Input:
     if random.random() < 0.8:
         body = mutated(body, random, PLANTED)
     at = now + timedelta(seconds=random.choice((0, 0, 0, -200, 200, 400, -100_000)))
-    flat = provider in ("twilio", "vonage_sms")
+    flat = provider in ("twilio", "vonage_sms", "wechat")
     if flat and not isinstance(body, dict):
         body = {}
     if flat:  # forms: everything is text

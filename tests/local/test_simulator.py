@@ -788,7 +788,12 @@ def test_every_fault_of_a_heavy_day_really_happens(clock: Clock) -> None:
     simulator = Simulator(clock, 5, Faults.heavy())
     for number in range(1500):
         clock.now = START + timedelta(minutes=20 * number)
-        for provider, address in (("aws_sms", f"+120655501{number % 100:02d}"), ("aws_ses", f"b-{number}@example.com")):
+        people = {
+            "aws_sms": f"+120655501{number % 100:02d}",
+            "aws_ses": f"b-{number}@example.com",
+            "wechat": f"oEx4mP{number:022d}",
+        }
+        for provider, address in people.items():
             taken = Order(
                 provider, LINE, address, "text", "", f"b-{number}/x#{provider}", (), clock.now.isoformat(), 7200
             )

@@ -31,6 +31,7 @@ INWARDS = {
 OUTWARDS = {
     ("content/lint.py", "dunlin.adapters.read_back"),
     ("content/lint.py", "dunlin.adapters.renderer"),
+    ("content/lint.py", "dunlin.adapters.senders.filed"),
     ("content/lint.py", "dunlin.services.ports"),
 }
 #: The clock, the environment, the network and the vendors: not for the inner rings.

@@ -18,7 +18,7 @@ from dunlin.adapters.fields import encode_tag
 from dunlin.adapters.providers import PROVIDERS, WebhookRequest, WebhookSecrets, provider_of, twilio, vonage_sms
 from dunlin.adapters.reports import parse_inbound, parse_report
 from dunlin.adapters.webhooks import query_of_event, receive
-from dunlin.domain.words import MessageState, Reason
+from dunlin.domain.words import Channel, MessageState, Reason
 from dunlin.entry.provider_fields import http_sender, provider_fields, webhook_secrets
 from dunlin.errors import ConfigurationError, InvalidInput
 from dunlin.services.ports import DeliveryReport
@@ -30,6 +30,7 @@ from tests.webhook_requests import (
     GOOD,
     MAINLAND,
     NOW,
+    OPENID,
     PHONE,
     REF,
     SECRETS,
@@ -44,7 +45,9 @@ from tests.webhook_requests import (
 )
 
 DELIVERED, FAILED, UNKNOWN = MessageState.DELIVERED, MessageState.FAILED, MessageState.UNKNOWN
-PERSONAL = ("2125550123", "13800138000", "please stop texting me", "退订")
+#: Where a report names no reference of ours.
+ADDRESSES = {"tencent": MAINLAND, "wechat": OPENID}
+PERSONAL = (OPENID, "2125550123", "13800138000", "please stop texting me", "退订")
 EXPECTED_ANSWER: Mapping[str, tuple[int, str, Mapping[str, Any]]] = {
     "finance_sms": (200, "application/json", {"code": 0}),
     "alibaba": (200, "application/json", {"code": 0}),
@@ -63,8 +66,9 @@ def report_of(provider: str, body: Any, at: Any = NOW) -> DeliveryReport:
 
 def test_the_tests_know_every_provider() -> None:
     assert set(GOOD) == set(SECRETS) == set(PROVIDERS) == {*SIGNED, *UNSIGNED}
-    assert {name for name in PROVIDERS if (found := provider_of(name)) and found.signing_field} == set(SIGNED)
-    assert all((found := provider_of(name)) is not None and found.name == name for name in PROVIDERS)
+    known = {name: found for name in PROVIDERS if (found := provider_of(name))}
+    assert {name for name, each in known.items() if each.signing_field and each.covers_body} == set(SIGNED)
+    assert [each.name for each in known.values()] == list(known) == list(PROVIDERS)
     assert provider_of("aws_sms") is None
     assert provider_of(7) is None
 
@@ -72,10 +76,11 @@ def test_the_tests_know_every_provider() -> None:
 @pytest.mark.parametrize("provider", list(PROVIDERS))
 def test_a_report_is_read(provider: str) -> None:
     report = report_of(provider, None)
-    assert report.ref == ("" if provider == "tencent" else REF)
+    assert report.ref == ("" if provider in ADDRESSES else REF)
     assert (report.state, report.reason) == (DELIVERED, Reason.DELIVERED)
     assert report.is_signed == (provider in SIGNED)
-    assert report.address == (MAINLAND if provider == "tencent" else "")
+    assert report.address == ADDRESSES.get(provider, "")
+    assert report.channel is (Channel.WECHAT if provider == "wechat" else Channel.SMS)
     assert timedelta(0) <= NOW - report.at <= timedelta(minutes=1)
 
 
@@ -85,7 +90,8 @@ def test_a_text_is_read(provider: str) -> None:
     [accepted] = answer.accepted
     text = parse_inbound(accepted, NOW)
     assert text.provider == provider
-    assert text.from_address in {PHONE, MAINLAND}
+    assert text.from_address in {PHONE, MAINLAND, OPENID}
+    assert text.channel is (Channel.WECHAT if provider == "wechat" else Channel.SMS)
     assert text.is_signed == (provider in SIGNED)
     assert text.provider_opted_out == (provider == "twilio")
     assert not text.inbound_id.isdecimal()
@@ -101,7 +107,7 @@ def test_each_hears_the_answer_that_it_expects(provider: str) -> None:
         assert (answer.status, answer.media_type) == (status, media_type)
         assert body.items() <= json.loads(answer.body).items()
     else:
-        assert (answer.status, answer.body) == (200, "<Response/>" if provider == "twilio" else "")
+        assert (answer.status, answer.body) == (200, {"twilio": "<Response/>", "wechat": "success"}.get(provider, ""))
 
 
 @pytest.mark.parametrize("provider", list(PROVIDERS))
@@ -449,13 +455,14 @@ def test_any_signed_body_is_a_result_or_a_refusal(provider: str, data: st.DataOb
     good = GOOD[provider][kind]
     whole: dict[str, Any] = dict(good[0] if isinstance(good, list) else good)
     for name in data.draw(st.lists(st.sampled_from(sorted(whole)), min_size=1, max_size=3, unique=True)):
-        if provider in {"twilio", "vonage_sms"}:
+        if provider in {"twilio", "vonage_sms", "wechat"}:
             whole[name] = data.draw(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30))
         else:
             whole[name] = data.draw(ANYTHING)
     body: Any = [whole] if isinstance(good, list) else whole
     answer = receive(request(provider, kind, body), SECRETS[provider], NOW)
-    assert len(answer.accepted) + len(answer.refusals) == 1 or answer.status == 401
+    if provider != "wechat" or whole.get("MsgType") != "event" or answer.refusals:  # most of its events are for nobody
+        assert len(answer.accepted) + len(answer.refusals) == 1 or answer.status == 401
     told = " ".join(f"{refusal.field} {refusal.problem}" for refusal in answer.refusals)
     assert not any(personal in told for personal in PERSONAL)
 
@@ -490,12 +497,14 @@ COMPLETE: Mapping[str, Mapping[str, str]] = {
     "vonage_sms": {"webhook_token": TOKEN, "signature_secret": "s", "signature_method": "sha512"},
     "vonage_messages": {"webhook_token": TOKEN, "signature_secret": "s"},
     "sinch": {"webhook_token": TOKEN, "webhook_secret": "s"},
+    "wechat": {"webhook_token": TOKEN, "signing_token": "s"},
 }
 SENDS: Mapping[str, Mapping[str, str]] = {
     "finance_sms": {"base_url": "https://sms.example", "key_id": "k", "secret": "s"},
     "twilio": {**COMPLETE["twilio"], "account_sid": "AC1", "api_key_sid": "SK1", "api_key_secret": "s"},
     "alibaba": {"access_key_id": "k", "access_key_secret": "s"},
     "tencent": {"secret_id": "k", "secret_key": "s", "sdk_app_id": "1400000000"},
+    "wechat": {"app_id": "wx0", "app_secret": "s"},
 }
 
 
@@ -526,6 +535,8 @@ def test_what_is_configured_wrongly_fails() -> None:
         provider_fields({}, "alibaba")
     with pytest.raises(ConfigurationError, match=r"alibaba\.webhook_token: at least 32"):
         webhook_secrets(provider_fields({"alibaba": {"webhook_token": "short"}}, "alibaba"))
+    with pytest.raises(ConfigurationError, match=r"wechat\.webhook_token: at least 32"):
+        webhook_secrets(provider_fields({"wechat": {"webhook_token": "short", "signing_token": "s"}}, "wechat"))
     plain = {**COMPLETE["twilio"], "public_url": "http://messages.lender.example"}
     with pytest.raises(ConfigurationError, match="must be https"):
         webhook_secrets(provider_fields({"twilio": plain}, "twilio"))

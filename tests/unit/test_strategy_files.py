@@ -226,6 +226,18 @@ def test_a_closer_strategy_may_take_the_place_of_one(part: Path) -> None:
         ),
         (
             CARD,
+            "template: tier_1, channels: [sms, email]",
+            "template: tier_1, channels: [sms, wechat]",
+            "channels: only who follows the service account gets its messages: it says no tier, and nothing alone",
+        ),
+        (
+            CARD,
+            "template: reminder, channels: [wechat, sms, email]",
+            "template: reminder, channels: [wechat, push]",
+            "channels: only who follows the service account gets its messages: it says no tier, and nothing alone",
+        ),
+        (
+            CARD,
             "gap_days: 14",
             "gap_days: 13",
             "reply_within_days: the stage after tier_3 may come sooner than that, in strategies/card.yaml",

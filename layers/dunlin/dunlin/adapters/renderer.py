@@ -220,7 +220,9 @@ class Renderer:
                 amounts["total"] = statement.total.amount
             if "fees" in declared and statement.fees is not None:
                 amounts["fees"] = statement.fees.amount
-            if "items" in declared and 1 < len(statement.lines) <= MOST_ITEMS:
+            # A filed template of WeChat's has no gap for a list: several loans are counted, and summed by the core.
+            lists = "items" in declared and template.channel is not Channel.WECHAT
+            if lists and 1 < len(statement.lines) <= MOST_ITEMS:
                 amounts |= {f"amount.{loan.loan_id}": loan.amount.amount for loan in statement.lines}
                 allowed_dates.update(loan.due_on for loan in statement.lines)
             if "due_on" in declared:
@@ -409,6 +411,9 @@ class _Writer:
         whole = form is not None and form.whole and value.amount == value.amount.to_integral_value()
         if form is None and not (self._channel is Channel.SMS and leaves_gsm(value.currency, self._locale)):
             return _plain_spaces(format_currency(value.amount, value.currency, locale=self._locale))
+        if self._channel is Channel.WECHAT and form is not None:  # its gaps for amounts take digits and one point only
+            pattern = "0" if whole else PATTERNS[MINOR_UNITS[value.currency]].replace("#,##", "")
+            return f"{form.prefix}{format_decimal(value.amount, pattern, self._locale)}{form.suffix}"
         number = format_decimal(value.amount, "#,##0" if whole else PATTERNS[MINOR_UNITS[value.currency]], self._locale)
         if "," in format_decimal(Decimal(10**7), locale=self._locale)[:2]:  # 1,00,00,000: grouped by two, as in India
             number = format_decimal(value.amount, "#,##,##0" if whole else "#,##,##0.00", self._locale)

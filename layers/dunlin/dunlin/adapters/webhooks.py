@@ -1,6 +1,7 @@
 """Providers' webhooks: who may speak, and what goes into our queues.
 
-`POST …/providers/{provider}/{token}/{kind}`, kind = reports or inbound; Vonage's SMS API may also GET. Everything is
+`POST …/providers/{provider}/{token}/{kind}`, kind = reports or inbound; Vonage's SMS API may also GET, and WeChat asks
+with one whether the address is ours. Everything is
 checked on the raw bytes:
 
 1. the path's token (an unguessable part of the address we gave the provider), compared in constant time: else 404, as
@@ -82,6 +83,9 @@ def receive(request: WebhookRequest, secrets: WebhookSecrets | None, now: dateti
     problem = provider.verify(call)
     if problem:
         return _turned_away(401, problem)
+    if provider.echo is not None and request.method == "GET":
+        echoed = provider.echo(call)
+        return _turned_away(400, "echo") if echoed is None else WebhookAnswer(200, echoed, media_type="text/plain")
     return _take_apart(provider, call)
 
 
@@ -129,7 +133,6 @@ def raw_body_of_event(event: Mapping[str, object]) -> bytes:
 
 def _take_apart(provider: Provider, call: Call) -> WebhookAnswer:
     request, now = call.request, call.now
-    kind = KINDS[request.kind]  # a body's kind; the queue has the path's
     source = f"{provider.name}/{request.kind}"
     status, media_type, said = provider.answer
     try:
@@ -139,6 +142,8 @@ def _take_apart(provider: Provider, call: Call) -> WebhookAnswer:
         return WebhookAnswer(status, said, request.kind, refusals=(whole,), media_type=media_type)
     if len(elements) > MAX_ELEMENTS:
         return _turned_away(413, "size")
+    queue = provider.sorts(elements) if provider.sorts is not None else request.kind
+    kind = KINDS[queue]  # a body's kind; the queue has the path's
     accepted: list[Mapping[str, object]] = []
     refusals: list[Refusal] = []
     for index, element in enumerate(elements):
@@ -152,7 +157,7 @@ def _take_apart(provider: Provider, call: Call) -> WebhookAnswer:
             refusals.append(Refusal(source, f"[{index}].{error.field}", error.problem, _dump(element)))
         else:
             accepted.append(body)
-    return WebhookAnswer(status, said, request.kind, tuple(accepted), tuple(refusals), media_type=media_type)
+    return WebhookAnswer(status, said, queue, tuple(accepted), tuple(refusals), media_type=media_type)
 
 
 def _storable(value: object) -> object:

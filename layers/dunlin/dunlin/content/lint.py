@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import chain
 from itertools import product as pairs
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import TemplateError, meta, nodes
@@ -22,6 +23,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dunlin.adapters.read_back import can_read_back, read_back
 from dunlin.adapters.renderer import Renderer
+from dunlin.adapters.senders.filed import WECHAT_GAP, filed_text
 from dunlin.content.errors import ContentErrors
 from dunlin.content.filing import read_filings
 from dunlin.content.loader import load_content
@@ -298,12 +300,12 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
         field = f"stages[{number}]"
         following = strategy.stages[number + 1] if number + 1 < len(strategy.stages) else None
         for channel in stage.channels:
-            if channel is Channel.PUSH:
-                # A place without an app is reached the other ways; a push can never be the only one.
-                if stage.channels == (Channel.PUSH,) or stage.kind == "tier":
-                    problem = "nobody knows whether a push arrives: it says no tier, and nothing alone"
+            if channel in _NOT_EVERYBODY_S:
+                # A place without it is reached the other ways; it can never be the only one.
+                if _NOT_EVERYBODY_S.keys() >= set(stage.channels) or stage.kind == "tier":
+                    problem = f"{_NOT_EVERYBODY_S[channel]}: it says no tier, and nothing alone"
                     yield Problem(where, f"{field}.channels", problem)
-                if not _lines(content, code, channel, stage.purpose):
+                if not any(line.channel is channel for line in content.lines(code)):
                     continue
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
@@ -317,6 +319,13 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
                     place = content.places[template.template_id]
                     yield Problem(place, "purpose", f"{stage.stage_id} is {stage.purpose}")
                 yield from _check_promise(content, template, stage, following, strategy)
+
+
+#: Channels that do not reach everybody everywhere, and why nothing may depend on them.
+_NOT_EVERYBODY_S: Final[Mapping[Channel, str]] = {
+    Channel.PUSH: "nobody knows whether a push arrives",
+    Channel.WECHAT: "only who follows the service account gets its messages",
+}
 
 
 def _templates_of(stage: Stage) -> tuple[str, ...]:
@@ -540,6 +549,10 @@ def _check_renderings(content: Content) -> Iterator[Problem]:
                     yield Problem(f"{template.name}:{template.body_line}", label, text)
 
 
+#: Who wants no more switches it off on the device, or stops following: nothing is said of it.
+_UNDERSTOOD_WAY_OUT: Final = frozenset({Channel.PUSH, Channel.WECHAT})
+
+
 def _carrier(channel: Channel) -> Channel:
     """The channel whose lines a text is tried on. Nobody's line carries a push, and it says nothing of its line."""
     return Channel.EMAIL if channel is Channel.PUSH else channel
@@ -557,7 +570,9 @@ def _try_out(renderer: Renderer, content: Content, template: Template, line: Lin
             yield label, "does not begin with the line's signature"
         if line.links == "none" and _LINK.search(text):
             yield label, f"has a link, which line {line.line_id} may not carry"
-        if template.channel is Channel.PUSH:
+        if template.channel is Channel.WECHAT and filed_text(line.templates, rendered.body.strip(), WECHAT_GAP) is None:
+            yield label, f"is none of the texts that line {line.line_id} has on file, so nothing would be sent"
+        if template.channel in _UNDERSTOOD_WAY_OUT:
             continue
         texts = content.texts(template.locale)
         offer = texts["opt_out_sms" if template.channel is Channel.SMS else "opt_out_email"]

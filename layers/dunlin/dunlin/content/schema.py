@@ -84,9 +84,11 @@ Purposes = Annotated[frozenset[Purpose], AfterValidator(_not_empty)]
 Capacities = Annotated[frozenset[Capacity], AfterValidator(_not_empty)]
 #: Our own channels, and the ones on which somebody else reaches the borrower (as `POST /contacts:reserve` names them).
 ContactChannel = Literal[
-    "any", "sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
+    "any", "sms", "email", "push", "wechat", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
 ]
-AskedChannel = Literal["sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
+AskedChannel = Literal[
+    "sms", "email", "push", "wechat", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
+]
 _CONTACT = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} [a-z]+( [a-z_]+)?$"
 #: confirmed: somebody made sure that it is this person's. checked: it was looked up that it was not given to somebody
 #: else. consent: the person consented to this purpose there.
@@ -627,7 +629,8 @@ class FailuresModel(Strict):
 
 
 class LineTemplateModel(Strict):
-    """A text as the provider has it on file, without the signature: `${name}` or `{1}` stands for what changes."""
+    """A text as the provider has it on file, without the signature: `${name}`, `{1}` or
+    `{{thing1.DATA}}` stands for what changes."""
 
     code: Text
     text: Text

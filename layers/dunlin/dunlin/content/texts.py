@@ -12,7 +12,8 @@
     One short line.
 
 Behind `sms` stand the parts of an ordinary text and the most any text may take; behind `email` the subject, behind
-`push` the title. What a message is for, and which facts it needs, is said once for all languages in `messages/`.
+`push` and
+`wechat` the title. What a message is for, and which facts it needs, is said once for all languages in `messages/`.
 """
 
 from __future__ import annotations

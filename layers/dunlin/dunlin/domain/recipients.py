@@ -20,24 +20,30 @@ _MAILS = re.compile(rf"\*@({_DOMAIN})", re.ASCII)
 _APP = r"arn:[a-z0-9\-]{3,20}:sns:[a-z0-9\-]{5,25}:[0-9]{12}:endpoint/[A-Z_]{2,20}/[A-Za-z0-9_.\-]{1,256}/"
 _DEVICE = re.compile(rf"({_APP})[0-9a-f\-]{{36}}", re.ASCII)
 _DEVICES = re.compile(rf"({_APP})\*", re.ASCII)
+#: Whoever follows a WeChat service account, as that account knows them.
+_OPENID = re.compile(r"[A-Za-z0-9_\-]{28}", re.ASCII)
+_OPENIDS = re.compile(r"([A-Za-z0-9_\-]{6,27})\*", re.ASCII)  # those of one account begin alike
 _MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Addresses, beginnings of numbers, domains of e-mail, and apps. Empty, it reaches nobody."""
+    """Addresses, beginnings of numbers and of openids, domains of e-mail, and apps. Empty, it reaches nobody."""
 
     addresses: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
     domains: frozenset[str] = frozenset()
     apps: frozenset[str] = frozenset()
+    followers: tuple[str, ...] = ()
     everyone: bool = False
 
     def include(self, address: str) -> bool:
-        """Whether something may be sent to this number (E.164), e-mail address or device. In doubt it may
-        not."""
+        """Whether something may be sent to this number (E.164), e-mail address, device or openid. In doubt
+        it may not."""
         if self.everyone:
             return True
+        if _OPENID.fullmatch(address):
+            return address in self.addresses or address.startswith(self.followers or ("*",))
         if address.casefold() in self.addresses:
             return True
         if _NUMBER.fullmatch(address):
@@ -55,7 +61,8 @@ EVERYONE = Recipients(everyone=True)
 
 def parse_recipients(document: Mapping[str, object]) -> Recipients:
     """`{"recipients": [...]}` as it stands in the secret: `+12065550123`, `+120655501*`, `jo@example.com`,
-    `*@example.com`, the ARN of a device's endpoint, or one that ends in `/*` instead of the device.
+    `*@example.com`, the ARN of a device's endpoint, or one that ends in `/*` instead of the device, a WeChat
+    openid, or at least the six characters that those of one account begin with, and *.
 
     Raises:
         ConfigurationError: naming the entry by its index, and never what it holds.
@@ -71,19 +78,27 @@ def parse_recipients(document: Mapping[str, object]) -> Recipients:
     prefixes: set[str] = set()
     domains: set[str] = set()
     apps: set[str] = set()
+    followers: set[str] = set()
     for index, entry in enumerate(entries):
         text = entry if isinstance(entry, str) else ""
         if _NUMBER.fullmatch(text) or _MAIL.fullmatch(text) or _DEVICE.fullmatch(text):
             addresses.add(text.casefold())
+        elif _OPENID.fullmatch(text):
+            addresses.add(text)  # its capitals count
         elif numbers := _NUMBERS.fullmatch(text):
             prefixes.add(numbers[1])
         elif mails := _MAILS.fullmatch(text):
             domains.add(mails[1].casefold())
+        elif openids := _OPENIDS.fullmatch(text):
+            followers.add(openids[1])
         elif devices := _DEVICES.fullmatch(text):
             apps.add(devices[1])
         else:
             raise ConfigurationError(
                 f"recipients.{index}: must be an E.164 number, at least five characters of one and *, "
-                "an e-mail address, or * at a domain, an endpoint's ARN, or * for all of an app"
+                "an e-mail address, or * at a domain, an endpoint's ARN, or * for all of an app, "
+                "a WeChat openid, or at least six characters of one and *"
             )
-    return Recipients(frozenset(addresses), tuple(sorted(prefixes)), frozenset(domains), frozenset(apps))
+    return Recipients(
+        frozenset(addresses), tuple(sorted(prefixes)), frozenset(domains), frozenset(apps), tuple(sorted(followers))
+    )

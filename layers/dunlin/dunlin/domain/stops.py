@@ -13,6 +13,13 @@ from dunlin.domain.words import Channel, HoldKind, LoanStatus, StopSource
 from dunlin.errors import InvalidInput
 
 _MOST_LIFTED = 20
+#: What the core calls an address of each channel.
+_FIELDS = {
+    Channel.SMS: "phone",
+    Channel.EMAIL: "email",
+    Channel.PUSH: "push_endpoint",
+    Channel.WECHAT: "wechat_openid",
+}
 
 
 def admitted(hold: Hold, rule: HoldRule, address: tuple[Channel, str] | None = None) -> Hold:
@@ -28,7 +35,7 @@ def admitted(hold: Hold, rule: HoldRule, address: tuple[Channel, str] | None = N
         if value and what not in rule.narrows:
             raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one {what}")
     if address is not None and "point" not in rule.narrows:
-        field = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push_endpoint"}[address[0]]
+        field = _FIELDS[address[0]]
         raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one contact point")
     if hold.until is None:
         return replace(hold, until=hold.placed_at + rule.default_for) if rule.default_for is not None else hold

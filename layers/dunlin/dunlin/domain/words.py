@@ -11,6 +11,7 @@ class Channel(StrEnum):
     SMS = "sms"
     EMAIL = "email"
     PUSH = "push"
+    WECHAT = "wechat"
 
 
 class Purpose(StrEnum):
@@ -209,6 +210,7 @@ class Reason(StrEnum):
     FAILURES = "failures"
     ACCESS_DENIED = "access_denied"
     INVALID_NUMBER = "invalid_number"
+    NOT_FOLLOWING = "not_following"  # whoever follows the service account no longer, or is blocked there
     ENDPOINT_DISABLED = "endpoint_disabled"  # the app is no longer on that device, or takes no notifications
     REFUSED_BY_PROVIDER = "refused_by_provider"
     # reports

@@ -35,7 +35,9 @@ class _Reserve(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     request_id: Id
     borrower_id: Id
-    channel: Literal["call", "letter", "visit", "agent", "agency", "email", "sms", "push", "whatsapp", "voicemail"]
+    channel: Literal[
+        "call", "letter", "visit", "agent", "agency", "email", "sms", "push", "wechat", "whatsapp", "voicemail"
+    ]
     purpose: Literal["servicing", "collection"]
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     party_id: Id | None = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.content.model import Content
     from dunlin.domain.recipients import Recipients
-    from dunlin.domain.words import SendingMode
+    from dunlin.domain.words import Channel, SendingMode
     from dunlin.entry.provider_fields import ProviderFields
     from dunlin.services.choices import Choices
     from dunlin.services.contacts import Contacts
@@ -468,10 +468,8 @@ class Runtime:
 
         return ReceiveReport(self.store, self.settle, self.opt_outs, self._point_of, self.controls)
 
-    def _point_of(self, address: str) -> str:
-        from dunlin.domain.words import Channel
-
-        return self.keys.point(Channel.SMS, address)
+    def _point_of(self, channel: Channel, address: str) -> str:
+        return self.keys.point(channel, address)
 
     @cached_property
     def inbound(self) -> ReceiveInbound:

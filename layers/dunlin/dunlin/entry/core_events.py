@@ -84,7 +84,9 @@ ConsentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,63}
 Origin = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_\-]{0,31}$")]
 #: Names the words that were shown, never the words.
 Wording = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-.:/]{0,63}$")]
-ConsentChannel = Literal["sms", "email", "push", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"]
+ConsentChannel = Literal[
+    "sms", "email", "push", "wechat", "whatsapp", "call", "agent", "agency", "letter", "visit", "voicemail"
+]
 _EMAIL = re.compile(r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9\-.]{0,250}[A-Za-z0-9])?$")
 
 
@@ -115,20 +117,30 @@ Endpoint = Annotated[
 ]
 
 
+#: Whoever follows the service account, as WeChat names them to that account and to nobody else.
+OpenId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-]{28}$")]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class _Addressed(_Strict):
-    """What may name one number, one e-mail address or one device."""
+    """What may name one number, one e-mail address, one device or one follower."""
 
     phone: Phone | None = None
     email: Email | None = None
     push_endpoint: Endpoint | None = None
+    wechat_openid: OpenId | None = None
 
     @property
     def addresses(self) -> tuple[tuple[Channel, str], ...]:
-        given = ((Channel.SMS, self.phone), (Channel.EMAIL, self.email), (Channel.PUSH, self.push_endpoint))
+        given = (
+            (Channel.SMS, self.phone),
+            (Channel.EMAIL, self.email),
+            (Channel.PUSH, self.push_endpoint),
+            (Channel.WECHAT, self.wechat_openid),
+        )
         return tuple((channel, address) for channel, address in given if address is not None)
 
     @property
@@ -214,6 +226,7 @@ class _Party(_Addressed):
     phone_verified_at: AwareDatetime | None = None
     email_verified_at: AwareDatetime | None = None
     push_verified_at: AwareDatetime | None = None
+    wechat_verified_at: AwareDatetime | None = None
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
@@ -231,6 +244,8 @@ class _Party(_Addressed):
             raise ValueError("email_verified_at: there is no email")
         if self.push_verified_at is not None and self.push_endpoint is None:
             raise ValueError("push_verified_at: there is no push_endpoint")
+        if self.wechat_verified_at is not None and self.wechat_openid is None:
+            raise ValueError("wechat_verified_at: there is no wechat_openid")
         return self
 
 
@@ -299,7 +314,7 @@ class _Hold(_Addressed):
     @model_validator(mode="after")
     def _name_one_thing(self) -> _Hold:
         if sum(part is not None for part in (self.loan_id, self.party_id, *self.addresses)) > 1:
-            raise ValueError("at most one of loan_id, party_id, phone, email and push_endpoint")
+            raise ValueError("at most one of loan_id, party_id, phone, email, push_endpoint and wechat_openid")
         return self
 
 
@@ -319,7 +334,7 @@ class Preference(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> Preference:
         if len(self.addresses) != (0 if self.scope == "everything" else 1):
-            raise ValueError("phone, email or push_endpoint: one of them, and none where everything is meant")
+            raise ValueError("phone, email, push_endpoint or wechat_openid: one, and none where everything is meant")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         if self.party_id is not None and self.scope != "everything":
@@ -420,7 +435,7 @@ class _ContactPoint(_Addressed):
     @model_validator(mode="after")
     def _name_one(self) -> _ContactPoint:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email or push_endpoint: one of them")
+            raise ValueError("phone, email, push_endpoint or wechat_openid: one of them")
         if self.party_id is not None and self.state not in OF_ONE:
             raise ValueError("party_id: only where it is about one person")
         return self
@@ -434,7 +449,7 @@ class _Suppression(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> _Suppression:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email or push_endpoint: one of them")
+            raise ValueError("phone, email, push_endpoint or wechat_openid: one of them")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         return self
@@ -874,6 +889,8 @@ def _verified(party: _Party) -> Iterator[tuple[Channel, datetime]]:
         yield Channel.EMAIL, party.email_verified_at
     if party.push_verified_at is not None:
         yield Channel.PUSH, party.push_verified_at
+    if party.wechat_verified_at is not None:
+        yield Channel.WECHAT, party.wechat_verified_at
 
 
 def _money(field: str, text: str, currency: str, *, positive: bool = False) -> Money:

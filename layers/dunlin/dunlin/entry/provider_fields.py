@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_TOKEN", "ProviderFields", "http_sender", "provider_fields", "webhook_secrets"]
 
-#: Where nothing is signed the path's token is all there is.
+#: Where what is said is not signed, the path's token is all there is.
 MIN_TOKEN = 32
 
 
@@ -49,8 +49,8 @@ def webhook_secrets(fields: ProviderFields) -> WebhookSecrets:
     """What the provider's webhook is checked with.
 
     Raises:
-        ConfigurationError: a field is missing, the token of a provider that signs nothing is short, or the public
-            address is not HTTPS.
+        ConfigurationError: a field is missing, the token of a provider that signs nothing of what it says is short,
+            or the public address is not HTTPS.
     """
     from dunlin.adapters.providers import WebhookSecrets, provider_of
 
@@ -58,7 +58,7 @@ def webhook_secrets(fields: ProviderFields) -> WebhookSecrets:
     if provider is None:
         raise ConfigurationError(f"PROVIDERS_SECRET: {fields.provider} has no webhook")
     token = fields["webhook_token"]
-    if not provider.signing_field and len(token) < MIN_TOKEN:
+    if not (provider.signing_field and provider.covers_body) and len(token) < MIN_TOKEN:
         raise ConfigurationError(f"PROVIDERS_SECRET: {fields.provider}.webhook_token: at least {MIN_TOKEN} characters")
     settings = {name: fields[name] for name in provider.settings}
     if "public_url" in settings and urlsplit(settings["public_url"]).scheme != "https":
@@ -111,6 +111,16 @@ def http_sender(fields: ProviderFields, clock: Clock, read_timeout: float, conne
                 TencentKey(fields["secret_id"], fields["secret_key"], fields["sdk_app_id"]),
                 clock,
                 region=fields.optional("region", "ap-guangzhou"),
+                read_timeout=read_timeout,
+                connect_timeout=connect_timeout,
+            )
+        case "wechat":
+            from dunlin.adapters.senders.wechat import BASE_URL, WechatKey, WechatSender
+
+            return WechatSender(
+                fields.optional("base_url", BASE_URL),
+                WechatKey(fields["app_id"], fields["app_secret"]),
+                clock,
                 read_timeout=read_timeout,
                 connect_timeout=connect_timeout,
             )

@@ -483,7 +483,7 @@ def _refuse_what_is_to_come(event: BorrowerUpdated, now: datetime) -> None:
     for number, party in enumerate(event.parties):
         for channel, at in party.verified_at:
             if at > now + FUTURE_ALLOWED:
-                name = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push"}[channel]
+                name = "phone" if channel is Channel.SMS else str(channel)
                 raise InvalidInput(f"borrower.parties.{number}.{name}_verified_at", "is in the future")
         for position, consent in enumerate(party.consents):
             if consent.given_at is not None and consent.given_at > now + FUTURE_ALLOWED:

@@ -656,7 +656,7 @@ class DeliveryReport:
 
     `is_signed`: the provider proved that it speaks; otherwise it can only say what became of what was handed over.
     `ref` is empty where a provider does not repeat it: the message is found by `address` and the provider's id.
-    `complained`: whoever got it said that they want nothing of us there any more.
+    `complained`: whoever got it said that they want nothing of us there any more. `channel`: what `address` is of.
     """
 
     ref: str
@@ -670,6 +670,7 @@ class DeliveryReport:
     is_signed: bool = True
     address: str = dataclasses.field(default="", repr=False)
     complained: bool = False
+    channel: Channel = Channel.SMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -677,7 +678,7 @@ class InboundText:
     """A text from a person. `inbound_id` is the provider's: the same text twice has the same id.
 
     `is_signed`: the provider proved that it speaks; otherwise the text may opt out and do nothing else.
-    `provider_opted_out`: the provider's own list took it for STOP, and answered it.
+    `provider_opted_out`: the provider's own list took it for STOP, and answered it. `channel`: where it was written.
     """
 
     inbound_id: str
@@ -688,6 +689,7 @@ class InboundText:
     received_at: datetime
     is_signed: bool = True
     provider_opted_out: bool = False
+    channel: Channel = Channel.SMS
 
 
 class Understand(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dunlin.domain.message import Message, split_ref
-from dunlin.domain.words import IN_FLIGHT, MessageState, Reason
+from dunlin.domain.words import IN_FLIGHT, Channel, MessageState, Reason
 from dunlin.errors import InvalidInput, TransientError
 from dunlin.services.line_health import count_failure, speaks_of_line
 from dunlin.services.opt_outs import OptOuts
@@ -24,7 +24,7 @@ class ReceiveReport:
         store: Store,
         settle: Settle,
         opt_outs: OptOuts,
-        point_of: Callable[[str], str],
+        point_of: Callable[[Channel, str], str],
         lines: Controls | None = None,
     ) -> None:
         self._store = store
@@ -89,8 +89,8 @@ class ReceiveReport:
         return self._store.message(borrower_id, key)
 
     def _found(self, report: DeliveryReport) -> Message | None:
-        """The message that went to this number under the provider's id."""
-        point = self._point_of(report.address)
+        """The message that went to this address under the provider's id."""
+        point = self._point_of(report.channel, report.address)
         being_handed_over = False
         for borrower_id in self._store.borrowers_of(point):
             for message in self._store.conversation(borrower_id):

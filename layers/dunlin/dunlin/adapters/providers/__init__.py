@@ -40,6 +40,7 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "twilio": "dunlin.adapters.providers.twilio",
     "vonage_messages": "dunlin.adapters.providers.vonage_messages",
     "vonage_sms": "dunlin.adapters.providers.vonage_sms",
+    "wechat": "dunlin.adapters.providers.wechat",
 }
 #: The path's kind and the kind of the queue's bodies.
 KINDS: Final[Mapping[str, str]] = {"reports": "report", "inbound": "inbound"}
@@ -93,6 +94,11 @@ class Provider:
 
     `verify`: a fixed word for what is wrong, empty if the request is the provider's; the token was checked before.
     `elements`: what the request carries, each for a queue's body of its own.
+
+    Of one that is told a single address for everything, `sorts` says which kind (of the path) a request's elements are.
+    `echo`: what a GET is answered with, by a provider that asks so whether the address is ours; None: it does not fit.
+    `covers_body`: whether what it signs includes what it says. Where it does not, its token has to be long and it is
+    believed no more than one that signs nothing.
     """
 
     name: str
@@ -105,6 +111,9 @@ class Provider:
     elements: Callable[[Call], Sequence[object]]
     report: Callable[[Mapping[str, object]], DeliveryReport]
     inbound: Callable[[Mapping[str, object], datetime], InboundText]
+    sorts: Callable[[Sequence[object]], str] | None = None
+    echo: Callable[[Call], str | None] | None = None
+    covers_body: bool = True
 
 
 def provider_of(name: object) -> Provider | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ class OneRequest:
     ) -> None:
         import urllib3  # noqa: PLC0415 - only a function that sends pays for it
 
+        # At DEBUG it writes whole URLs, and providers want numbers and tokens in theirs.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
         parts = urlsplit(base_url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise ConfigurationError(f"{provider}.base_url: must be https")
