@@ -11,6 +11,18 @@ class Channel(StrEnum):
     SMS = "sms"
     EMAIL = "email"
     PUSH = "push"
+    WHATSAPP = "whatsapp"
+
+
+#: Channels that say another one's words: those are reviewed once.
+_SAID_AS = {Channel.WHATSAPP: Channel.SMS}
+#: Channels whose addresses are telephone numbers, and on which people answer.
+WRITTEN_TO_NUMBERS = frozenset({Channel.SMS, Channel.WHATSAPP})
+
+
+def words_for(channel: Channel) -> Channel:
+    """The channel whose words are said on this one: WhatsApp says what a text message says."""
+    return _SAID_AS.get(channel, channel)
 
 
 class Purpose(StrEnum):

@@ -120,15 +120,21 @@ class _Strict(BaseModel):
 
 
 class _Addressed(_Strict):
-    """What may name one number, one e-mail address or one device."""
+    """What may name one number, one e-mail address, one device or one number on WhatsApp."""
 
     phone: Phone | None = None
     email: Email | None = None
     push_endpoint: Endpoint | None = None
+    whatsapp: Phone | None = None
 
     @property
     def addresses(self) -> tuple[tuple[Channel, str], ...]:
-        given = ((Channel.SMS, self.phone), (Channel.EMAIL, self.email), (Channel.PUSH, self.push_endpoint))
+        given = (
+            (Channel.SMS, self.phone),
+            (Channel.EMAIL, self.email),
+            (Channel.PUSH, self.push_endpoint),
+            (Channel.WHATSAPP, self.whatsapp),
+        )
         return tuple((channel, address) for channel, address in given if address is not None)
 
     @property
@@ -214,6 +220,7 @@ class _Party(_Addressed):
     phone_verified_at: AwareDatetime | None = None
     email_verified_at: AwareDatetime | None = None
     push_verified_at: AwareDatetime | None = None
+    whatsapp_verified_at: AwareDatetime | None = None
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
@@ -231,6 +238,8 @@ class _Party(_Addressed):
             raise ValueError("email_verified_at: there is no email")
         if self.push_verified_at is not None and self.push_endpoint is None:
             raise ValueError("push_verified_at: there is no push_endpoint")
+        if self.whatsapp_verified_at is not None and self.whatsapp is None:
+            raise ValueError("whatsapp_verified_at: there is no whatsapp")
         return self
 
 
@@ -299,7 +308,7 @@ class _Hold(_Addressed):
     @model_validator(mode="after")
     def _name_one_thing(self) -> _Hold:
         if sum(part is not None for part in (self.loan_id, self.party_id, *self.addresses)) > 1:
-            raise ValueError("at most one of loan_id, party_id, phone, email and push_endpoint")
+            raise ValueError("at most one of loan_id, party_id, phone, email, push_endpoint and whatsapp")
         return self
 
 
@@ -319,7 +328,7 @@ class Preference(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> Preference:
         if len(self.addresses) != (0 if self.scope == "everything" else 1):
-            raise ValueError("phone, email or push_endpoint: one of them, and none where everything is meant")
+            raise ValueError("phone, email, push_endpoint or whatsapp: one of them, and none where everything is meant")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         if self.party_id is not None and self.scope != "everything":
@@ -420,7 +429,7 @@ class _ContactPoint(_Addressed):
     @model_validator(mode="after")
     def _name_one(self) -> _ContactPoint:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email or push_endpoint: one of them")
+            raise ValueError("phone, email, push_endpoint or whatsapp: one of them")
         if self.party_id is not None and self.state not in OF_ONE:
             raise ValueError("party_id: only where it is about one person")
         return self
@@ -434,7 +443,7 @@ class _Suppression(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> _Suppression:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email or push_endpoint: one of them")
+            raise ValueError("phone, email, push_endpoint or whatsapp: one of them")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         return self
@@ -874,6 +883,8 @@ def _verified(party: _Party) -> Iterator[tuple[Channel, datetime]]:
         yield Channel.EMAIL, party.email_verified_at
     if party.push_verified_at is not None:
         yield Channel.PUSH, party.push_verified_at
+    if party.whatsapp_verified_at is not None:
+        yield Channel.WHATSAPP, party.whatsapp_verified_at
 
 
 def _money(field: str, text: str, currency: str, *, positive: bool = False) -> Money:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,22 @@ def refusing(source: str, refused: RefusedInput, raw: str, receive: Callable[[],
         refused.keep(Refusal(source, error.field, error.problem, raw))
         logger.warning("input refused", extra={"source": source, "field": error.field, "problem": error.problem})
         metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
+
+
+def each_of[T](said: Iterable[T], hear: Callable[[T], None]) -> None:
+    """Hear everything that one record says. What is refused keeps nothing else of it from being heard.
+
+    Raises:
+        InvalidInput: the first that was refused, after the others.
+    """
+    refused: InvalidInput | None = None
+    for each in said:
+        try:
+            hear(each)
+        except InvalidInput as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def each_record(

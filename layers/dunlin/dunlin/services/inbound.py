@@ -19,7 +19,7 @@ from dunlin.domain.reach import Finding, PointState
 from dunlin.domain.replies import OPT_OUT_CONFIRMATION, without_answer
 from dunlin.domain.understanding import understand
 from dunlin.domain.understanding.lexicon import Lexicon
-from dunlin.domain.words import Channel, MessageState, Purpose, Reason
+from dunlin.domain.words import WRITTEN_TO_NUMBERS, MessageState, Purpose, Reason
 from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
@@ -70,7 +70,7 @@ class ReceiveInbound:
         repeated. What follows for a borrower is one transaction, in which the text is recorded as followed: a delivery
         that is repeated goes on where the last one stopped.
         """
-        point = self._keys.point(Channel.SMS, text.from_address)
+        point = self._keys.point(text.channel, text.from_address)
         linked = self._store.borrowers_of(point)
         theirs = self._theirs(linked, point)
         understood = _believed(self._read(text, point, theirs), text)
@@ -91,7 +91,7 @@ class ReceiveInbound:
         )
         if opts_out or intent is Intent.OPT_IN:
             changed = self._opt_outs.record(
-                point, Channel.SMS, opted_out=opts_out, at=text.received_at, by=text.inbound_id, record=record
+                point, text.channel, opted_out=opts_out, at=text.received_at, by=text.inbound_id, record=record
             )
         else:
             try:
@@ -232,7 +232,7 @@ def read_with(lexicon: Lexicon) -> Understand:
 def _person(borrower: Borrower, point: str) -> tuple[Party, ContactPoint] | None:
     for party in borrower.parties:
         for contact_point in party.points:
-            if contact_point.point == point and contact_point.channel is Channel.SMS:
+            if contact_point.point == point and contact_point.channel in WRITTEN_TO_NUMBERS:
                 return party, contact_point
     return None
 
@@ -246,7 +246,7 @@ def _reply(
     now: datetime,
 ) -> Message | None:
     party, point = person
-    line = line_for(policy, Channel.SMS, Purpose.REPLY)
+    line = line_for(policy, text.channel, Purpose.REPLY)
     locale = policy.language_for(party.locale, party.preferences.language)
     if line is not None and (stage, locale) not in policy.locales:
         stage = HELP  # a person, where there are no words
@@ -256,14 +256,16 @@ def _reply(
     if stage == OPT_OUT_CONFIRMATION:
         within = timedelta(minutes=policy.pack.confirm_opt_out_within_minutes)
     not_after = text.received_at + within
+    if text.answer_by is not None:
+        not_after = min(not_after, text.answer_by)
     message = Message(
         borrower_id=borrower.borrower_id,
-        key=reply_key(stage, Channel.SMS, text.inbound_id),
+        key=reply_key(stage, text.channel, text.inbound_id),
         revision=0,
         state=MessageState.REQUESTED,
         stage=stage,
         purpose=Purpose.REPLY,
-        channel=Channel.SMS,
+        channel=text.channel,
         party_id=party.party_id,
         point=point.point,
         line=line.line_id,
