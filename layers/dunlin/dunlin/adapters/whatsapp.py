@@ -14,6 +14,7 @@ webhooks of messages and statuses, and error codes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -124,7 +125,7 @@ def _status(status: Mapping[str, object]) -> DeliveryReport:
         reason=reason,
         at=_instant(status, "statuses."),
         # Meta's own; the id under which AWS took it was told when it did.
-        provider_message_id=an_identifier(status, "id", "statuses."),
+        provider_message_id=_unreadable(an_identifier(status, "id", "statuses.")),
     )
 
 
@@ -141,7 +142,7 @@ def _text(message: Mapping[str, object], value: Mapping[str, object], received_a
     to_digits = _NO_DIGIT.sub("", a_text(metadata, "display_phone_number", 32, "metadata."))
     written_at = _instant(message, "messages.")
     return InboundText(
-        inbound_id=an_identifier(message, "id", "messages."),
+        inbound_id=_unreadable(an_identifier(message, "id", "messages.")),
         provider=PROVIDER,
         from_address=a_phone(a_text(message, "from", 32, "messages."), "messages.from"),
         to_address=a_phone(to_digits, "metadata.display_phone_number"),
@@ -151,6 +152,11 @@ def _text(message: Mapping[str, object], value: Mapping[str, object], received_a
         # A clock ahead of ours opens no window that Meta has not opened.
         answer_by=min(written_at, received_at) + SERVICE_WINDOW,
     )
+
+
+def _unreadable(message_id: str) -> str:
+    """Meta's id, of which the person's number can be read; ids are logged and are part of keys."""
+    return f"w{hashlib.sha256(message_id.encode()).hexdigest()[:40]}"
 
 
 def _words(message: Mapping[str, object]) -> str:

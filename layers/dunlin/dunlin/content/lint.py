@@ -43,7 +43,7 @@ from dunlin.domain.borrower import Contact
 from dunlin.domain.message import Figure
 from dunlin.domain.policy import Line, Proofs, Stage, Strategy
 from dunlin.domain.segments import GSM_ALPHABET, Encoding
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, Product, Purpose, words_for
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, Product, Purpose, said_as
 from dunlin.errors import ContentError, FiguresMismatch
 from dunlin.services.ports import Rendered, RenderRequest
 
@@ -313,7 +313,7 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
             for locale, template_id in pairs(locales, _templates_of(stage)):
-                template = content.templates.get((template_id, locale, words_for(channel)))
+                template = content.templates.get((template_id, locale, said_as(channel)))
                 if template is None:
                     name = f"templates/{template_id}/{locale}.txt"
                     yield Problem(where, f"{field}.template", f"{name} does not exist, or has no words for {channel}")
@@ -332,7 +332,7 @@ def _check_on_file(
     for line in _lines(content, code, channel, stage.purpose):
         on_file = {text for _, text in line.templates}
         for locale, template_id in pairs(locales, _templates_of(stage)):
-            template = content.templates.get((template_id, locale, words_for(channel)))
+            template = content.templates.get((template_id, locale, said_as(channel)))
             for text in numbered_wordings(content, template, line) if template is not None else ():
                 if text not in on_file:
                     yield Problem(lender, f"{line.line_id}.templates", f"{template_id} also reads: {text}")

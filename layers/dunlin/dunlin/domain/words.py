@@ -20,7 +20,7 @@ _SAID_AS = {Channel.WHATSAPP: Channel.SMS}
 WRITTEN_TO_NUMBERS = frozenset({Channel.SMS, Channel.WHATSAPP})
 
 
-def words_for(channel: Channel) -> Channel:
+def said_as(channel: Channel) -> Channel:
     """The channel whose words are said on this one: WhatsApp says what a text message says."""
     return _SAID_AS.get(channel, channel)
 
