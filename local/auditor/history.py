@@ -32,11 +32,12 @@ class Party:
     zone: str = ""
     consents: frozenset[str] = frozenset()
     device: str = field(default="", repr=False)
+    whatsapp: str = field(default="", repr=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Every number, e-mail address and device at which this person can be reached."""
-        return tuple(filter(None, (self.phone, self.email, self.device)))
+        return tuple(filter(None, (self.phone, self.email, self.device, self.whatsapp)))
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids
@@ -264,7 +265,7 @@ def _after(known: Known, event: Mapping[str, Any]) -> Known:
                 instant(event.get("occurred_at"), "occurred_at"),
                 str(hold.get("loan_id") or ""),
                 str(hold.get("party_id") or ""),
-                str(hold.get("phone") or hold.get("email") or hold.get("push_endpoint") or ""),
+                str(hold.get("phone") or hold.get("email") or hold.get("push_endpoint") or hold.get("whatsapp") or ""),
                 str(hold.get("source") or "core"),
             )
             known = replace(known, holds={**known.holds, hold_id: placed})
@@ -314,6 +315,7 @@ def party_of(party: Mapping[str, Any]) -> Party:
         zone=str(party.get("time_zone") or ""),
         consents=frozenset(str(consent) for consent in party.get("consents") or ()),
         device=str(party.get("push_endpoint") or ""),
+        whatsapp=str(party.get("whatsapp") or ""),
     )
 
 

@@ -392,8 +392,9 @@ class _Judge:
         point = _point(inbound.sender)
         for borrower_id in self.history.borrowers:
             for party in self.history.fed_by(borrower_id, inbound.at).parties:
-                if party.phone and _point(party.phone) == point and party.email:
-                    yield _point(party.email)
+                theirs = [_point(each) for each in (party.phone, party.whatsapp, party.email) if each]
+                if point in theirs:
+                    yield from (each for each in theirs if each != point)
 
     def _read_preferences(self) -> None:
         """Opt-outs that the core told: of one number, or of everything that reached a party then. They bind as one by
@@ -402,7 +403,7 @@ class _Judge:
             told = event.event.get("preference") if event.event.get("type") == "preferences.changed" else None
             if not isinstance(told, dict) or told.get("scope") not in ("number", "everything"):
                 continue
-            addresses = [str(told[name]) for name in ("phone", "email", "push_endpoint") if told.get(name)]
+            addresses = [str(told[name]) for name in ("phone", "email", "push_endpoint", "whatsapp") if told.get(name)]
             if told["scope"] == "everything":
                 known = self.history.fed_by(str(event.event.get("borrower_id", "")), event.fed_at)
                 for party in known.parties:
@@ -497,7 +498,7 @@ class _Judge:
             self.checked["replies"] += 1
             return
         given = case.given
-        if given.channel == "sms" and not given.ttl_seconds:
+        if given.channel in ("sms", "whatsapp") and not given.ttl_seconds:
             self.observed["texts_without_end"] += 1
         limits = self._limits(case.known.jurisdiction)
         if not limits.reviewed:
@@ -1069,8 +1070,10 @@ class _Judge:
         self.checked["wordings"] += 1
         for label in forbidden_words(given.text):
             self._find("content", case, f"forbidden wording: {label}")
-        if given.channel == "sms" and not has_identity(given.body, self.sender_names):
+        if given.channel in ("sms", "whatsapp") and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
+        if given.channel == "whatsapp":
+            self._whatsapp(case)
         if given.channel == "push":
             self.checked["pushes"] += 1
             reading = case.reading
@@ -1082,6 +1085,23 @@ class _Judge:
             return  # whoever does not want it switches it off on the device
         if case.answers is None and not has_opt_out_line(given.body, by_call=given.channel == "email"):
             self._find("content", case, "the text does not say how to stop")
+
+    def _whatsapp(self, case: _Case) -> None:
+        """Filed words, or free ones within a day of the person's own message there; and nothing that must not come
+        late."""
+        given = case.given
+        self.checked["whatsapp_forms"] += 1
+        if case.purpose not in ("service", "servicing", "reply"):
+            self._find("content", case, f"{case.purpose} goes where there is no time-to-live")
+        if given.form == "template":
+            return
+        opened = any(
+            inbound.at <= given.at <= inbound.at + timedelta(hours=24)
+            for inbound in self.evidence.inbound
+            if _point(inbound.sender) == _point(given.to)
+        )
+        if not opened:
+            self._find("content", case, "free words to somebody who had not written there within a day")
 
     def _names_anybody(self, case: _Case) -> bool:
         shown = f"{case.given.subject}\n{case.given.body}"

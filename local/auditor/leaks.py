@@ -98,6 +98,7 @@ def planted(evidence: Evidence) -> Planted:
                 address(party.phone)
                 address(party.email)
                 address(party.device)
+                address(party.whatsapp)
         snapshot = item.event.get("loan")
         if isinstance(snapshot, dict):
             loan = loan_of(snapshot)

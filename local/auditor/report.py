@@ -45,6 +45,8 @@ CHECKED = (
     "texts_email",
     "texts_push",
     "pushes",
+    "texts_whatsapp",
+    "whatsapp_forms",
     "accepted",
     "replies",
     "amounts",

@@ -171,14 +171,14 @@ class Wishes:
             party_id = str(party.get("party_id"))
             listed = _Said(_occurred(event), fed_at, tuple(party.get("consents") or ()))
             self.lists.setdefault((borrower_id, party_id), []).append(listed)
-            for name, kept in (("phone", "phone"), ("email", "email"), ("push", "push_endpoint")):
+            for name, kept in (("phone", "phone"), ("email", "email"), ("push", "push_endpoint"), ("whatsapp",) * 2):
                 verified_at = party.get(f"{name}_verified_at")
                 if party.get(kept) and verified_at:
                     self._confirm(borrower_id, party_id, party[kept], instant(verified_at, "verified_at"), fed_at)
 
     def _point(self, borrower_id: str, event: Mapping[str, Any], fed_at: datetime) -> None:
         found = event.get("contact_point") or {}
-        address = str(found.get("phone") or found.get("email") or found.get("push_endpoint") or "")
+        address = str(found.get("phone") or found.get("email") or found.get("push_endpoint") or found.get("whatsapp") or "")
         if found.get("state") == "confirmed":
             self._confirm(borrower_id, str(found.get("party_id") or ""), address, _occurred(event), fed_at)
         elif found.get("state") in _LOST_FOR_ALL:

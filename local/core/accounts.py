@@ -26,6 +26,8 @@ class PartyTerms:
     email_verified_at: datetime | None = None
     push_endpoint: str | None = None
     push_verified_at: datetime | None = None
+    whatsapp: str | None = None
+    whatsapp_verified_at: datetime | None = None
 
     def document(self) -> dict[str, object]:
         """The party in a `borrower.updated` event; what is not known is left out."""
@@ -43,6 +45,10 @@ class PartyTerms:
             document["email"] = self.email
         if self.push_endpoint is not None:
             document["push_endpoint"] = self.push_endpoint
+        if self.whatsapp is not None:
+            document["whatsapp"] = self.whatsapp
+        if self.whatsapp is not None and self.whatsapp_verified_at is not None:
+            document["whatsapp_verified_at"] = self.whatsapp_verified_at.isoformat()
         if self.phone is not None and self.phone_verified_at is not None:
             document["phone_verified_at"] = self.phone_verified_at.isoformat()
         if self.email is not None and self.email_verified_at is not None:

@@ -15,9 +15,11 @@ from local.portfolio.cohorts import FEATURES, PRODUCTS, SCRIPTED, Cohort, Featur
 from local.portfolio.people import (
     CN,
     CURRENCIES,
+    GB,
     JURISDICTIONS,
     LOCALES,
     TIME_ZONES,
+    WHATSAPP_PREFIX,
     PhoneBook,
     device_of,
     email_of,
@@ -38,6 +40,9 @@ LATE_FEE = {"CNY": Decimal("0.00"), "USD": Decimal("15.00"), "GBP": Decimal("12.
 LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decimal(0)}
 DRAWN_WITH_EMAIL = 0.8
 DRAWN_WITH_APP = 0.3
+DRAWN_ON_WHATSAPP = 0.4
+#: So many numbers of the range are left for them.
+MOST_ON_WHATSAPP = 800
 DRAWN_WITH_TWO_LOANS = 0.1
 DRAWN_VERIFIED = 0.9
 #: So long before the first day numbers and addresses were verified: when the account was opened.
@@ -125,6 +130,7 @@ class _Generator:
             phone_verified=draw(seed, "verified", borrower_id) < DRAWN_VERIFIED,
             products=tuple(choose(seed, PRODUCTS, "product", borrower_id, index) for index in range(len(dues))),
             has_app=draw(seed, "app", borrower_id) < DRAWN_WITH_APP,
+            on_whatsapp=draw(seed, "whatsapp", borrower_id) < DRAWN_ON_WHATSAPP,
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -139,6 +145,9 @@ class _Generator:
         if features.has_app and residence != CN:  # SNS has no pushes there
             device = device_of(parties[0].party_id)
             parties = [replace(parties[0], push_endpoint=device, push_verified_at=self._verified_at)]
+        if features.on_whatsapp and residence == GB and n <= MOST_ON_WHATSAPP:
+            number = f"{WHATSAPP_PREFIX}{n + 199:03d}"
+            parties = [replace(parties[0], whatsapp=number, whatsapp_verified_at=self._verified_at)]
         if not features.phone_verified:
             parties = [replace(parties[0], phone_verified_at=None)]
         if features.same_person_as is not None:
