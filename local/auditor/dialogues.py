@@ -230,7 +230,10 @@ class Dialogues:
         if asked.kind != "cease_request":
             return True
         writer, to = self.point_of(asked.text.sender), self.point_of(told.to)
-        points = ({self.point_of(each) for each in (party.phone, party.email, party.whatsapp) if each} for party in known.parties)
+        points = (
+            {self.point_of(each) for each in (party.phone, party.email, party.whatsapp) if each}
+            for party in known.parties
+        )
         return any(writer in theirs and to in theirs for theirs in points)
 
     def _is_over(self, asked: _Asked, told: Told, known: Known) -> bool:
@@ -376,7 +379,11 @@ class Dialogues:
     def _owners_of(self, point: str, at: datetime) -> Iterator[str]:
         for borrower_id in self.history.borrowers:
             parties = self.history.fed_by(borrower_id, at).parties
-            if any(number and self.point_of(number) == point for party in parties for number in (party.phone, party.whatsapp)):
+            if any(
+                number and self.point_of(number) == point
+                for party in parties
+                for number in (party.phone, party.whatsapp)
+            ):
                 yield borrower_id
 
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────

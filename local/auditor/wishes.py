@@ -178,7 +178,9 @@ class Wishes:
 
     def _point(self, borrower_id: str, event: Mapping[str, Any], fed_at: datetime) -> None:
         found = event.get("contact_point") or {}
-        address = str(found.get("phone") or found.get("email") or found.get("push_endpoint") or found.get("whatsapp") or "")
+        address = str(
+            found.get("phone") or found.get("email") or found.get("push_endpoint") or found.get("whatsapp") or ""
+        )
         if found.get("state") == "confirmed":
             self._confirm(borrower_id, str(found.get("party_id") or ""), address, _occurred(event), fed_at)
         elif found.get("state") in _LOST_FOR_ALL:

@@ -206,9 +206,7 @@ def raw_conditions(sid: str) -> list[str]:
 @each_function
 def test_only_two_functions_can_hand_a_message_over(function: Function) -> None:
     actions = {action for statement in function.statements for action in statement.actions}
-    sending = {
-        "sms-voice:SendTextMessage", "sns:Publish", "ses:SendEmail", "social-messaging:SendWhatsAppMessage"
-    }
+    sending = {"sms-voice:SendTextMessage", "sns:Publish", "ses:SendEmail", "social-messaging:SendWhatsAppMessage"}
     assert bool(actions & sending) == (function.name in SENDERS)
     if function.name in SENDERS:
         assert actions >= sending

@@ -148,7 +148,10 @@ def test_a_thumb_and_a_notice_of_whatsapp_are_no_texts(kind: str) -> None:
         ({"whatsAppWebhookEntry": '{"changes": 7}'}, "changes"),
         ({"whatsAppWebhookEntry": '{"changes": [{"field": "messages"}]}'}, "changes.value"),
         (entry(statuses=[status("read", timestamp="soon")]), "statuses.timestamp"),
-        (entry(statuses=[status("read", timestamp=str(int((AT + timedelta(days=1)).timestamp())))]), "statuses.timestamp"),
+        (
+            entry(statuses=[status("read", timestamp=str(int((AT + timedelta(days=1)).timestamp())))]),
+            "statuses.timestamp",
+        ),
         (entry(statuses=[status("read", biz_opaque_callback_data="x")]), "statuses.biz_opaque_callback_data"),
         (entry(statuses=[status("read")] * 65), "statuses"),
     ],

@@ -160,9 +160,7 @@ def a_ref(value: object, field: str) -> str:
     return value
 
 
-def words_of(
-    source: Mapping[str, object], name: str, path: str = "", longest: int = MAX_TEXT_CHARACTERS
-) -> str:
+def words_of(source: Mapping[str, object], name: str, path: str = "", longest: int = MAX_TEXT_CHARACTERS) -> str:
     value = source.get(name, MISSING)
     if not isinstance(value, str):
         raise InvalidInput(path + name, why(value, "a text"))

@@ -163,7 +163,9 @@ def _words(message: Mapping[str, object]) -> str:
     """What the person wrote, or the words of the button that they pressed; empty where there are none."""
     match message.get("type"):
         case "text":
-            return words_of(an_object(message.get("text", MISSING), "messages.text"), "body", "messages.text.", MOST_IN_TEXT)
+            return words_of(
+                an_object(message.get("text", MISSING), "messages.text"), "body", "messages.text.", MOST_IN_TEXT
+            )
         case "button":
             return words_of(an_object(message.get("button", MISSING), "messages.button"), "text", "messages.button.")
         case "interactive":

@@ -28,7 +28,9 @@ def admitted(hold: Hold, rule: HoldRule, address: tuple[Channel, str] | None = N
         if value and what not in rule.narrows:
             raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one {what}")
     if address is not None and "point" not in rule.narrows:
-        field = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push_endpoint"}.get(address[0], str(address[0]))
+        field = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.PUSH: "push_endpoint"}.get(
+            address[0], str(address[0])
+        )
         raise InvalidInput(f"hold.{field}", f"a stop of kind {hold.kind} is not about one contact point")
     if hold.until is None:
         return replace(hold, until=hold.placed_at + rule.default_for) if rule.default_for is not None else hold
