@@ -273,6 +273,7 @@ def test_each_kind_of_sender_is_used(content: Content) -> None:
         "aws_sns",
         "aws_ses",
         "aws_push",
+        "aws_whatsapp",
         "finance_sms",
     }
     texts = [line for line in content.lines("US-MA") if line.channel is Channel.SMS]

@@ -3,7 +3,7 @@
 AWS wraps what Meta told it, and puts everything of a WhatsApp account on one topic, statuses and people's messages
 alike:
 
-    {"context": {…}, "whatsAppWebhookEntry": "{\\"id\\": …, \\"changes\\": [{\\"field\\": \\"messages\\", \\"value\\": {…}}]}", …}
+    {"context": {…}, "whatsAppWebhookEntry": "…", …}        the text: {"id": …, "changes": [{"field": …, "value": {…}}]}
 
 The entry is text, into which a topic's filter does not see. So both queues get everything, and each reader takes what
 is its own: `statuses` or `texts`, which may be none.
@@ -50,7 +50,7 @@ _MOST_IN_ENTRY: Final = 64
 _SECONDS = re.compile(r"[0-9]{9,11}")
 _NO_DIGIT = re.compile(r"[^0-9]")
 
-#: What a status settles. Read is delivered, and said again; "sent" and whatever is newer than this table settle nothing.
+#: What a status settles. Read is delivered, said again; "sent", and whatever is newer than this table, settle nothing.
 _ARRIVED: Final = frozenset({"delivered", "read"})
 
 #: Meta's codes behind a "failed". What is not here says that Meta did not deliver it.
