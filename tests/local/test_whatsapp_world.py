@@ -1,4 +1,4 @@
-"""The simulated WhatsApp: what it takes by the service's model, what a person reads, and when free words are too late."""
+"""The simulated WhatsApp: what it takes by the service's model, what a person reads, when free words are too late."""
 
 from __future__ import annotations
 
