@@ -59,7 +59,8 @@ _CONFLICT_CODES = frozenset({"TransactionConflict", "TransactionInProgressExcept
 
 def instant(moment: datetime) -> str:
     """A UTC instant whose text sorts as time does."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which writes a year before 1000 in fewer than four digits.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> datetime:
