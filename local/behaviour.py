@@ -650,13 +650,15 @@ class Behaviour:
     # ── Helpers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _admit(self, account: Account, cohort: Cohort) -> None:
-        phones = frozenset(party.phone for party in account.parties if party.phone is not None)
+        phones = frozenset(
+            number for party in account.parties for number in (party.phone, party.whatsapp) if number is not None
+        )
         member = _Member(account, cohort, ZoneInfo(account.time_zone), phones, _SCRIPTS.get(cohort, ()))
         member.story = story_of(self._seed, account.borrower_id, cohort)
         member.planner = planner_of(cohort)
         self._members[account.borrower_id] = member
         for party in account.parties:
-            for address in (party.phone, party.email, party.push_endpoint, party.wechat_openid):
+            for address in (party.phone, party.email, party.push_endpoint, party.whatsapp, party.wechat_openid):
                 if address is not None:
                     self._at_address.setdefault(address, []).append(member)
 

@@ -31,9 +31,10 @@ from local.embedded.clock import VirtualClock
 from local.portfolio.people import RECIPIENTS
 from local.simulator.faults import Faults
 from local.simulator.finance import FinanceKeys
-from local.simulator.simulator import FINANCE, WECHAT, Delivered, Outgoing, Simulator, Stirred
+from local.simulator.simulator import FINANCE, WECHAT, WHATSAPP, Delivered, Outgoing, Simulator, Stirred
 from local.simulator.transport import InProcess
 from local.simulator.wechat import WechatAccount
+from local.simulator.whatsapp import account_in
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -152,6 +153,7 @@ class World:
             finance_keys=keys,
             wechat=self._wechat,
             finance_numbers=tuple(self.finance_numbers),
+            whatsapp=account_in(CONTENT),
             unreachable=self.unreachable,
             rates=self.rates,
         )
@@ -179,6 +181,7 @@ class World:
                 "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2": url,
                 "AWS_ENDPOINT_URL_SESV2": url,
                 "AWS_ENDPOINT_URL_SNS": url,
+                "AWS_ENDPOINT_URL_SOCIALMESSAGING": url,
             },
             logs_dir=self.logs_dir,
             on_start=self._begin,
@@ -368,6 +371,8 @@ class World:
                 self._post(each, path, {"Content-Type": "text/xml"}, raw, query)
             else:
                 topic = "ReportsTopic" if each.kind == "report" else "InboundTopic"
+                if each.provider == WHATSAPP:
+                    topic = "WhatsAppTopic"
                 self.aws.publish(topic, json.dumps(each.payload, ensure_ascii=False))
 
     def _post(
@@ -430,6 +435,8 @@ class World:
         """A person's text to the lender's line."""
         to_address = self.line_of(from_address)
         provider = FINANCE if to_address in self.finance_numbers else None
+        if to_address == self.simulator.whatsapp.number:
+            provider = WHATSAPP
         at = max(at, self.clock.now())
         inbound_id = self.simulator.send_inbound(from_address, to_address, text, at, provider=provider)
         self.texts.append(SentText(at, inbound_id, provider or "sms_voice", from_address, to_address, text, meaning))

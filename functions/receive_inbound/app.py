@@ -8,11 +8,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from dunlin.adapters.reports import parse_inbound, read_body
+from dunlin.adapters.reports import parse_texts, read_body
 from dunlin.domain.intents import Intent
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.observability import door, logger, metrics
-from dunlin.entry.records import each_record, received_at, refusing
+from dunlin.entry.records import each_of, each_record, received_at, refusing
+from dunlin.services.ports import InboundText
 from dunlin.services.sweep import heard
 
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -22,24 +23,26 @@ FIXED = {
 }
 
 
+def hear(text: InboundText) -> None:
+    received = runtime().inbound.receive(text)
+    extra = {
+        "inbound_id": text.inbound_id,
+        "meaning": received.intent,
+        "topic": received.topic,
+        "changed": received.changed,
+        "recorded_at": received.recorded_at.isoformat(),
+    }
+    logger.info(FIXED.get(received.intent, "text received"), extra=extra)
+    metrics.add_metric(name=f"Inbound_{received.intent}", unit=MetricUnit.Count, value=1)
+
+
 def receive(record: SQSRecord) -> None:
     def answer() -> None:
         body = read_body(record.body)
         if "probe" in body:
             return heard(runtime().controls, "inbound", str(body["probe"]), runtime().clock())
         # When it reached our queue: the same for every delivery of it, however late it is processed.
-        text = parse_inbound(body, received_at(record))
-        received = runtime().inbound.receive(text)
-        extra = {
-            "inbound_id": text.inbound_id,
-            "meaning": received.intent,
-            "topic": received.topic,
-            "changed": received.changed,
-            "recorded_at": received.recorded_at.isoformat(),
-        }
-        logger.info(FIXED.get(received.intent, "text received"), extra=extra)
-        metrics.add_metric(name=f"Inbound_{received.intent}", unit=MetricUnit.Count, value=1)
-        return None
+        return each_of(parse_texts(body, received_at(record)), hear)
 
     metrics.add_metric(name="Inbound", unit=MetricUnit.Count, value=1)
     refusing("inbound", runtime().refused_input, record.body, answer)

@@ -230,7 +230,10 @@ class Dialogues:
         if asked.kind != "cease_request":
             return True
         writer, to = self.point_of(asked.text.sender), self.point_of(told.to)
-        points = ({self.point_of(each) for each in (party.phone, party.email) if each} for party in known.parties)
+        points = (
+            {self.point_of(each) for each in (party.phone, party.email, party.whatsapp) if each}
+            for party in known.parties
+        )
         return any(writer in theirs and to in theirs for theirs in points)
 
     def _is_over(self, asked: _Asked, told: Told, known: Known) -> bool:
@@ -368,7 +371,7 @@ class Dialogues:
         for event in self._fed(told.borrower_id, told.reserved_at):
             found = event.get("contact_point")
             if isinstance(found, dict) and found.get("state") == "confirmed":
-                address = str(found.get("phone") or found.get("email") or "")
+                address = str(found.get("phone") or found.get("email") or found.get("whatsapp") or "")
                 if self.point_of(address) == point and instant(event.get("occurred_at"), "occurred_at") > since:
                     return True
         return False
@@ -376,7 +379,11 @@ class Dialogues:
     def _owners_of(self, point: str, at: datetime) -> Iterator[str]:
         for borrower_id in self.history.borrowers:
             parties = self.history.fed_by(borrower_id, at).parties
-            if any(party.phone and self.point_of(party.phone) == point for party in parties):
+            if any(
+                number and self.point_of(number) == point
+                for party in parties
+                for number in (party.phone, party.whatsapp)
+            ):
                 yield borrower_id
 
     # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -51,7 +51,8 @@ class EvidenceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """One message as the provider received it. `delivered_at` is when the handset had it."""
+    """One message as the provider received it. `delivered_at` is when the handset had it; `form`, of a
+    WhatsApp message: template or text."""
 
     line: int
     at: datetime
@@ -68,6 +69,7 @@ class HandOver:
     answer: str
     delivered_at: datetime | None
     final: str
+    form: str = ""
 
     @property
     def borrower_id(self) -> str:
@@ -273,6 +275,7 @@ def _hand_over(row: _Row) -> HandOver:
         answer=str(row.values.get("answer") or ""),
         delivered_at=row.instant_or_none("delivered_at"),
         final=str(row.values.get("final") or ""),
+        form=str((row.values.get("context") or {}).get("type") or ""),
     )
 
 

@@ -18,7 +18,7 @@ ZERO = Decimal(0)
 
 
 #: What the core calls an address of each kind.
-ADDRESSES = ("phone", "email", "push_endpoint", "wechat_openid")
+ADDRESSES = ("phone", "email", "push_endpoint", "wechat_openid", "whatsapp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,12 @@ class Party:
     consents: frozenset[str] = frozenset()
     device: str = field(default="", repr=False)
     openid: str = field(default="", repr=False)
+    whatsapp: str = field(default="", repr=False)
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Every number, e-mail address, device and account at which this person can be reached."""
-        return tuple(filter(None, (self.phone, self.email, self.device, self.openid)))
+        return tuple(filter(None, (self.phone, self.email, self.device, self.openid, self.whatsapp)))
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids
@@ -320,6 +321,7 @@ def party_of(party: Mapping[str, Any]) -> Party:
         consents=frozenset(str(consent) for consent in party.get("consents") or ()),
         device=str(party.get("push_endpoint") or ""),
         openid=str(party.get("wechat_openid") or ""),
+        whatsapp=str(party.get("whatsapp") or ""),
     )
 
 

@@ -392,8 +392,9 @@ class _Judge:
         point = _point(inbound.sender)
         for borrower_id in self.history.borrowers:
             for party in self.history.fed_by(borrower_id, inbound.at).parties:
-                if party.phone and _point(party.phone) == point and party.email:
-                    yield _point(party.email)
+                theirs = [_point(each) for each in (party.phone, party.whatsapp, party.email) if each]
+                if point in theirs:
+                    yield from (each for each in theirs if each != point)
 
     def _read_preferences(self) -> None:
         """Opt-outs that the core told: of one number, or of everything that reached a party then. They bind as one by
@@ -497,7 +498,7 @@ class _Judge:
             self.checked["replies"] += 1
             return
         given = case.given
-        if given.channel == "sms" and not given.ttl_seconds:
+        if given.channel in ("sms", "whatsapp") and not given.ttl_seconds:
             self.observed["texts_without_end"] += 1
         limits = self._limits(case.known.jurisdiction)
         if not limits.reviewed:
@@ -1069,12 +1070,14 @@ class _Judge:
         self.checked["wordings"] += 1
         for label in forbidden_words(given.text):
             self._find("content", case, f"forbidden wording: {label}")
-        if given.channel == "sms" and not has_identity(given.body, self.sender_names):
+        if given.channel in ("sms", "whatsapp") and not has_identity(given.body, self.sender_names):
             self._find("content", case, "the text does not say who speaks")
         if given.channel == "wechat":
             if case.purpose not in ("service", "servicing"):
                 self._find("content", case, f"{case.purpose} is said by WeChat")
             return  # whoever does not want it stops following
+        if given.channel == "whatsapp":
+            self._whatsapp(case)
         if given.channel == "push":
             self.checked["pushes"] += 1
             reading = case.reading
@@ -1086,6 +1089,23 @@ class _Judge:
             return  # whoever does not want it switches it off on the device
         if case.answers is None and not has_opt_out_line(given.body, by_call=given.channel == "email"):
             self._find("content", case, "the text does not say how to stop")
+
+    def _whatsapp(self, case: _Case) -> None:
+        """Filed words, or free ones within a day of the person's own message there; and nothing that must not come
+        late."""
+        given = case.given
+        self.checked["whatsapp_forms"] += 1
+        if case.purpose not in ("service", "servicing", "reply"):
+            self._find("content", case, f"{case.purpose} goes where there is no time-to-live")
+        if given.form == "template":
+            return
+        opened = any(
+            inbound.at <= given.at <= inbound.at + timedelta(hours=24)
+            for inbound in self.evidence.inbound
+            if _point(inbound.sender) == _point(given.to)
+        )
+        if not opened:
+            self._find("content", case, "free words to somebody who had not written there within a day")
 
     def _names_anybody(self, case: _Case) -> bool:
         shown = f"{case.given.subject}\n{case.given.body}"

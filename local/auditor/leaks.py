@@ -101,6 +101,7 @@ def planted(evidence: Evidence) -> Planted:
                 address(party.email)
                 address(party.device)
                 address(party.openid)
+                address(party.whatsapp)
         snapshot = item.event.get("loan")
         if isinstance(snapshot, dict):
             loan = loan_of(snapshot)

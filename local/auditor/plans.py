@@ -16,7 +16,7 @@ from local.auditor.law import Cap, Hours, names_in, own_hours
 #: What a loan is of which the core never said what it is.
 ORDINARY = "instalment"
 _DUNNING = frozenset({"servicing", "collection"})
-_OURS = frozenset({"sms", "email", "push", "wechat"})
+_OURS = frozenset({"sms", "email", "push", "wechat", "whatsapp"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ CHECKED = (
     "texts_push",
     "texts_wechat",
     "pushes",
+    "texts_whatsapp",
+    "whatsapp_forms",
     "accepted",
     "replies",
     "amounts",

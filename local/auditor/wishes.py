@@ -172,7 +172,7 @@ class Wishes:
             party_id = str(party.get("party_id"))
             listed = _Said(_occurred(event), fed_at, tuple(party.get("consents") or ()))
             self.lists.setdefault((borrower_id, party_id), []).append(listed)
-            for name, kept in zip(("phone", "email", "push", "wechat"), ADDRESSES, strict=True):
+            for name, kept in zip(("phone", "email", "push", "wechat", "whatsapp"), ADDRESSES, strict=True):
                 verified_at = party.get(f"{name}_verified_at")
                 if party.get(kept) and verified_at:
                     self._confirm(borrower_id, party_id, party[kept], instant(verified_at, "verified_at"), fed_at)

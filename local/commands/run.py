@@ -17,6 +17,7 @@ from local.auditor import AuditReport, audit
 from local.conversations import Conversation, Interest, conversations
 from local.core.feed import CoreEvent
 from local.evidence import open_folder, write_evidence
+from local.portfolio.people import WHATSAPP_PREFIX
 from local.simulator.faults import Faults
 from local.simulator.simulator import Delivered, Stirred
 from local.summary import Run, Summary, broken, collect, summarise, timed_decisions
@@ -26,6 +27,7 @@ from local.world import CONTENT, Announced, Reply, World
 AMERICAN_LINE = "+12065550100"
 CHINESE_LINE = "106900000142"
 BRITISH_LINE = "+447700900142"
+WHATSAPP_LINE = "+447700900143"
 
 #: Told the virtual time as it passes, and which share of the run is over.
 Progress = Callable[[datetime, float], None]
@@ -83,6 +85,8 @@ def line_of(phone: str) -> str:
     """The lender's number that somebody with this number texts."""
     if phone.startswith("+86"):
         return CHINESE_LINE
+    if phone.startswith(WHATSAPP_PREFIX):
+        return WHATSAPP_LINE
     return BRITISH_LINE if phone.startswith("+44") else AMERICAN_LINE
 
 

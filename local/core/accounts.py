@@ -28,6 +28,8 @@ class PartyTerms:
     push_verified_at: datetime | None = None
     wechat_openid: str | None = None
     wechat_verified_at: datetime | None = None
+    whatsapp: str | None = None
+    whatsapp_verified_at: datetime | None = None
 
     def document(self) -> dict[str, object]:
         """The party in a `borrower.updated` event; what is not known is left out."""
@@ -47,6 +49,10 @@ class PartyTerms:
             document["push_endpoint"] = self.push_endpoint
         if self.wechat_openid is not None:
             document["wechat_openid"] = self.wechat_openid
+        if self.whatsapp is not None:
+            document["whatsapp"] = self.whatsapp
+        if self.whatsapp is not None and self.whatsapp_verified_at is not None:
+            document["whatsapp_verified_at"] = self.whatsapp_verified_at.isoformat()
         if self.phone is not None and self.phone_verified_at is not None:
             document["phone_verified_at"] = self.phone_verified_at.isoformat()
         if self.email is not None and self.email_verified_at is not None:

@@ -70,9 +70,9 @@ class Features:
 
     `number`: how the carrier takes texts to the primary party's number (ok, invalid, landline); `number_from`: the
     jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
-    it is the primary party's; `has_app`: the lender's app is on a device of theirs; `follows`: they
-    follow its WeChat account. `other_party` is the role of a
-    second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the
+    it is the primary party's; `has_app`: the lender's app is on a device of theirs; `on_whatsapp`: they agreed to be
+    written to there (in Britain only); `follows`: they follow the lender's WeChat account. `other_party` is the role of
+    a second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the
     second party of that cohort, with the same name, number and address.
     """
 
@@ -91,6 +91,7 @@ class Features:
     products: tuple[str, ...] = ()
     has_app: bool = False
     follows: bool = False
+    on_whatsapp: bool = False
 
     def product(self, index: int) -> str:
         return self.products[index] if index < len(self.products) else INSTALMENT
@@ -104,13 +105,13 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.PAYS_IN_PART_AFTER_TIER_2: Features(US_NY, (4,)),
     Cohort.CURED_AFTER_TIER_3: Features(CN, (4,), follows=True),
     Cohort.NEVER_PAYS: Features(US_NY, (4,)),
-    Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,), has_app=True),
+    Cohort.OPTS_OUT_HAS_EMAIL: Features(GB, (6,), has_app=True, on_whatsapp=True),
     Cohort.OPTS_OUT_NO_EMAIL: Features(CN, (5,), email=False),
     Cohort.DISPUTE_HOLD: Features(US_NY, (4,)),
     Cohort.TWO_LOANS_SAME_DAY: Features(CN, (7, 7), products=(CARD, INSTALMENT), follows=True),
     Cohort.PLAN_KEPT: Features(US_NY, (3,)),
     Cohort.STOP_THEN_START: Features(US_NY, (10,), email=False),
-    Cohort.ASKS_FOR_HELP: Features(GB, (8,), has_app=True),
+    Cohort.ASKS_FOR_HELP: Features(GB, (8,), has_app=True, on_whatsapp=True),
     Cohort.HARDSHIP_HOLD: Features(CN, (5,), products=(MEDICAL,)),
     Cohort.TWO_LOANS_DIFFERENT_DAYS: Features(US_NY, (5, 19), products=(EDUCATION, CARD)),
     Cohort.INVALID_NUMBER: Features(GB, (6,), number="invalid"),
@@ -134,7 +135,7 @@ FEATURES: dict[Cohort, Features] = {
     Cohort.WILL_PAY_FRIDAY: Features(US_NY, (6,)),
     Cohort.SAYS_PAID: Features(CN, (8,), follows=True),
     Cohort.POLITE_STOP: Features(US_MA, (6,)),
-    Cohort.STOP_THIS_BILL: Features(GB, (7,), has_app=True),
+    Cohort.STOP_THIS_BILL: Features(GB, (7,), has_app=True, on_whatsapp=True),
     Cohort.PAYS_OFF: Features(US_NY, (12,), instalments=2),
     Cohort.GUARANTOR: Features(GB, (5,), other_party="guarantor"),
     Cohort.PERSON_ON_SEVERAL: Features(US_NY, (7,), same_person_as=Cohort.CO_BORROWER),

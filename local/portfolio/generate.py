@@ -15,9 +15,11 @@ from local.portfolio.cohorts import FEATURES, PRODUCTS, SCRIPTED, Cohort, Featur
 from local.portfolio.people import (
     CN,
     CURRENCIES,
+    GB,
     JURISDICTIONS,
     LOCALES,
     TIME_ZONES,
+    WHATSAPP_PREFIX,
     PhoneBook,
     device_of,
     email_of,
@@ -40,6 +42,9 @@ LATE_INTEREST_DAILY = {"CNY": Decimal("0.0005"), "USD": Decimal(0), "GBP": Decim
 DRAWN_WITH_EMAIL = 0.8
 DRAWN_WITH_APP = 0.3
 DRAWN_FOLLOWING = 0.4
+DRAWN_ON_WHATSAPP = 0.4
+#: So many numbers of the range are left for them.
+MOST_ON_WHATSAPP = 800
 DRAWN_WITH_TWO_LOANS = 0.1
 DRAWN_VERIFIED = 0.9
 #: So long before the first day numbers and addresses were verified: when the account was opened.
@@ -128,6 +133,7 @@ class _Generator:
             products=tuple(choose(seed, PRODUCTS, "product", borrower_id, index) for index in range(len(dues))),
             has_app=draw(seed, "app", borrower_id) < DRAWN_WITH_APP,
             follows=draw(seed, "follows", borrower_id) < DRAWN_FOLLOWING,
+            on_whatsapp=draw(seed, "whatsapp", borrower_id) < DRAWN_ON_WHATSAPP,
         )
 
     def _account(self, n: int, borrower_id: str, cohort: Cohort, features: Features) -> Account:
@@ -145,6 +151,9 @@ class _Generator:
         if features.follows and residence == CN:
             openid = openid_of(parties[0].party_id)
             parties = [replace(parties[0], wechat_openid=openid, wechat_verified_at=self._verified_at)]
+        if features.on_whatsapp and residence == GB and n <= MOST_ON_WHATSAPP:
+            number = f"{WHATSAPP_PREFIX}{n + 199:03d}"
+            parties = [replace(parties[0], whatsapp=number, whatsapp_verified_at=self._verified_at)]
         if not features.phone_verified:
             parties = [replace(parties[0], phone_verified_at=None)]
         if features.same_person_as is not None:

@@ -61,10 +61,13 @@ NUMBERS: dict[str, tuple[tuple[str, ...], int]] = {
 
 #: How the openids of the invented service account begin.
 OPENIDS = "oEx4mP"
+#: Mobile numbers that Ofcom keeps for drama: whoever is on WhatsApp has one, and is texted elsewhere.
+WHATSAPP_PREFIX = "+447700900"
 
 #: Everybody who can be invented, as the allow-list of a deployment outside production puts it.
 RECIPIENTS = (
     *(f"{prefix}*" for prefixes, _ in NUMBERS.values() for prefix in prefixes),
+    f"{WHATSAPP_PREFIX}*",
     "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/marram/*",
     "arn:aws:sns:us-east-1:123456789012:endpoint/APNS/marram/*",
     f"{OPENIDS}*",

@@ -9,7 +9,7 @@ from threading import Lock
 
 __all__ = ["HandOverReceived", "InboundSent", "ListChanged", "Record"]
 
-_CHANNELS = {"aws_ses": "email", "aws_push": "push", "wechat": "wechat"}
+_CHANNELS = {"aws_ses": "email", "aws_push": "push", "aws_whatsapp": "whatsapp", "wechat": "wechat"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl
 from local.simulator.finance import read_request
 from local.simulator.payloads import Order
 from local.simulator.shapes import check_output, error_shape, input_problems
-from local.simulator.wechat import order_of
+from local.simulator.wechat import order_of as wechat_order
+from local.simulator.whatsapp import order_of as whatsapp_order
 
 if TYPE_CHECKING:
     from local.simulator.simulator import Simulator, Taken
@@ -29,6 +30,7 @@ __all__ = ["ProviderHandler", "ProviderServer"]
 
 MAX_BODY_BYTES = 256 * 1024
 SMS_VOICE = "pinpoint-sms-voice-v2"
+SOCIAL = "socialmessaging"
 TARGET = "PinpointSMSVoiceV2."
 PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
 ENDPOINT = re.compile(r"arn:aws:sns:[a-z0-9-]+:[0-9]{12}:endpoint/(GCM|APNS|APNS_SANDBOX)/[^/]+/[0-9a-f-]{36}")
@@ -55,6 +57,7 @@ SNS_ERRORS: Mapping[str, tuple[int, str]] = {
     "OPTED_OUT": (400, "InvalidParameter"),
 }
 EMAIL_ERRORS: Mapping[str, str] = {"THROTTLED": "TooManyRequestsException", "SPEND_LIMIT": "LimitExceededException"}
+SOCIAL_ERRORS: Mapping[str, str] = {"THROTTLED": "ThrottledRequestException", "ERROR": "InternalServiceException"}
 FINANCE_CODES: Mapping[str, str] = {
     "THROTTLED": "isv.BUSINESS_LIMIT_CONTROL",
     "ERROR": "isp.SYSTEM_ERROR",
@@ -171,6 +174,8 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
         raw = self.rfile.read(int(length))
         if self.path == "/v2/email/outbound-emails":
             self._email(raw)
+        elif self.path == "/v1/whatsapp/send":
+            self._whatsapp(raw)
         elif self.path == "/v1/messages":
             self._finance(raw)
         elif self.path == "/cgi-bin/stable_token":
@@ -323,6 +328,31 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
         status = error_shape("sesv2", "SendEmail", code, {})
         self._answer(status, {"message": "Refused"}, error_type=code)
 
+    # ── End User Messaging Social: REST JSON ─────────────────────────────────────────────────────────────────────────
+
+    def _whatsapp(self, raw: bytes) -> None:
+        simulator = self.simulator
+        request = _json_object(raw)
+        problems = input_problems(SOCIAL, "SendWhatsAppMessage", {**request, "message": _text(request.get("message"))})
+        order = whatsapp_order(simulator.whatsapp, request)
+        if problems or not order.from_address or not order.body or not PHONE.fullmatch(order.to_address):
+            simulator.refuse(order, "ValidationException")
+            self._social_error("ValidationException")
+            return
+        taken = simulator.take(order)
+        if taken.how != "answer":
+            self.no_answer(taken)
+        elif taken.answer == "OK":
+            answer = {"messageId": taken.message_id}
+            check_output(SOCIAL, "SendWhatsAppMessage", answer)
+            self._answer(200, answer)
+        else:
+            self._social_error(SOCIAL_ERRORS[taken.answer])
+
+    def _social_error(self, code: str) -> None:
+        status = error_shape(SOCIAL, "SendWhatsAppMessage", code, {"message": "Refused"})
+        self._answer(status, {"message": "Refused"}, error_type=code)
+
     # ── The finance provider ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _finance(self, raw: bytes) -> None:
@@ -358,7 +388,7 @@ class ProviderHandler(BaseHTTPRequestHandler, ABC):
         if not simulator.wechat.takes(token, simulator.now()):
             self._answer(200, {"errcode": 42001, "errmsg": "access_token expired"})
             return
-        order, error = order_of(simulator.wechat, raw)
+        order, error = wechat_order(simulator.wechat, raw)
         if error:
             simulator.refuse(order, str(error))
             self._answer(200, {"errcode": error, "errmsg": "refused"})

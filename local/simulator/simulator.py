@@ -28,6 +28,7 @@ from local.simulator.payloads import (
 from local.simulator.record import HandOverReceived, InboundSent, ListChanged, Record
 from local.simulator.texts import encoding_and_parts
 from local.simulator.wechat import WechatAccount, reported, unfollowed
+from local.simulator.whatsapp import WHATSAPP, WhatsAppAccount, known_as, whatsapp_inbound, whatsapp_status
 
 __all__ = [
     "AWS",
@@ -38,6 +39,7 @@ __all__ = [
     "PUSH",
     "SNS",
     "WECHAT",
+    "WHATSAPP",
     "Delivered",
     "Outgoing",
     "Simulator",
@@ -59,6 +61,8 @@ LANDLINE: Final = "landline"
 #: Without word from the carrier for this long the provider closes the message.
 CARRIER_SILENCE = timedelta(hours=72)
 DEFAULT_TTL_SECONDS = 259_200
+#: How long after a person's own message WhatsApp takes free words.
+SERVICE_WINDOW = timedelta(hours=24)
 #: After how many texts to it, at most, a number changes hands or its owner opts out at the provider.
 TEXTS_BEFORE = 4
 #: The list that the lines use: the stack makes one an environment.
@@ -157,6 +161,14 @@ _EVENTS: Final[Mapping[str, Mapping[str, str]]] = {
         "blocked": "failed:user block",
         "expired": "failed: system failed",
     },
+    WHATSAPP: {
+        "delivered": "delivered",
+        "successful": "read",
+        "dead": "failed/131026",
+        "unreachable": "failed/131026",
+        "blocked": "failed/131049",
+        "expired": "failed/131026",
+    },
     EMAIL: {
         "delivered": "Delivery",
         "successful": "Delivery",
@@ -194,6 +206,7 @@ class Simulator:
         finance_keys: FinanceKeys | None = None,
         wechat: WechatAccount | None = None,
         finance_numbers: Sequence[str] = (),
+        whatsapp: WhatsAppAccount | None = None,
         unreachable: Mapping[str, str] | None = None,
         hold_seconds: float = 0.5,
         max_threads: int = 16,
@@ -215,6 +228,9 @@ class Simulator:
         self._texts_to: Counter[str] = Counter()
         self.finance_keys = finance_keys if finance_keys is not None else FinanceKeys()
         self.wechat = wechat if wechat is not None else WechatAccount()
+        self.whatsapp = whatsapp if whatsapp is not None else WhatsAppAccount()
+        #: When each person last wrote to the business there: free words are taken for a day.
+        self._wrote_at: dict[str, datetime] = {}
         self.record = Record()
         self._lock = RLock()
         self._heap: list[tuple[datetime, str, int, Outgoing | Delivered | Stirred]] = []
@@ -321,7 +337,7 @@ class Simulator:
             return "NOT_FOLLOWING", "answer", False
         if order.to_address in self._disabled:
             return "DISABLED", "answer", False
-        if order.provider not in (SNS, PUSH) and self.spend_limit_reached(order.provider, now):
+        if order.provider not in (SNS, PUSH, WHATSAPP) and self.spend_limit_reached(order.provider, now):
             self.injected["spend_limit"] += 1
             return "SPEND_LIMIT", "answer", False
         if self._happens("time_out", *words, "time-out"):
@@ -409,6 +425,8 @@ class Simulator:
         ttl = DEFAULT_TTL_SECONDS if order.ttl_seconds is None else order.ttl_seconds
         ends_at = now + timedelta(seconds=ttl)
         arrives_at = now + _seconds(latency)
+        if order.provider == WHATSAPP and not self._may_say(order, now):
+            return _Fate(None, arrives_at, "failed/131047")
         if order.to_address in self._unreachable:
             event = "dead" if self._unreachable[order.to_address] == INVALID else "unreachable"
             return _Fate(None, min(arrives_at, ends_at), events.get(event))
@@ -427,6 +445,12 @@ class Simulator:
             return _Fate(arrives_at, now + CARRIER_SILENCE, events["unknown"])
         name = "successful" if draw.happens(0.2, *words, "no receipt from the handset") else "delivered"
         return _Fate(arrives_at, arrives_at, events.get(name))
+
+    def _may_say(self, order: Order, now: datetime) -> bool:
+        """A template any time; free words within a day of the person's own message."""
+        wrote_at = self._wrote_at.get(order.to_address)
+        is_open = wrote_at is not None and now <= wrote_at + SERVICE_WINDOW
+        return dict(order.context).get("type") == "template" or is_open
 
     def _report_at(self, order: Order, words: tuple[object, ...], fate: _Fate) -> datetime:
         faults, draw = self._faults, self._draw
@@ -463,7 +487,7 @@ class Simulator:
             fate = _Fate(now if fate.delivered_at is not None else None, now, fate.event)
         if order.provider == FINANCE:
             self._finance_numbers.add(order.from_address)
-        if order.provider not in (EMAIL, PUSH, WECHAT):
+        if order.provider not in (EMAIL, PUSH, WECHAT, WHATSAPP):
             self._last_message[(order.to_address, order.from_address)] = message_id
         if fate.delivered_at is not None:
             delivered = Delivered(
@@ -563,6 +587,8 @@ class Simulator:
     def _payload(self, order: Order, message_id: str, now: datetime, event: str, at: datetime) -> Payload:
         if order.provider == AWS:
             return aws_event(order, message_id, now, event, at, final=True)
+        if order.provider == WHATSAPP:
+            return whatsapp_status(self.whatsapp, order, message_id, event, at)
         if order.provider == EMAIL:
             return email_event(order, message_id, now, event, at)
         if order.provider == WECHAT:
@@ -577,11 +603,11 @@ class Simulator:
         """Schedule a person's text to one of our lines; the id the provider gives it.
 
         The provider is the line's: `finance_sms` where that provider has been asked to send from it (or was told of
-        it), `aws_sms` otherwise.
+        it), `aws_whatsapp` where it is the number there, `aws_sms` otherwise.
         """
         with self._lock:
             at = at.astimezone(UTC)
-            line_provider = provider or (FINANCE if to_address in self._finance_numbers else AWS)
+            line_provider = provider or self._provider_of(to_address)
             seen = (from_address, to_address, text, at)
             self._inbound_seen[seen] = self._inbound_seen.get(seen, 0) + 1
             words = ("inbound", from_address, to_address, text, at.isoformat(), self._inbound_seen[seen])
@@ -593,6 +619,11 @@ class Simulator:
             if line_provider == FINANCE:
                 inbound_id = str(int(digits[:12], 16))
                 payload = finance_inbound(inbound_id, from_address, to_address, text, at)
+            elif line_provider == WHATSAPP:
+                wamid = f"wamid.{digits}"
+                inbound_id = known_as(wamid)
+                payload = whatsapp_inbound(self.whatsapp, wamid, from_address, text, at)
+                self._wrote_at[from_address] = max(at, self._wrote_at.get(from_address, at))
             else:
                 inbound_id = digits
                 previous = self._last_message.get((from_address, to_address), "")
@@ -640,6 +671,11 @@ class Simulator:
                 )
             )
             return inbound_id
+
+    def _provider_of(self, line: str) -> str:
+        if line in self._finance_numbers:
+            return FINANCE
+        return WHATSAPP if line == self.whatsapp.number else AWS
 
     # ── What is due ──────────────────────────────────────────────────────────────────────────────────────────────────
 

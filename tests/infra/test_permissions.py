@@ -183,6 +183,7 @@ def test_in_shadow_nobody_has_the_right_to_send() -> None:
         ("SendTexts", "SendsTexts"),
         ("SendServiceTexts", "SendsServiceTexts"),
         ("SendPush", "SendsPush"),
+        ("SendWhatsApp", "SendsWhatsApp"),
         ("SendEmail", "SendsEmail"),
     ):
         assert raw_conditions(sid) == [condition] * len(SENDERS)
@@ -205,7 +206,7 @@ def raw_conditions(sid: str) -> list[str]:
 @each_function
 def test_only_two_functions_can_hand_a_message_over(function: Function) -> None:
     actions = {action for statement in function.statements for action in statement.actions}
-    sending = {"sms-voice:SendTextMessage", "sns:Publish", "ses:SendEmail"}
+    sending = {"sms-voice:SendTextMessage", "sns:Publish", "ses:SendEmail", "social-messaging:SendWhatsAppMessage"}
     assert bool(actions & sending) == (function.name in SENDERS)
     if function.name in SENDERS:
         assert actions >= sending
@@ -227,6 +228,21 @@ def test_sns_carries_to_people_and_to_no_topic() -> None:
     assert texts["NotResource"] == {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"}
     assert text(push["Resource"]).endswith(":${AWS::AccountId}:endpoint/*/${PushApplication}/*")
     assert stack().parameters["PushApplication"]["Default"] == ""
+
+
+def test_whatsapp_goes_from_one_number_and_from_none_by_default() -> None:
+    sent = [
+        statement["Fn::If"][1]
+        for name in ("SendMessageRole", "SweepMessagesRole")
+        for policy in stack().properties(name)["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Fn::If" in statement and statement["Fn::If"][1]["Sid"] == "SendWhatsApp"
+    ]
+    assert len(sent) == 2
+    for statement in sent:
+        assert text(statement["Resource"]).endswith(":${AWS::AccountId}:phone-number-id/${WhatsAppPhoneNumberId}")
+    assert stack().parameters["WhatsAppPhoneNumberId"]["Default"] == ""
+    assert {"Fn::Not": [{"Condition": "IsChina"}]} in stack().document["Conditions"]["HasWhatsApp"]["Fn::And"]
 
 
 @each_function

@@ -12,6 +12,7 @@ from local.auditor import AuditReport, audit
 from tests.local.test_auditor import NY, NY_PHONE, Run, at, iso, loan, party
 
 DEVICE = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/larkspur/5e3e9847-3183-3f18-a7e8-671c3a57d4b3"
+ON_WHATSAPP = "+447700900211"
 OPEN = "Open the Larkspur app to read it."
 PUSHED_AT = at("2026-03-03 15:00")
 
@@ -22,7 +23,8 @@ class Channels(Run):
     def __init__(self) -> None:
         super().__init__()
         self.listed: list[dict[str, str]] = []
-        self.borrower(NY, "US-NY", "America/New_York", party("Maria Delacroix", NY_PHONE, push_endpoint=DEVICE))
+        told = party("Maria Delacroix", NY_PHONE, push_endpoint=DEVICE, whatsapp=ON_WHATSAPP)
+        self.borrower(NY, "US-NY", "America/New_York", told)
         snapshot = loan(1, at("2026-03-01 12:00"), instalments=[("2026-03-10", "820.00")])
         self.fact(NY, "loan.snapshot", at("2026-03-01 12:00"), loan=snapshot)
         for day in range(1, 9):
@@ -147,3 +149,46 @@ class TestTheProvidersList:
         report = run.judge(tmp_path)
         assert report.counters["opt_out"] == 1
         assert report.checked["opted_out_at_provider"] == 1
+
+
+class TestWhatsApp:
+    WORDS = "Larkspur Credit: $820.00 for account ending 4821 is due on Mar 10. Reply STOP to opt out."
+
+    def run(self, form: str, *, to: str = ON_WHATSAPP, moment: datetime = PUSHED_AT, key: str = "") -> Channels:
+        run = Channels()
+        ref = f"{NY}/{key or '2026-03-10#reminder_7#0#whatsapp#0'}"
+        run.sent(ref, to, self.WORDS, moment, channel="whatsapp", provider="aws_whatsapp", context={"type": form})
+        return run
+
+    def test_a_template_needs_no_word_of_the_person_before_it_and_free_words_do(self, tmp_path: Path) -> None:
+        run = self.run("template")
+        report = run.judge(tmp_path)
+        assert report.checked["whatsapp_forms"] == report.checked["texts_whatsapp"] == 1
+        free_words = "free words to somebody who had not written there within a day"
+        assert free_words not in [each.why for each in report.findings]
+        free = self.run("text").judge(tmp_path)
+        assert free_words in [each.why for each in free.findings]
+        written = self.run("text")
+        written.heard("in-9", ON_WHATSAPP, "how do I pay?", "other", PUSHED_AT - timedelta(hours=20))
+        assert free_words not in [each.why for each in written.judge(tmp_path).findings]
+        late = self.run("text")
+        late.heard("in-9", ON_WHATSAPP, "how do I pay?", "other", PUSHED_AT - timedelta(hours=25))
+        assert free_words in [each.why for each in late.judge(tmp_path).findings]
+
+    def test_nothing_overdue_goes_where_there_is_no_time_to_live(self, tmp_path: Path) -> None:
+        report = self.run("template", key="2026-03-10#tier_1#0#whatsapp#0", moment=at("2026-03-16 15:00")).judge(
+            tmp_path
+        )
+        assert "collection goes where there is no time-to-live" in [each.why for each in report.findings]
+
+    def test_somebody_else_s_number(self, tmp_path: Path) -> None:
+        assert self.run("template", to="+447700900299").judge(tmp_path).counters["third_party"] == 1
+
+    def test_after_an_opt_out_there(self, tmp_path: Path) -> None:
+        run = self.run("template")
+        run.heard("in-9", ON_WHATSAPP, "STOP", "opt_out", PUSHED_AT - timedelta(hours=2))
+        run.opted_out("in-9", PUSHED_AT - timedelta(hours=2) + timedelta(seconds=2))
+        assert run.judge(tmp_path).counters["opt_out"] == 1
+
+    def test_at_night(self, tmp_path: Path) -> None:
+        assert self.run("template", moment=at("2026-03-03 04:00")).judge(tmp_path).counters["quiet_hours"] == 1

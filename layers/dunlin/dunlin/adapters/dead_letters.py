@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dunlin.adapters.reports import parse_inbound, parse_report, read_body
+from dunlin.adapters.reports import parse_reports, parse_texts, read_body
 from dunlin.errors import InvalidInput, TransientError
 from dunlin.services.redrive import Letter, LetterKind, Pile
 
@@ -201,12 +201,13 @@ def _ids(kind: LetterKind, body: Mapping[str, Any], sent_at: datetime) -> tuple[
             return {"probe": _plain(body["probe"])}, 0
         case LetterKind.REPORT:
             try:
-                return {"ref": parse_report(read_body(json.dumps(body))).ref}, 0
+                return {"ref": next((each.ref for each in parse_reports(read_body(json.dumps(body)))), "")}, 0
             except InvalidInput as error:
                 return {"unreadable": error.field}, 0
         case LetterKind.INBOUND:
             try:
-                return {"inbound_id": parse_inbound(read_body(json.dumps(body)), sent_at).inbound_id}, 0
+                texts = parse_texts(read_body(json.dumps(body)), sent_at)
+                return {"inbound_id": next((each.inbound_id for each in texts), "")}, 0
             except InvalidInput as error:
                 return {"unreadable": error.field}, 0
         case LetterKind.OPT_OUT:

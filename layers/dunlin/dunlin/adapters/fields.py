@@ -160,12 +160,12 @@ def a_ref(value: object, field: str) -> str:
     return value
 
 
-def words_of(source: Mapping[str, object], name: str, path: str = "") -> str:
+def words_of(source: Mapping[str, object], name: str, path: str = "", longest: int = MAX_TEXT_CHARACTERS) -> str:
     value = source.get(name, MISSING)
     if not isinstance(value, str):
         raise InvalidInput(path + name, why(value, "a text"))
-    if len(value) > MAX_TEXT_CHARACTERS:
-        raise InvalidInput(path + name, f"is longer than {MAX_TEXT_CHARACTERS} characters")
+    if len(value) > longest:
+        raise InvalidInput(path + name, f"is longer than {longest} characters")
     # Half a character (a lone surrogate) cannot be stored; the rest of what the person wrote counts.
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -1,12 +1,13 @@
 """What providers say, read into our own words: delivery reports and texts from people.
 
-Pure functions from the parsed JSON of a queue's body. Three shapes of report and two of inbound text are known:
+Pure functions from the parsed JSON of a queue's body. Four shapes of report and three of inbound text are known:
 
     {"eventType": "TEXT_…", …}                                        End User Messaging, through SNS
     {"eventType": "Delivery" | "Bounce" | …, "mail": {…}}             SES event publishing, through SNS
     {"provider": …, "kind": "report", "payload": {…}}                 what our webhook put into the queue
     {"originationNumber": …, "destinationNumber": …, …}               two-way SMS, through SNS
     {"provider": …, "kind": "inbound", "payload": {…}}                what our webhook put into the queue
+    {"whatsAppWebhookEntry": "{…}", …}                                End User Messaging Social: either, or both
 
 The payload is the provider's own, and its module in `providers` reads it.
 
@@ -25,6 +26,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from dunlin.adapters import whatsapp
 from dunlin.adapters.fields import (
     MAX_AHEAD,
     MAX_BODY_BYTES,
@@ -57,6 +59,8 @@ __all__ = [
     "encode_tag",
     "parse_inbound",
     "parse_report",
+    "parse_reports",
+    "parse_texts",
     "read_body",
 ]
 
@@ -130,6 +134,22 @@ def parse_report(body: Mapping[str, object], received_at: datetime | None = None
     if received_at is not None and report.at > received_at + MAX_AHEAD:
         raise InvalidInput(field, "is in the future")
     return report
+
+
+def parse_reports(body: Mapping[str, object], received_at: datetime | None = None) -> tuple[DeliveryReport, ...]:
+    """All reports of one body: one, but for what comes of WhatsApp. Raises: as `parse_report`."""
+    if whatsapp.ENTRY not in body:
+        return (parse_report(body, received_at),)
+    bounded(body)
+    return whatsapp.statuses(body, received_at)
+
+
+def parse_texts(body: Mapping[str, object], received_at: datetime) -> tuple[InboundText, ...]:
+    """All texts of one body: one, but for what comes of WhatsApp. Raises: as `parse_inbound`."""
+    if whatsapp.ENTRY not in body:
+        return (parse_inbound(body, received_at),)
+    bounded(body)
+    return whatsapp.texts(body, received_at)
 
 
 def parse_inbound(body: Mapping[str, object], received_at: datetime) -> InboundText:

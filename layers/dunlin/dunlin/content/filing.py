@@ -49,6 +49,7 @@ __all__ = [
     "constants",
     "filings_of",
     "number_kind",
+    "numbered_wordings",
     "read_filings",
     "wordings",
     "write_filings",
@@ -267,6 +268,25 @@ def wordings(template: Template, said: Mapping[str, str], written: str) -> tuple
         where = f"{template.name}:{template.body_line}"
         raise ContentError(where, "body", f"has no wording to file: {type(mistake).__name__}") from None
     return tuple(sorted(found, key=lambda text: (-len(text), text)))
+
+
+#: Where a value stands, until it is known how many stand before it.
+_PLACE = re.compile(r"\{\{[a-z0-9_]+\}\}")
+
+
+def numbered_wordings(content: Content, template: Template, line: Line) -> tuple[str, ...]:
+    """Every way in which the text can read on this line, as Meta files it: `{{1}}` stands for what changes.
+
+    Raises:
+        ContentError: as `wordings`.
+    """
+    said = wordings(template, constants(content, template, line), "{{*}}")
+    return tuple(_numbered(text) for text in said)
+
+
+def _numbered(text: str) -> str:
+    first, *others = _PLACE.split(text)
+    return first + "".join(f"{{{{{number}}}}}{fixed}" for number, fixed in enumerate(others, 1))
 
 
 def _on_one_line(text: str) -> str:

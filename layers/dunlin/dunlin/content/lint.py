@@ -25,7 +25,7 @@ from dunlin.adapters.read_back import can_read_back, read_back
 from dunlin.adapters.renderer import Renderer
 from dunlin.adapters.senders.filed import WECHAT_GAP, filed_text
 from dunlin.content.errors import ContentErrors
-from dunlin.content.filing import read_filings
+from dunlin.content.filing import numbered_wordings, read_filings
 from dunlin.content.loader import load_content
 from dunlin.content.model import Content, Template
 from dunlin.content.resolve import layers_of, lineage
@@ -45,7 +45,7 @@ from dunlin.domain.borrower import Contact
 from dunlin.domain.message import Figure
 from dunlin.domain.policy import Line, Proofs, Stage, Strategy
 from dunlin.domain.segments import GSM_ALPHABET, Encoding
-from dunlin.domain.words import Channel, HoldKind, LoanStatus, Product, Purpose
+from dunlin.domain.words import Channel, HoldKind, LoanStatus, Product, Purpose, said_as
 from dunlin.errors import ContentError, FiguresMismatch
 from dunlin.services.ports import Rendered, RenderRequest
 
@@ -307,10 +307,15 @@ def _check_stages(content: Content, code: str, locales: list[str], strategy: Str
                     yield Problem(where, f"{field}.channels", problem)
                 if not any(line.channel is channel for line in content.lines(code)):
                     continue
+            if channel is Channel.WHATSAPP:
+                # A place without such a line is reached the other ways, as whoever is not on WhatsApp is.
+                if not _lines(content, code, channel, stage.purpose):
+                    continue
+                yield from _check_on_file(content, code, channel, stage, locales)
             if not _lines(content, code, channel, stage.purpose):
                 yield Problem(where, f"{field}.channels", f"no line in {code} carries {stage.purpose} by {channel}")
             for locale, template_id in pairs(locales, _templates_of(stage)):
-                template = content.templates.get((template_id, locale, channel))
+                template = content.templates.get((template_id, locale, said_as(channel)))
                 if template is None:
                     name = f"templates/{template_id}/{locale}.txt"
                     yield Problem(where, f"{field}.template", f"{name} does not exist, or has no words for {channel}")
@@ -326,6 +331,20 @@ _NOT_EVERYBODY_S: Final[Mapping[Channel, str]] = {
     Channel.PUSH: "nobody knows whether a push arrives",
     Channel.WECHAT: "only who follows the service account gets its messages",
 }
+
+
+def _check_on_file(
+    content: Content, code: str, channel: Channel, stage: Stage, locales: list[str]
+) -> Iterator[Problem]:
+    """Where only filed texts are taken, every way in which the stage can read is on file."""
+    lender = f"lenders/{content.lender.lender_id}.yaml"
+    for line in _lines(content, code, channel, stage.purpose):
+        on_file = {text for _, text in line.templates}
+        for locale, template_id in pairs(locales, _templates_of(stage)):
+            template = content.templates.get((template_id, locale, said_as(channel)))
+            for text in numbered_wordings(content, template, line) if template is not None else ():
+                if text not in on_file:
+                    yield Problem(lender, f"{line.line_id}.templates", f"{template_id} also reads: {text}")
 
 
 def _templates_of(stage: Stage) -> tuple[str, ...]:

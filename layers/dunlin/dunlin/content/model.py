@@ -32,7 +32,7 @@ from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule,
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.retention import RetentionRules
 from dunlin.domain.understanding.lexicon import Lexicon
-from dunlin.domain.words import Channel, HoldKind, Product, Purpose
+from dunlin.domain.words import Channel, HoldKind, Product, Purpose, said_as
 from dunlin.errors import ContentError
 
 LenderTexts = Mapping[str, str]
@@ -305,7 +305,7 @@ class Content:
         Raises:
             ContentError: there is none.
         """
-        found = self.templates.get((template_id, locale, channel))
+        found = self.templates.get((template_id, locale, said_as(channel)))
         if found is None:
             raise ContentError(f"templates/{template_id}/{locale}.txt", channel, "does not exist")
         return found

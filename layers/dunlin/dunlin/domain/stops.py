@@ -19,6 +19,7 @@ _FIELDS = {
     Channel.EMAIL: "email",
     Channel.PUSH: "push_endpoint",
     Channel.WECHAT: "wechat_openid",
+    Channel.WHATSAPP: "whatsapp",
 }
 
 

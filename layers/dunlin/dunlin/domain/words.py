@@ -12,6 +12,18 @@ class Channel(StrEnum):
     EMAIL = "email"
     PUSH = "push"
     WECHAT = "wechat"
+    WHATSAPP = "whatsapp"
+
+
+#: Channels that say another one's words: those are reviewed once.
+_SAID_AS = {Channel.WHATSAPP: Channel.SMS}
+#: Channels whose addresses are telephone numbers, and on which people answer.
+WRITTEN_TO_NUMBERS = frozenset({Channel.SMS, Channel.WHATSAPP})
+
+
+def said_as(channel: Channel) -> Channel:
+    """The channel whose words are said on this one: WhatsApp says what a text message says."""
+    return _SAID_AS.get(channel, channel)
 
 
 class Purpose(StrEnum):

@@ -243,6 +243,12 @@ class Runtime:
 
                     once = one_attempt(read, connect)
                     senders[provider] = PushSender(boto3.client("sns", region_name=region, config=once))
+                case "aws_whatsapp":
+                    from dunlin.adapters.senders.whatsapp import WhatsAppSender
+
+                    once = one_attempt(read, connect)
+                    social = boto3.client("socialmessaging", region_name=region, config=once)
+                    senders[provider] = WhatsAppSender(social)
                 case "aws_ses":
                     once = one_attempt(read, connect)
                     client = boto3.client("sesv2", region_name=region, config=once)

@@ -126,12 +126,13 @@ class _Strict(BaseModel):
 
 
 class _Addressed(_Strict):
-    """What may name one number, one e-mail address, one device or one follower."""
+    """What may name one number, one e-mail address, one device, one number on WhatsApp or one follower."""
 
     phone: Phone | None = None
     email: Email | None = None
     push_endpoint: Endpoint | None = None
     wechat_openid: OpenId | None = None
+    whatsapp: Phone | None = None
 
     @property
     def addresses(self) -> tuple[tuple[Channel, str], ...]:
@@ -140,6 +141,7 @@ class _Addressed(_Strict):
             (Channel.EMAIL, self.email),
             (Channel.PUSH, self.push_endpoint),
             (Channel.WECHAT, self.wechat_openid),
+            (Channel.WHATSAPP, self.whatsapp),
         )
         return tuple((channel, address) for channel, address in given if address is not None)
 
@@ -227,6 +229,7 @@ class _Party(_Addressed):
     email_verified_at: AwareDatetime | None = None
     push_verified_at: AwareDatetime | None = None
     wechat_verified_at: AwareDatetime | None = None
+    whatsapp_verified_at: AwareDatetime | None = None
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
@@ -246,6 +249,8 @@ class _Party(_Addressed):
             raise ValueError("push_verified_at: there is no push_endpoint")
         if self.wechat_verified_at is not None and self.wechat_openid is None:
             raise ValueError("wechat_verified_at: there is no wechat_openid")
+        if self.whatsapp_verified_at is not None and self.whatsapp is None:
+            raise ValueError("whatsapp_verified_at: there is no whatsapp")
         return self
 
 
@@ -314,7 +319,9 @@ class _Hold(_Addressed):
     @model_validator(mode="after")
     def _name_one_thing(self) -> _Hold:
         if sum(part is not None for part in (self.loan_id, self.party_id, *self.addresses)) > 1:
-            raise ValueError("at most one of loan_id, party_id, phone, email, push_endpoint and wechat_openid")
+            raise ValueError(
+                "at most one of loan_id, party_id, phone, email, push_endpoint, whatsapp and wechat_openid"
+            )
         return self
 
 
@@ -334,7 +341,9 @@ class Preference(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> Preference:
         if len(self.addresses) != (0 if self.scope == "everything" else 1):
-            raise ValueError("phone, email, push_endpoint or wechat_openid: one, and none where everything is meant")
+            raise ValueError(
+                "phone, email, push_endpoint, whatsapp or wechat_openid: one, and none where everything is meant"
+            )
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         if self.party_id is not None and self.scope != "everything":
@@ -435,7 +444,7 @@ class _ContactPoint(_Addressed):
     @model_validator(mode="after")
     def _name_one(self) -> _ContactPoint:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email, push_endpoint or wechat_openid: one of them")
+            raise ValueError("phone, email, push_endpoint, whatsapp or wechat_openid: one of them")
         if self.party_id is not None and self.state not in OF_ONE:
             raise ValueError("party_id: only where it is about one person")
         return self
@@ -449,7 +458,7 @@ class _Suppression(_Addressed):
     @model_validator(mode="after")
     def _fit_its_scope(self) -> _Suppression:
         if len(self.addresses) != 1:
-            raise ValueError("phone, email, push_endpoint or wechat_openid: one of them")
+            raise ValueError("phone, email, push_endpoint, whatsapp or wechat_openid: one of them")
         if (self.purpose is not None) != (self.scope == "purpose"):
             raise ValueError("purpose: where one is meant, and only there")
         return self
@@ -891,6 +900,8 @@ def _verified(party: _Party) -> Iterator[tuple[Channel, datetime]]:
         yield Channel.PUSH, party.push_verified_at
     if party.wechat_verified_at is not None:
         yield Channel.WECHAT, party.wechat_verified_at
+    if party.whatsapp_verified_at is not None:
+        yield Channel.WHATSAPP, party.whatsapp_verified_at
 
 
 def _money(field: str, text: str, currency: str, *, positive: bool = False) -> Money:

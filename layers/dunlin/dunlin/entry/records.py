@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+
+T = TypeVar("T")
 
 #: They are written to the log, so nothing but an id may pass for one.
 _BORROWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}")
@@ -63,6 +65,22 @@ def refusing(source: str, refused: RefusedInput, raw: str, receive: Callable[[],
         refused.keep(Refusal(source, error.field, error.problem, raw))
         logger.warning("input refused", extra={"source": source, "field": error.field, "problem": error.problem})
         metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
+
+
+def each_of(said: Iterable[T], hear: Callable[[T], None]) -> None:
+    """Hear everything that one record says. What is refused keeps nothing else of it from being heard.
+
+    Raises:
+        InvalidInput: the first that was refused, after the others.
+    """
+    refused: InvalidInput | None = None
+    for each in said:
+        try:
+            hear(each)
+        except InvalidInput as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
 
 
 def each_record(

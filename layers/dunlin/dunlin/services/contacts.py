@@ -47,7 +47,8 @@ from dunlin.services.ports import Change, Clock, Felt, Record, Store
 OUTSIDE_TAKES = timedelta(minutes=30)
 #: Channels on which the party's telephone rings. What an agent or an agency does not name is counted as a call.
 BY_TELEPHONE = frozenset({"call", "agent", "agency", "voicemail"})
-#: What is written to the party's number, as a text is: who opted out of texts there opted out of it.
+#: What is written to the party's number, as a text is. Who has told us no number of theirs there is written to at the
+#: one that takes texts: who opted out of texts there opted out of it.
 WRITTEN_TO_A_NUMBER = frozenset({"whatsapp"})
 #: Channels on which a number or an address is kept, and opted out of by itself.
 OPTED_OUT_ONE_BY_ONE = frozenset({*Channel, *WRITTEN_TO_A_NUMBER})
@@ -254,8 +255,10 @@ def _asked(
 
 def _points(party: Party, channel: str) -> tuple[ContactPoint, ...]:
     """Where it would be felt: the party's points on this channel, the telephone for a call, nowhere for a letter."""
-    at = Channel.SMS if channel in BY_TELEPHONE | WRITTEN_TO_A_NUMBER else channel
-    return tuple(point for point in party.points if point.channel == at)
+    theirs = tuple(point for point in party.points if point.channel == channel)
+    if theirs or channel not in BY_TELEPHONE | WRITTEN_TO_A_NUMBER:
+        return theirs
+    return tuple(point for point in party.points if point.channel is Channel.SMS)
 
 
 def _suppressible(asked: _Asked) -> tuple[str, Channel, Purpose] | None:

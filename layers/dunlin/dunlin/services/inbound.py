@@ -256,6 +256,8 @@ def _reply(
     if stage == OPT_OUT_CONFIRMATION:
         within = timedelta(minutes=policy.pack.confirm_opt_out_within_minutes)
     not_after = text.received_at + within
+    if text.answer_by is not None:
+        not_after = min(not_after, text.answer_by)
     message = Message(
         borrower_id=borrower.borrower_id,
         key=reply_key(stage, text.channel, text.inbound_id),

@@ -46,7 +46,7 @@ from dunlin.domain.retention import followed, is_erased, remembered
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.stops import admitted, ended_by_payment, lifted, placed
 from dunlin.domain.wishes import NO_WISHES
-from dunlin.domain.words import Channel, HoldKind, LoanStatus
+from dunlin.domain.words import WRITTEN_TO_NUMBERS, Channel, HoldKind, LoanStatus
 from dunlin.errors import AlreadyRecorded, Conflict, InvalidInput, NotFound, VersionConflict
 from dunlin.services.choices import party_meant, wish_fact, with_choice
 from dunlin.services.evaluate import ATTEMPTS
@@ -308,7 +308,7 @@ class Ingest:
                     channel=channel,
                     address=address,
                     point=key,
-                    zones=self._content.zones_of(address) if channel is Channel.SMS else (),
+                    zones=self._content.zones_of(address) if channel in WRITTEN_TO_NUMBERS else (),
                     blocked=blocked_purposes(state, channel),
                 )
                 if not any(each.point == key for party in known_parties.values() for each in party.points):

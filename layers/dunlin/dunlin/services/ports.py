@@ -678,7 +678,8 @@ class InboundText:
     """A text from a person. `inbound_id` is the provider's: the same text twice has the same id.
 
     `is_signed`: the provider proved that it speaks; otherwise the text may opt out and do nothing else.
-    `provider_opted_out`: the provider's own list took it for STOP, and answered it. `channel`: where it was written.
+    `provider_opted_out`: the provider's own list took it for STOP, and answered it. `channel` is where it came from and
+    where it is answered; `answer_by`: no later, where the channel takes free words only for a while.
     """
 
     inbound_id: str
@@ -690,6 +691,7 @@ class InboundText:
     is_signed: bool = True
     provider_opted_out: bool = False
     channel: Channel = Channel.SMS
+    answer_by: datetime | None = None
 
 
 class Understand(Protocol):

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["ALIBABA_GAP", "TENCENT_GAP", "WECHAT_GAP", "filed_text"]
+__all__ = ["ALIBABA_GAP", "TENCENT_GAP", "WECHAT_GAP", "WHATSAPP_GAP", "filed_text"]
 
 ALIBABA_GAP: Final = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_]*)\}")
 TENCENT_GAP: Final = re.compile(r"\{([0-9]{1,2})\}")
 WECHAT_GAP: Final = re.compile(r"\{\{([a-z][a-z_]{0,31}[0-9]{0,2})\.DATA\}\}")
+WHATSAPP_GAP: Final = re.compile(r"\{\{([0-9]{1,2})\}\}")
 
 
 def filed_text(
