@@ -109,10 +109,23 @@ class Dialogues:
                 key = str(told.detail.get("borrower_id", "")), str(told.detail.get("task_id", ""))
                 if key not in self._opened or told.at < self._opened[key][0]:
                     self._opened[key] = told.at, str(told.detail.get("kind", ""))
+        refused = {
+            (told.detail.get("borrower_id"), told.detail.get("answer_id"))
+            for told in self.evidence.announced
+            if told.kind == "answer.refused" and told.detail.get("reason") == "refused"
+        }
         for event in self.evidence.events:
-            task = event.event.get("task")
+            borrower_id = str(event.event.get("borrower_id", ""))
+            task, answer = event.event.get("task"), event.event.get("answer")
+            task_id = ""
             if event.event["type"] == "task.closed" and isinstance(task, dict):
-                key = str(event.event.get("borrower_id", "")), str(task.get("task_id", ""))
+                task_id = str(task.get("task_id", ""))
+            elif event.event["type"] == "answer.requested" and isinstance(answer, dict) and answer.get("closes_task"):
+                task_id = str(answer.get("task_id") or "")
+                if (borrower_id, answer.get("answer_id")) in refused:
+                    continue  # whoever gave it calls instead, and closes the task then
+            if task_id:
+                key = borrower_id, task_id
                 self._closed[key] = min(event.fed_at, self._closed.get(key, event.fed_at))
         for text in sorted(self.evidence.inbound, key=lambda text: text.at):
             if text.inbound_id in self.texts:

@@ -195,11 +195,31 @@ def _texts(value: Any, known: Planted, key: str = "") -> Iterator[str]:
             elif isinstance(value, int) and len(str(value)) in (10, 11, 12):
                 yield str(value)
         case dict():
+            counts = _counts(value)
             for name, inner in value.items():
-                yield from _texts(inner, known, str(name))
+                if name not in counts:
+                    yield from _texts(inner, known, str(name))
         case list():
             for inner in value:
                 yield from _texts(inner, known, key)
+
+
+def _counts(document: dict[Any, Any]) -> frozenset[str]:
+    """The names under which a line of metrics counts something (CloudWatch's embedded metric format): a whole number
+    there is how often a thing happened, whatever its name sounds like."""
+    declared = document.get("_aws")
+    directives = declared.get("CloudWatchMetrics") if isinstance(declared, dict) else None
+    return frozenset(
+        str(metric.get("Name"))
+        for directive in directives or ()
+        for metric in directive.get("Metrics", ())
+        if metric.get("Unit") == "Count" and _is_whole(document.get(metric.get("Name")))
+    )
+
+
+def _is_whole(counted: Any) -> bool:
+    values = counted if isinstance(counted, list) else [counted]
+    return all(isinstance(value, (int, float)) and value == int(value) for value in values)
 
 
 def _leaks(text: str, known: Planted) -> tuple[str, ...]:

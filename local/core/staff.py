@@ -25,9 +25,8 @@ _LINES: Mapping[str, tuple[str, ...]] = {
         "The amount changes when a payment comes after its day. I am happy to go through it with you on the phone.",
     ),
     "paid": (
-        "I have found your payment, thank you. It had been booked to another account and is on yours now.",
-        "Your payment had not reached us yet when we wrote. Thank you for letting us know.",
         "We cannot see it yet. If you send the date it left your bank, I will look again.",
+        "I have looked, and it has not reached us so far. Please check which account it went to.",
     ),
     "service": ("I have passed this on, and it will be done by the end of the week.",),
     "not_understood": (
@@ -39,7 +38,7 @@ _LINES: Mapping[str, tuple[str, ...]] = {
         "Thank you for being honest. I have taken this to the team, and your case is with me now.",
     ),
     "hardship": (
-        "Thank you for telling me. Nothing will be asked of you for now. Let us talk about what is possible.",
+        "Thank you for telling me. Let us talk about what is possible: call me, or write when you can talk.",
         "I have noted what you told us. A smaller payment for a few months is possible, whenever you are ready.",
     ),
 }
@@ -49,9 +48,14 @@ _WITH_FIGURE: Mapping[str, tuple[str, ...]] = {
         "I have looked everywhere and cannot find it. {owed} is still open here; could you check with your bank?",
     ),
     "hardship": (
-        "I can see that {owed} is open. That can be spread over some months; I have kept everything else quiet.",
+        "I can see that {owed} is open. That can be spread over some months: write PLAN, and you will see how.",
     ),
 }
+#: What is said of a payment that has come.
+_FOUND = (
+    "I have found your payment, thank you. It had been booked to another account and is on yours now.",
+    "Your payment had not reached us yet when we wrote. Thank you for letting us know.",
+)
 _MARKS = {"USD": "$", "GBP": "£", "AUD": "$"}
 _WITH_FIGURE_SHARE = 0.4
 
@@ -74,7 +78,7 @@ def answer_of(
     language = account.parties[0].locale.partition("-")[0]
     if account.jurisdiction == "CN" or language != "en":
         return {**asked, "message": choose(seed, _FILED, "filed", account.borrower_id, task_id)}
-    lines = _LINES[kind]
+    lines = _FOUND if kind == "paid" and owed == 0 else _LINES[kind]
     with_figure = _WITH_FIGURE.get(kind, ()) if owed > 0 and currency in _MARKS else ()
     if with_figure and draw(seed, "with a figure", account.borrower_id, task_id) < _WITH_FIGURE_SHARE:
         lines = with_figure

@@ -72,8 +72,8 @@ class Features:
     jurisdiction whose area code the number has, when it is not the residence; `phone_verified`: somebody made sure that
     it is the primary party's; `has_app`: the lender's app is on a device of theirs; `on_whatsapp`: they agreed to be
     written to there (in Britain only); `follows`: they follow the lender's WeChat account. `other_party` is the role of
-    a second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is the
-    second party of that cohort, with the same name, number and address.
+    a second party, who is on all loans or on the first one only (`other_on_first`); `same_person_as`: the borrower is
+    the second party of that cohort, with the same name, number and address.
     """
 
     jurisdiction: str

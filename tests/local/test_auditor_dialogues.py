@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.auditor import AuditReport, EvidenceError, audit
-from tests.local.test_auditor import NY, NY_PHONE, Run, at, loan, party
+from tests.local.test_auditor import NY, NY_PHONE, Run, at, iso, loan, party
 
 TEXT = "t-1"
 WROTE = at("2026-03-16 15:00")
@@ -223,6 +223,18 @@ class TestMatters:
         closed(run, "2026-03-17 15:00")
         counters = judged(run, folder_of(tmp_path, "closed")).counters
         assert counters["text_stop"] == (0 if staff_ends_it else 1)
+
+    def test_an_answer_in_the_thread_ends_it_too(
+        self, meaning: str, kind: str, staff_ends_it: bool, tmp_path: Path
+    ) -> None:
+        run = dunned(needed(wrote(a_run(), meaning), kind), "2026-03-18 15:00")
+        answer = {"answer_id": "a-1", "author": "staff-1", "task_id": TEXT, "words": "…", "closes_task": True}
+        run.fact(NY, "answer.requested", at("2026-03-17 15:00"), answer=answer)
+        counters = judged(run, folder_of(tmp_path, "answered")).counters
+        assert counters["text_stop"] == (0 if staff_ends_it else 1)
+        detail = {"borrower_id": NY, "answer_id": "a-1", "reason": "refused"}
+        run.announced.append({"at": iso(at("2026-03-17 15:01")), "type": "answer.refused", "detail": detail})
+        assert judged(run, folder_of(tmp_path, "refused")).counters["text_stop"] == 1
 
     def test_a_person_of_that_kind(self, meaning: str, kind: str, staff_ends_it: bool, tmp_path: Path) -> None:
         for name, run in (

@@ -137,7 +137,7 @@ def test_a_tier(judged: Judge, product: str, days: int, fine: bool) -> None:
 def test_the_way_it_goes(judged: Judge) -> None:
     run = Portfolio()
     run.told("2026-02-20 12:00", "card")
-    run.packs["strategies-card.yaml"] = run.packs["strategies-card.yaml"].replace("[sms, email]", "[email]")
+    run.packs["strategies-card.yaml"] = run.packs["strategies-card.yaml"].replace("sms, email]", "email]")
     run.says("reminder_5", "2026-03-05 15:00", REMINDED)
     assert findings(judged(run)) == ["strategy: reminder_5 of card does not go by sms"]
 
