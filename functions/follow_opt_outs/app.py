@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,11 +16,14 @@ from dunlin.errors import InvalidInput
 
 processor = BatchProcessor(event_type=EventType.SQS)
 
+#: A contact point's key, as `HmacPointKeys` makes it. Anything else is not repeated, not even in a log.
+POINT = re.compile(r"[0-9a-f]{64}")
+
 
 def follow(record: SQSRecord) -> None:
     metrics.add_metric(name="OptOutsFollowed", unit=MetricUnit.Count, value=1)
     point = json_object(record.body, 1_000).get("point")
-    if not isinstance(point, str):
+    if not isinstance(point, str) or not POINT.fullmatch(point):
         raise InvalidInput("point", "is not the key of a contact point")
     followed = runtime().opt_out_list.follow(point)
     logger.info("opt-out followed", extra={"point": point, "did": followed})

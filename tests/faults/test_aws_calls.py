@@ -34,8 +34,17 @@ ALONE = os.environ.get("DUNLIN_FAULTS_ALONE") == "1"
 OUTAGE_HOURS = 3
 REPORT = ROOT / "build" / "faults.json"
 
-#: Operations that a run of the whole demo makes and the small world need not: none is left out at present.
-NOT_COVERED: frozenset[tuple[str, str]] = frozenset()
+
+#: Operations that a run of the whole demo makes and the small world does not: nobody in it has the app or WhatsApp, or
+#: stopped following. What goes wrong there is in the senders' own tests, and in the storms of `make chaos`.
+NOT_COVERED: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("ReceiveReportFunction", "secretsmanager.GetSecretValue"),
+        ("SendMessageFunction", "dynamodb.Query"),
+        ("SendMessageFunction", "sns.Publish"),
+        ("SendMessageFunction", "social-messaging.SendWhatsAppMessage"),
+    }
+)
 
 
 def plans(recorded: Recorded) -> list[Plan]:

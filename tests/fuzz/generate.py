@@ -203,7 +203,8 @@ def _other(before: Any, random: Random, planted: Sequence[str]) -> Any:
     choices: tuple[Callable[[], Any], ...] = (
         lambda: random.choice(planted),
         lambda: random.choice(planted),
-        lambda: f"{text}{random.choice(planted)}",
+        # With a space between, so that no id comes of an amount: an id is what a log may say.
+        lambda: f"{text} {random.choice(planted)}",
         lambda: random.choice(ODD),
         lambda: f"{text}{random.choice(ODD)}",
         lambda: random.choice(MOMENTS),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dunlin.adapters.dynamo.controls import DynamoControls
 from dunlin.adapters.dynamo.models import bind
-from dunlin.adapters.renderer import Renderer
+from dunlin.services.render import Render
 from moto.core.exceptions import JsonRESTError
 from moto.sqs.responses import SQSResponse
 from typer.testing import CliRunner, Result
@@ -135,7 +135,7 @@ def test_the_renderer_is_dead_for_good(running: Running, monkeypatch: pytest.Mon
         raise RuntimeError("dead")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Renderer, "render", dies)
+        broken.setattr(Render, "render", dies)  # the pacer weighs a text by other means
         running.profile("b-1")
         running.loan("b-1")
         running.minutes(50)

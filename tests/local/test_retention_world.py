@@ -28,6 +28,7 @@ from local.embedded import CallInfo, EmbeddedAws, Fault, FunctionError, VirtualC
 from local.simulator import Simulator
 from local.simulator.faults import Faults
 from local.simulator.finance import FinanceKeys
+from local.simulator.wechat import WechatAccount
 from tests.builders import CONTENT_DIR, NOW, ROOT, TODAY, loan_document
 from tests.functional.conftest import AMOUNT, REGION, Stack, queue_event
 
@@ -180,7 +181,7 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
     try:
         with aws:
             estate = Estate(Stack(aws, tmp_path), clock, storm)
-            _put_provider_secret(aws, url, keys)
+            _put_provider_secret(aws, url, keys, simulator.wechat)
             _put_recipients(aws)
             yield estate
     finally:
@@ -188,7 +189,7 @@ def estate(tmp_path: Path) -> Iterator[Estate]:
         simulator.close()
 
 
-def _put_provider_secret(aws: EmbeddedAws, url: str, keys: FinanceKeys) -> None:
+def _put_provider_secret(aws: EmbeddedAws, url: str, keys: FinanceKeys, wechat: WechatAccount) -> None:
     import boto3
 
     finance: Mapping[str, str] = {
@@ -198,8 +199,16 @@ def _put_provider_secret(aws: EmbeddedAws, url: str, keys: FinanceKeys) -> None:
         "webhook_token": keys.webhook_token,
         "webhook_secret": keys.webhook_secret,
     }
+    follows = {
+        "base_url": url,
+        "app_id": wechat.app_id,
+        "app_secret": wechat.secret,
+        "webhook_token": wechat.webhook_token,
+        "signing_token": wechat.signing_token,
+    }
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(
-        SecretId=aws.template.physical_name("ProvidersSecret"), SecretString=json.dumps({"finance_sms": finance})
+        SecretId=aws.template.physical_name("ProvidersSecret"),
+        SecretString=json.dumps({"finance_sms": finance, "wechat": follows}),
     )
 
 
