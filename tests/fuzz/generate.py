@@ -135,7 +135,7 @@ class _Making:
 
 def _matching(pattern: str, random: Random) -> str:
     """A text of a simple pattern, as the schemas have them."""
-    parser: Any = re._parser  # type: ignore[attr-defined]
+    parser: Any = vars(re)["_parser"]
     return _from_tree(parser.parse(pattern.strip("^$")), random)
 
 
