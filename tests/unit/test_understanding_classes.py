@@ -32,7 +32,9 @@ UNDONE = [
     "I take back my opt out", "undo my unsubscribe", "I mistakenly opted out", "我之前误退订了，请恢复短信",
     "我不小心按到退訂,麻煩幫我恢復簡訊通知", "误退订了", "按错了退订", "手滑退订了，帮我恢复一下", "点错退订了",
     "退订是误操作", "不小心回了TD，请恢复", "唔小心撳咗退訂,想恢復返", "之前退订了，现在想重新接收",
-    "退訂錯了,請恢復",
+    "退訂錯了,請恢復", "re-subscribe me, I unsubscribed last month", "add me back, unsubscribed ages ago",
+    "can you start sending them again? i said stop before", "上次让你们别发了，现在还是发吧",
+    "上次让你们不要发，现在请继续发给我",
 ]
 STILL_OPT_OUT = [
     "STOP, I got this by mistake", "unsubscribe me, I signed up by mistake",
@@ -49,7 +51,16 @@ STILL_OPT_OUT = [
     "能退订吗", "已退款，退订", "退订，搞错人了", "put a stop to these texts", "make the texts stop",
     "stop late night texts",
 ]
+CAME_BACK = [
+    "之前让你们别发了，现在又重新发", "之前让你们停发了，还是天天发", "我退订了你们怎么又开始发", "说了不要发还继续发",
+    "之前让你们别发了，现在还发", "明明退订了为什么又恢复短信", "之前退订过，现在又重新订阅了？谁让你们订阅的",
+    "i said stop, why start again", "you signed me up again without asking", "who put me back on this list",
+    "I opted out before but you resumed the texts", "why did you sign me up again, i unsubscribed",
+    "dont sign me up again i unsubscribed", "you started texting me again after I said stop",
+]
 NO_OPT_OUT = [
+    "at the bus stop, text u later", "im at the stop, message you later", "you put me back on the old plan",
+    "they put me on hold again", "you signed me up again for the insurance",
     "the bus stops near your office?", "which stop is closest to the branch", "my salary ended last month",
     "how do I quit the hardship program", "the call ended before I finished", "I was cut off, the call dropped",
     "how do I remove a joint borrower", "take the fee off please", "get this fee off my account",
@@ -238,7 +249,7 @@ def test_a_mistaken_opt_out_is_undone(text: str) -> None:
     assert read(text).intent is Intent.OPT_IN
 
 
-@pytest.mark.parametrize("text", [*OPT_OUTS, *STILL_OPT_OUT, *TURNED_OFF])
+@pytest.mark.parametrize("text", [*OPT_OUTS, *STILL_OPT_OUT, *CAME_BACK, *TURNED_OFF])
 def test_an_opt_out_in_any_words(text: str) -> None:
     assert read(text).intent is Intent.OPT_OUT
 
