@@ -247,7 +247,9 @@ class Simulator:
         self.list_changes = 0
         self._finance_black: set[str] = set()
         #: Devices that the app is gone from, as SNS has learnt from the one push that came to nothing.
-        self._disabled: set[str] = set()
+        self._disabled = {
+            address for address, why in self._unreachable.items() if why == INVALID and address.startswith("arn:")
+        }
         #: Who has stopped following the service account.
         self._unfollowed: set[str] = set()
         self._server = ProviderServer(self, hold_seconds=hold_seconds, max_threads=max_threads)

@@ -27,7 +27,21 @@ from local.core.core import Core
 from local.core.notices import Notice
 from local.embedded import CallInfo, Fault
 from local.evidence import open_folder, write_evidence
-from local.portfolio.people import CN, CURRENCIES, GB, LOCALES, TIME_ZONES, US_MA, US_NY, email_of, name_of, phone_of
+from local.portfolio.people import (
+    CN,
+    CURRENCIES,
+    GB,
+    LOCALES,
+    TIME_ZONES,
+    US_MA,
+    US_NY,
+    WHATSAPP_PREFIX,
+    device_of,
+    email_of,
+    name_of,
+    openid_of,
+    phone_of,
+)
 from local.simulator.faults import Faults
 from local.simulator.simulator import INVALID, PROVIDER_LIST, Delivered
 from local.summary import Run, broken, collect, summarise
@@ -42,7 +56,7 @@ VERIFIED_AT = START - timedelta(days=200)
 SILENT_FROM = START + timedelta(days=3, hours=12)
 #: Enough of everything that goes wrong at providers to see each answer to it; what else may go wrong is the matter.
 PROVIDERS = Faults.none().but(
-    throttled=0.3, time_out=0.06, error_after=0.06, lost_report=0.1, progress=0.3, complaint=1.0
+    throttled=0.3, time_out=0.06, error_after=0.06, lost_report=0.1, progress=0.3, complaint=1.0, unfollows=1.0
 )
 #: An hour apart, while nothing happens: most of what is made there is no matter of what is looked at.
 PROBE_EVERY = timedelta(hours=1)
@@ -62,6 +76,9 @@ class Who:
     phone: bool = True
     email: bool = True
     past: tuple[int, ...] | None = None
+    app: bool = False
+    whatsapp: bool = False
+    follows: bool = False
 
 
 PEOPLE = (
@@ -79,7 +96,13 @@ PEOPLE = (
     Who("b-carrier-too", US_NY, 1),
     # Not on the list of recipients: found out when the text is worded.
     Who("b-unlisted", US_MA, 1, email=False),
+    # Early reminders go where they cost least: to the app, to one that is gone, by WhatsApp, to a follower.
+    Who("b-app", US_NY, 7, app=True),
+    Who("b-app-gone", US_NY, 7, app=True),
+    Who("b-whatsapp", GB, 7, whatsapp=True),
+    Who("b-follows", CN, 7, follows=True),
 )
+APP_GONE = device_of("b-app-gone-primary")
 #: Nobody's range of invented numbers.
 UNLISTED = "+12025550199"
 
@@ -128,6 +151,12 @@ def _account(who: Who) -> Account:
                 consents=("servicing", "collection"),
                 phone_verified_at=VERIFIED_AT,
                 email_verified_at=VERIFIED_AT,
+                push_endpoint=device_of(party_id) if who.app else None,
+                push_verified_at=VERIFIED_AT if who.app else None,
+                whatsapp=f"{WHATSAPP_PREFIX}{200 + number:03d}" if who.whatsapp else None,
+                whatsapp_verified_at=VERIFIED_AT if who.whatsapp else None,
+                wechat_openid=openid_of(party_id) if who.follows else None,
+                wechat_verified_at=VERIFIED_AT if who.follows else None,
             ),
         ),
         loans=(
@@ -227,6 +256,10 @@ class Drama:
             ("b-carrier", START + 2 * day),
             ("b-carrier-too", START + 2 * day),
             ("b-unlisted", START + 2 * day),
+            ("b-app", START + 2 * day),
+            ("b-app-gone", START + 2 * day),
+            ("b-whatsapp", START + 2 * day),
+            ("b-follows", START + 2 * day),
         ):
             core.schedule_payment(_loan(borrower_id), "all", at)
         core.schedule_hold("b-tier-cn", "dispute", START + 2 * day, lift_at=START + 2 * day + timedelta(hours=12))
@@ -344,7 +377,7 @@ class Drama:
             logs,
             self._reached,
             line_of,
-            unreachable={PHONES["b-nobody"]: INVALID},
+            unreachable={PHONES["b-nobody"]: INVALID, APP_GONE: INVALID},
             before_call=self._before,
             finance_numbers=(CHINESE_LINE,),
         ) as world:
