@@ -6,7 +6,9 @@ The first part holds for moto's DynamoDB and for AWS's own engine alike; the res
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,8 +17,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from dunlin.adapters.dynamo.holdings import DynamoHoldings
-from dunlin.adapters.dynamo.store import MOST_DOCUMENT_BYTES
+from dunlin.adapters.dynamo.models import BorrowerItem
+from dunlin.adapters.dynamo.store import MOST_DOCUMENT_BYTES, DynamoStore, borrower_item
 from dunlin.domain.borrower import Borrower
+from dunlin.domain.shards import WAKE_SHARDS
 from dunlin.domain.words import Channel, Purpose
 from dunlin.errors import (
     AlreadyRecorded,
@@ -31,6 +35,9 @@ from dunlin.services.ports import Change, LineState, PointRecord, Record, Remova
 
 from tests.builders import NOW, TODAY, a_borrower, a_loan, a_message, a_party
 from tests.contract.conftest import REGION, Dynamo
+
+#: Idle borrowers, and how often a tick is timed.
+FEW, TICKS = 100, 60
 
 
 def new(borrower_id: str = "b-1", **changes: object) -> Borrower:
@@ -228,3 +235,36 @@ def test_the_engine_s_policy_lets_nobody_else_in() -> None:
     hosts = [line.split('"')[1] for line in policy.splitlines() if "SocketPermission" in line]
     assert hosts
     assert all(host.rpartition(":")[0] in ("localhost", "127.0.0.1") for host in hosts)
+
+
+def _tick_ms(store: DynamoStore) -> float:
+    """The least that a tick's questions took, one a shard, in milliseconds: others on the machine only add to it."""
+    times = []
+    for _ in range(TICKS):
+        began = time.perf_counter()
+        for shard in WAKE_SHARDS:
+            store.awake(shard, NOW, 1)
+        times.append((time.perf_counter() - began) * 1_000)
+    return min(times)
+
+
+@pytest.mark.engine
+def test_a_hundred_times_more_idle_borrowers_make_no_tick_slower(dynamo_of_engine: Dynamo) -> None:
+    """Counted, a tick asks once a shard whatever sleeps there (`dunlin bench`); here it is timed, on the engine.
+
+    Were the index read by a filter instead of its key, the ratio would be near a hundred."""
+    asleep = replace(new(), wake_at=NOW + timedelta(days=365))
+    put_asleep(dynamo_of_engine, asleep, range(FEW))
+    _tick_ms(dynamo_of_engine.store)  # the first calls find connections
+    few = _tick_ms(dynamo_of_engine.store)
+    put_asleep(dynamo_of_engine, asleep, range(FEW, FEW * 100))
+    many = _tick_ms(dynamo_of_engine.store)
+    print(f"{FEW} idle: {few:.1f} ms a tick; {FEW * 100} idle: {many:.1f} ms; {many / few:.2f} times")  # noqa: T201
+    assert many < few * 1.5
+
+
+def put_asleep(dynamo: Dynamo, asleep: Borrower, numbers: range) -> None:
+    with BorrowerItem.batch_write() as batch:
+        for number in numbers:
+            batch.save(borrower_item(replace(asleep, borrower_id=f"b-{number}")))
+    assert dynamo.client.describe_table(TableName="BorrowersTable")["Table"]["ItemCount"] >= numbers.stop
