@@ -100,7 +100,7 @@ PEOPLE = (
     Who("b-app", US_NY, 7, app=True),
     Who("b-app-gone", US_NY, 7, app=True),
     Who("b-whatsapp", GB, 7, whatsapp=True),
-    Who("b-follows", CN, 7, follows=True),
+    Who("b-follower", CN, 7, follows=True),
 )
 APP_GONE = device_of("b-app-gone-primary")
 #: Nobody's range of invented numbers.
@@ -259,7 +259,7 @@ class Drama:
             ("b-app", START + 2 * day),
             ("b-app-gone", START + 2 * day),
             ("b-whatsapp", START + 2 * day),
-            ("b-follows", START + 2 * day),
+            ("b-follower", START + 2 * day),
         ):
             core.schedule_payment(_loan(borrower_id), "all", at)
         core.schedule_hold("b-tier-cn", "dispute", START + 2 * day, lift_at=START + 2 * day + timedelta(hours=12))
