@@ -54,9 +54,10 @@ class Borrower:
         }
         return {"sequence": 1, "jurisdiction": self.jurisdiction, "time_zone": self.zone, "parties": [party]}
 
-    def loan(self, at: datetime, sequence: int) -> Document:
-        days = max((at.astimezone(ZoneInfo(self.zone)).date() - self.due_on).days, 0)
+    def loan(self, at: datetime, sequence: int, *, paid: bool = False) -> Document:
+        days = 0 if paid else max((at.astimezone(ZoneInfo(self.zone)).date() - self.due_on).days, 0)
         overdue = self.amount if days else "0.00"
+        due = {"number": 3, "due_on": self.due_on.isoformat(), "outstanding": self.amount}
         return {
             "loan_id": f"l-{self.borrower_id}",
             "account_tail": self.tail,
@@ -64,7 +65,7 @@ class Borrower:
             "status": "open",
             "as_of": at.isoformat(),
             "sequence": sequence,
-            "instalments": [{"number": 3, "due_on": self.due_on.isoformat(), "outstanding": self.amount}],
+            "instalments": [] if paid else [due],
             "overdue": {"principal": overdue, "interest": "0.00", "fees": "0.00", "total": overdue},
             "days_past_due": days,
             "pending": [],

@@ -1,14 +1,16 @@
 """Starts ministack for the tests; run by the Python of `.venv-e2e`, which knows nothing of this project.
 
-Five things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
-clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A batch of SQS needs the right to one
-message, as in IAM. A layer is unpacked once, not for each function: it has five thousand files. And three resource
-types that it does not know are accepted and make nothing, so that the template can be deployed with what depends on
-them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and the rights that come with these, would stay untried.
+Six things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
+clock a minute at a time. A state machine may be written in YAML, as CloudFormation takes it. `Ref` of a secret is its
+ARN, as there. A batch of SQS needs the right to one message, as in IAM. A layer is unpacked once, not for each
+function: it has five thousand files. And three resource types that it does not know are accepted and make nothing, so
+that the template can be deployed with what depends on them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and
+the rights that come with these, would stay untried.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -20,9 +22,10 @@ from threading import Lock, Thread
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import eventbridge
+from ministack.services import eventbridge, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, str]]]
@@ -91,6 +94,17 @@ def one_by_one(extract: Callable[..., str | None]) -> Callable[..., str | None]:
     return extracted
 
 
+def in_json(run: Callable[[str], None]) -> Callable[[str], None]:
+    """A definition is read as JSON there, and an execution of one in YAML fails before its first state."""
+
+    def ran(execution: str) -> None:
+        machine = stepfunctions._state_machines[stepfunctions._executions[execution]["stateMachineArn"]]
+        machine["definition"] = json.dumps(yaml.safe_load(machine["definition"]))  # JSON is YAML too
+        run(execution)
+
+    return ran
+
+
 def main() -> None:
     Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     known = provisioners._RESOURCE_HANDLERS
@@ -104,6 +118,7 @@ def main() -> None:
         ZipFile=Unpacked, BadZipFile=zipfile.BadZipFile, LargeZipFile=zipfile.LargeZipFile
     )
     iam_actions.extract_iam_action = one_by_one(iam_actions.extract_iam_action)
+    stepfunctions._run_execution = in_json(stepfunctions._run_execution)
     eventbridge._SCHEDULER_TICK_INTERVAL = 1
     app._port_is_bindable = lambda *_: False  # with TLS it would take port 443 as well
     app.main()

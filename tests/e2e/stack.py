@@ -224,6 +224,11 @@ class Stack:
         rows = self.items("MessagesTable")
         return [row for row in rows if "state" in row and borrower_id in (None, row["borrower_id"])]
 
+    def executions(self) -> dict[str, str]:
+        """The escalations: name and status."""
+        listed = self.client("stepfunctions").list_executions(stateMachineArn=self.resources["EscalationStateMachine"])
+        return {each["name"]: each["status"] for each in listed["executions"]}
+
     def hear(self) -> None:
         """What the application has announced by now, for whoever acts on it."""
         sqs = self.client("sqs")

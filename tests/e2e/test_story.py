@@ -1,4 +1,4 @@
-"""Three borrowers, three days, one deployed stack: each test is a chapter and begins where the last one ended."""
+"""Six borrowers, six weeks, one deployed stack: each test is a chapter and begins where the last one ended."""
 
 from __future__ import annotations
 
@@ -31,6 +31,23 @@ CHINESE = Borrower(
     "ruolan@borrower.example", "9052", "CNY", "1820.35", DUE,
 )  # fmt: skip
 EVERYBODY = (REMINDED, PLANNING, CHINESE)
+MISSED = date(2026, 11, 30)
+#: Never answers: all three tiers, then a person.
+LATE = Borrower(
+    "b-late", "US-MA", "America/New_York", "en-US", "Cornelia Featherstonehaugh", "+16175550166",
+    "cornelia@borrower.example", "3305", "USD", "648.91", MISSED,
+)  # fmt: skip
+#: Wants no more texts after the first tier, and no more e-mail after the second.
+STOPPING = Borrower(
+    "b-stopping", "US-MA", "America/New_York", "en-US", "Thaddeus Winterbourne", "+16175550177",
+    "thaddeus@borrower.example", "6128", "USD", "427.36", MISSED,
+)  # fmt: skip
+#: Pays after the first tier.
+PAYING = Borrower(
+    "b-paying", "US-MA", "America/New_York", "en-US", "Philippa Ravensworth", "+16175550188",
+    "philippa@borrower.example", "9914", "USD", "553.28", MISSED,
+)  # fmt: skip
+OVERDUE = (LATE, STOPPING, PAYING)
 
 
 @pytest.fixture(scope="module")
@@ -114,16 +131,78 @@ class TestPlan:
         offers = stack.hand_overs(PLANNING.phone)[-1].body
         assert "1" in offers
         stack.text(PLANNING.phone, LINE, "1")
-        stack.until(lambda: len(stack.hand_overs(PLANNING.phone)) == 4, "the choice, confirmed")
+        stack.until(
+            lambda: len(stack.hand_overs(PLANNING.phone)) == 4, "the plan, agreed within the limits of the policy"
+        )
 
-    def test_the_lender_is_asked_and_agrees(self, stack: Stack, lender: Lender) -> None:
-        def asked() -> list[str]:
+    def test_the_lender_hears_of_what_was_agreed(self, stack: Stack) -> None:
+        def agreed() -> list[str]:
             stack.hear()
-            return [each["detail"]["task_id"] for each in stack.announced if each["detail-type"] == "plan.requested"]
+            return [each["detail"]["borrower_id"] for each in stack.announced if each["detail-type"] == "plan.agreed"]
 
-        stack.until(asked, "plan.requested on the bus")
-        task_id = asked()[0]
-        decided = {"task_id": task_id, "by": "staff", "decision": "approved"}
-        answer = lender.post(lender.event("plan.decided", PLANNING.borrower_id, plan=decided))
-        assert answer.status == 202, answer
+        stack.until(agreed, "plan.agreed on the bus")
+        assert agreed() == [PLANNING.borrower_id]
         stack.until(reached(stack, PLANNING, "plan_agreed sms"), "the plan, in words")
+
+
+class TestEscalation:
+    def test_the_first_tier_begins_an_execution_for_each(self, stack: Stack, lender: Lender) -> None:
+        lender.put(*(lender.event("borrower.updated", each.borrower_id, borrower=each.profile()) for each in OVERDUE))
+        lender.begin(date(2026, 12, 7), BOSTON, OVERDUE, 1)
+        for each in OVERDUE:
+            stack.until(reached(stack, each, "tier_1 sms"), "the reminder, delivered")
+            (sent,) = stack.hand_overs(each.phone)
+            assert each.amount in sent.body
+            assert each.tail in sent.body
+        assert stack.executions() == {f"{each.borrower_id}-1-1": "RUNNING" for each in OVERDUE}
+
+    def test_an_opt_out_is_confirmed_once_and_a_payment_ends_its_execution(self, stack: Stack, lender: Lender) -> None:
+        stack.text(STOPPING.phone, LINE, "STOP")
+        stack.until(lambda: len(stack.hand_overs(STOPPING.phone)) == 2, "the one confirmation", 4)
+        now = stack.clock.now()
+        paid = {"payment_id": "p-1", "amount": PAYING.amount}
+        lender.put(
+            lender.event("payment.applied", PAYING.borrower_id, payment=paid, loan=PAYING.loan(now, 2, paid=True))
+        )
+        stack.until(lambda: stack.executions()["b-paying-1-1"] == "SUCCEEDED", "the payment, heard of")
+
+    def test_the_second_tier_goes_to_whoever_may_still_be_told(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2026, 12, 15), BOSTON, (LATE, STOPPING), 3)
+        stack.until(reached(stack, LATE, "tier_2 sms"), "the notice, by text")
+        stack.until(reached(stack, STOPPING, "tier_2 email"), "the notice, by e-mail")
+        assert len(stack.hand_overs(STOPPING.phone)) == 2, "a text after STOP"
+        assert len(stack.hand_overs(PAYING.phone)) == 1, "a text after the payment"
+
+    def test_one_click_ends_the_e_mail_too(self, stack: Stack) -> None:
+        (mail,) = [each for each in stack.delivered if each.to_address == STOPPING.email]
+        path = mail.unsubscribe.partition("/v1")[2]
+        answer = stack.request(
+            "POST", path, b"List-Unsubscribe=One-Click", {"Content-Type": "application/x-www-form-urlencoded"}
+        )
+        assert answer.status == 200, answer
+        forged = path[:-1] + ("A" if path[-1] != "A" else "B")
+        assert stack.request("POST", forged, b"List-Unsubscribe=One-Click").status >= 400
+
+    def test_the_third_tier_and_a_person_for_whoever_cannot_be_told(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2026, 12, 30), BOSTON, (LATE, STOPPING), 4)
+        stack.until(reached(stack, LATE, "tier_3 sms"), "the last reminder")
+        stack.until(lambda: stack.executions()["b-stopping-1-1"] == "SUCCEEDED", "nobody left to be told")
+        assert len(stack.hand_overs(STOPPING.phone)) == 2
+        assert len([each for each in stack.delivered if each.to_address == STOPPING.email]) == 1
+
+    def test_a_person_has_the_case_in_the_end(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2027, 1, 14), BOSTON, (LATE,), 5)
+        stack.until(lambda: stack.executions()["b-late-1-1"] == "SUCCEEDED", "the referral")
+        assert [each.body.count(LATE.amount) for each in stack.hand_overs(LATE.phone)] == [1, 1, 1]
+
+
+class TestPrivacy:
+    def test_no_log_of_all_this_has_a_name_a_number_an_amount_or_a_text(self, stack: Stack) -> None:
+        lines = [line for group in stack.logs().values() for line in group]
+        assert len(lines) > 1_000
+        for each in (*EVERYBODY, *OVERDUE):
+            secrets = (each.name, each.phone, each.phone[-10:], each.email, each.amount, each.name.split()[0])
+            for secret in secrets:
+                assert not [line for line in lines if secret in line], f"a log has something of {each.borrower_id}"
+        for key in (stack.webhook_token, "can I get a payment plan"):
+            assert not [line for line in lines if key in line]
