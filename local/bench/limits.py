@@ -32,6 +32,7 @@ LIMITS = (
     Limit(("processor", "own_to_sdk"), 0.65, goal=0.5),
     Limit(("sizes", "layer_megabytes"), 80.0),
     Limit(("starts", "*", "ratio"), 4.5, goal=1.25),
+    Limit(("starts", "ReceiveWebhookFunction", "ratio"), 1.6, goal=1.25),
 )
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from local.embedded.template import load_yaml
 from local.world import CONTENT, REGION, ROOT, TEMPLATE
 
-__all__ = ["BUILD", "NotBuiltError", "python313", "sizes", "starts"]
+__all__ = ["BUILD", "NotBuiltError", "imported", "python313", "sizes", "starts"]
 
 BUILD = ROOT / ".aws-sam" / "build"
 _STARTS = 5
@@ -63,12 +64,14 @@ _SECRET = {
         "webhook_token": "t" * 32,
         "webhook_secret": "secret",
     },
+    "wechat": {"app_id": "app", "app_secret": "secret"},
 }
 
 
 _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
-    "DUNLIN_ENVIRONMENT": "dev",
+    # Where the content in the repository is live, as a deployed function's is: what is no live release is read whole.
+    "DUNLIN_ENVIRONMENT": "embedded",
     "SENDING_MODE": "live",
     "CONTENT_DIR": str(CONTENT),
     "POWERTOOLS_SERVICE_NAME": "dunlin",
@@ -126,23 +129,9 @@ def starts(rounds: int = _STARTS) -> dict[str, object]:
     python = python313()
     found: dict[str, object] = {}
     for logical_id, variables in sorted(_functions().items()):
-        folder = BUILD / logical_id
-        source = (folder / "app.py").read_text(encoding="utf-8")
-        names = sorted(set(re.findall(r"runtime\(\)\.(\w+)", source)) - {"settings", "clock"})
-        environment = (
-            _ENVIRONMENT
-            | variables
-            | {
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.pathsep.join([str(folder), str(BUILD / "DunlinLayer" / "python")]),
-                "AWS_LAMBDA_FUNCTION_NAME": logical_id,
-                "LAMBDA_TASK_ROOT": str(folder),
-                "BENCH_SECRET": json.dumps(_SECRET),
-            }
-        )
-        whole = _Start("function", names, environment)
+        whole = _whole(logical_id, variables, BUILD / logical_id, BUILD / "DunlinLayer" / "python")
         report = _report(python, whole)
-        bare = _Start("bare", report["clients"], environment)
+        bare = _Start("bare", report["clients"], whole.environment)
         ours, least = _least(python, whole, rounds), _least(python, bare, rounds)
         found[logical_id] = {
             "milliseconds": round(ours * 1000),
@@ -152,6 +141,30 @@ def starts(rounds: int = _STARTS) -> dict[str, object]:
             "modules": len(report["modules"]),
         }
     return found
+
+
+def imported(logical_id: str) -> frozenset[str]:
+    """The modules that a function has imported before its first event, from the sources and with this Python."""
+    resource = load_yaml(TEMPLATE.read_text(encoding="utf-8"))["Resources"][logical_id]
+    folder = ROOT / resource["Properties"]["CodeUri"]
+    whole = _whole(logical_id, _functions()[logical_id], folder, ROOT / "layers" / "dunlin")
+    return frozenset(_report(sys.executable, whole)["modules"])
+
+
+def _whole(logical_id: str, variables: Mapping[str, str], folder: Path, layer: Path) -> _Start:
+    """A function with everything that it asks of `runtime()`, from where its code and its layer are."""
+    source = (folder / "app.py").read_text(encoding="utf-8")
+    names = sorted(set(re.findall(r"runtime\(\)\.(\w+)", source)) - {"settings", "clock"})
+    environment = {
+        **_ENVIRONMENT,
+        **variables,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(folder), str(layer)]),
+        "AWS_LAMBDA_FUNCTION_NAME": logical_id,
+        "LAMBDA_TASK_ROOT": str(folder),
+        "BENCH_SECRET": json.dumps(_SECRET),
+    }
+    return _Start("function", names, environment)
 
 
 def _functions() -> dict[str, dict[str, str]]:

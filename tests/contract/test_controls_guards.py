@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from dunlin.domain.policy import Pause
+from dunlin.domain.pauses import Pause
 from dunlin.domain.words import PauseScope
 from dunlin.errors import StateConflict
 from dunlin.services.ports import Controls, PauseAct, PauseBoard, Released

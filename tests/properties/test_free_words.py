@@ -9,8 +9,8 @@ from functools import lru_cache
 import pytest
 from dunlin.adapters.free_words import FreeWords, plain_words
 from dunlin.adapters.renderer import Renderer
+from dunlin.domain.message import MayState
 from dunlin.domain.money import Money
-from dunlin.domain.thread import MayState
 from dunlin.domain.words import Channel
 from dunlin.services.ports import RenderRequest
 from hypothesis import assume, given

@@ -494,6 +494,23 @@ def test_the_shipped_content_plans_and_does_not_send_anywhere_real() -> None:
     assert load_content(ROOT, lazily=True).live
 
 
+def test_what_a_function_reads_late_is_what_everybody_else_reads_whole() -> None:
+    late, whole = load_content(ROOT, lazily=True), load_content(ROOT)
+    for name in ("messages", "templates", "phrases", "keyword_words", "understanding", "weights", "agreements"):
+        assert dict(getattr(late, name)) == dict(getattr(whole, name)), name
+    assert late.lexicon.rules == whole.lexicon.rules
+    assert late.lexicon.hints == whole.lexicon.hints
+
+
+def test_a_pattern_is_taken_on_trust_only_from_signed_bytes(tmp_path: Path) -> None:
+    """One byte more, and the files are no live release: they are read whole, and each pattern is tried."""
+    root = Path(shutil.copytree(ROOT, tmp_path / "content"))
+    rules = root / "understanding" / "rules.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("any: [", 'any: ["(", ', 1), encoding="utf-8")
+    with pytest.raises(ContentErrors, match=r"any\[0\]: is no regular expression"):
+        load_content(root, lazily=True)
+
+
 def test_a_pack_whose_signature_ended_plans_and_does_not_send() -> None:
     content = load_content(ROOT)
     last_day = date(2027, 12, 31)

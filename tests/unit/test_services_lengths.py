@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from dunlin.domain.message import Message
-from dunlin.domain.policy import Pause
+from dunlin.domain.pauses import Pause
 from dunlin.domain.words import MessageState, PauseScope, Reason
 from dunlin.services.lengths import TextLengths
 from dunlin.services.line_health import speaks_of_line

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from dunlin.domain.policy import Pause
+from dunlin.domain.pauses import Pause
 from dunlin.domain.words import MessageState, PauseScope, Reason
 from dunlin.errors import InvalidInput, StateConflict
 from dunlin.services.line_health import stopped

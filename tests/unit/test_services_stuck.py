@@ -207,7 +207,7 @@ class TestControls:
         assert (finding.kind, finding.ids, finding.count) == ("ceiling", ("reminder",), ceiling)
 
     def test_a_pause_is_told_and_is_no_fault(self, well: House, letters: FakeDeadLetters) -> None:
-        from dunlin.domain.policy import Pause
+        from dunlin.domain.pauses import Pause
         from dunlin.services.ports import PauseBoard
 
         pause = Pause(PauseScope.EVERYTHING, "", "staff-7", "wrong figures", NOW - HOUR)

@@ -31,8 +31,8 @@ from dunlin.services.ports import RenderRequest
 if TYPE_CHECKING:
     from dunlin.adapters.renderer import Renderer
     from dunlin.content.model import Content
+    from dunlin.domain.message import MayState
     from dunlin.domain.policy import Line
-    from dunlin.domain.thread import MayState
 
 __all__ = ["FreeWords", "figures_problem", "plain_words"]
 

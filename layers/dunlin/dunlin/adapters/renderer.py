@@ -25,7 +25,6 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dunlin.adapters.free_words import figures_problem
 from dunlin.adapters.read_back import IN_GSM, PATTERNS, ReadBack, babel_locale, language_of, leaves_gsm, read_back
 from dunlin.content.filing import filing_number
 from dunlin.content.schema import COMMON_VARIABLES, STATEMENT_VARIABLES, VariableType
@@ -235,6 +234,8 @@ class Renderer:
             raise FiguresMismatch("amounts")
         _require(amounts, found.amounts)
         if request.words:
+            from dunlin.adapters.free_words import figures_problem  # noqa: PLC0415 - few texts are a person's own words
+
             # Days in a person's own words are theirs to name; that they exist was asked when they were taken.
             problem = figures_problem(request.words, template.locale, request.may_state, self.numbers(template.locale))
             if problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,12 +38,12 @@ class Document:
     def error(self, path: Path, problem: str) -> ContentError:
         return ContentError(self.where(path), dotted(path), problem)
 
-    def read_as(self, model: type[M]) -> M | None:
+    def read_as(self, model: type[M], context: Mapping[str, bool] | None = None) -> M | None:
         """The data as `model`; None when it is not, with each reason added to `errors`."""
         if self.errors:
             return None
         try:
-            return model.model_validate(self.data)
+            return model.model_validate(self.data, context=context)
         except ValidationError as mistakes:
             for mistake in mistakes.errors(include_url=False, include_input=False):
                 path = self._known(mistake["loc"])

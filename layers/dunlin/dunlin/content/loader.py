@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,11 +21,12 @@ from dunlin.content.loosened import loosened
 from dunlin.content.model import Content, Served, Template, Zones, serving, template_of
 from dunlin.content.plan_problems import plan_problems
 from dunlin.content.plans import AgreementsModel, agreements_of
-from dunlin.content.reading import lexicon_of, words_for
+from dunlin.content.reading import words_for
 from dunlin.content.release import read_book, standing
 from dunlin.content.resolve import Calendars, law, layers_of, lender_of, lineage, missing_settings, strategy_of
 from dunlin.content.retained import contradictions
 from dunlin.content.schema import (
+    SIGNED,
     ActsModel,
     CalendarModel,
     Capacity,
@@ -51,9 +52,11 @@ from dunlin.content.texts import TextFile, parse_text_file
 from dunlin.domain.environments import EMBEDDED
 from dunlin.domain.keywords import KeywordWords, WordList
 from dunlin.domain.policy import Pack
-from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, Product
 from dunlin.errors import ContentError
+
+if TYPE_CHECKING:
+    from dunlin.domain.understanding.lexicon import Lexicon
 
 #: The folders that are content, and what a file in each is called. Whatever lies beside them is not ours: in Lambda
 #: the content lands in /opt among other layers.
@@ -125,7 +128,8 @@ def _content_files(root: Path) -> Iterator[tuple[str, Path]]:
     for kind, pattern in CONTENT_KINDS.items():
         for path in (root / kind).glob(pattern):
             if not path.name.startswith("."):
-                yield path.relative_to(root).as_posix(), path
+                # Of its own parts: `relative_to` costs more than reading the file does, and there are hundreds.
+                yield "/".join((kind, *path.parts[-1 - pattern.count("/") :])), path
 
 
 def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
@@ -174,15 +178,15 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
 
     @cache
     def said() -> Reading:
-        return _later(files, _SAID) if waits else reading
+        return _later(files, _SAID, SIGNED) if waits else reading
 
     @cache
     def heard() -> Reading:
-        return _later(files, _HEARD) if waits else reading
+        return _later(files, _HEARD, SIGNED) if waits else reading
 
     @cache
     def agreed() -> Reading:
-        return _later(files, _AGREED) if waits else reading
+        return _later(files, _AGREED, SIGNED) if waits else reading
 
     return Content(
         version=version,
@@ -234,8 +238,8 @@ def _filed(root: Path) -> Mapping[tuple[str, str, str], Mapping[str, str]]:
     return numbers_filed(root)
 
 
-def _later(files: Mapping[str, bytes], kinds: Sequence[str]) -> Reading:
-    reading = Reading()
+def _later(files: Mapping[str, bytes], kinds: Sequence[str], context: Mapping[str, bool] | None = None) -> Reading:
+    reading = Reading(context=context)
     reading.read_all(files, kinds)
     raise_all(reading.errors)
     return reading
@@ -329,6 +333,8 @@ def load_lexicon(root: Path) -> Lexicon:
     Raises:
         ContentErrors: (a ContentError) all mistakes, each with file, line and field.
     """
+    from dunlin.content.lexicons import lexicon_of  # noqa: PLC0415 - only who reads texts needs what reads them
+
     heard = _later({name: path.read_bytes() for name, path in sorted(_content_files(root))}, _HEARD)
     words = {name: _keyword_words(model) for name, model in heard.words.items()}
     rules = next(iter(heard.understanding.values()), None)
@@ -341,6 +347,7 @@ class Reading:
     """Files as they are read. Mistakes collect in `errors`, so that all of them can be reported."""
 
     errors: list[ContentError] = field(default_factory=list)
+    context: Mapping[str, bool] | None = None
     packs: dict[str, PackModel] = field(default_factory=dict)
     policies: dict[str, PolicyModel] = field(default_factory=dict)
     policy_documents: dict[str, Document] = field(default_factory=dict)
@@ -443,7 +450,7 @@ class Reading:
 
     def _parse(self, name: str, text: str, model: type[M], first_line: int = 1) -> tuple[Document, M | None]:
         document = parse_document(name, text, first_line)
-        value = document.read_as(model)
+        value = document.read_as(model, self.context)
         self.errors.extend(document.errors)
         document.errors = []
         return document, value

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dunlin.content.answers import AnswersModel, answer_policy
 from dunlin.content.plans import Agreements, plan_policy, promise_policy
-from dunlin.content.reading import lexicon_of, words_for
+from dunlin.content.reading import words_for
 from dunlin.content.resolve import Calendars, covers, hold_rules, law, lineage, resolve_pack
 from dunlin.content.retained import retention_rules
 from dunlin.content.routes import filed_only
@@ -31,9 +32,11 @@ from dunlin.domain.plans import PlanPolicy
 from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pack, Policy, Strategy
 from dunlin.domain.promises import PromisePolicy
 from dunlin.domain.retention import RetentionRules
-from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import Channel, HoldKind, Product, Purpose, said_as
 from dunlin.errors import ContentError
+
+if TYPE_CHECKING:
+    from dunlin.domain.understanding.lexicon import Lexicon
 
 LenderTexts = Mapping[str, str]
 
@@ -324,6 +327,8 @@ class Content:
     @cached_property
     def lexicon(self) -> Lexicon:
         """What texts are read with (`dunlin.domain.understanding`)."""
+        from dunlin.content.lexicons import lexicon_of  # noqa: PLC0415 - only who reads texts needs what reads them
+
         rules = next(iter(self.understanding.values()), None)
         weights = next(iter(self.weights.values()), None)
         return lexicon_of(rules, weights, self.words)

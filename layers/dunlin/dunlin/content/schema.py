@@ -20,6 +20,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -851,7 +852,13 @@ class WordsModel(Strict):
     forbidden_in_subjects: tuple[Text, ...]
 
 
-def _is_pattern(text: str) -> str:
+#: The context in which bytes are read that are a live release, so that each of their patterns was tried before.
+SIGNED: Mapping[str, bool] = {"signed": True}
+
+
+def _is_pattern(text: str, info: ValidationInfo) -> str:
+    if info.context is not None and info.context.get("signed"):
+        return text  # compiled once more, joined with its neighbours, where it is used
     try:
         re.compile(text)
     except re.error as mistake:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dunlin.domain.consent import Basis
+from dunlin.domain.money import Money
 from dunlin.domain.occasion import notice_of
 from dunlin.domain.words import IN_FLIGHT, STOPPABLE, TERMINAL, Channel, MessageState, Purpose, Reason
 
@@ -14,6 +15,17 @@ HAND_OVER_WITHIN = timedelta(minutes=2)
 SHORTEST_DELIVERY = timedelta(minutes=10)
 #: A window with less left than this is as good as closed.
 WINDOW_MARGIN = HAND_OVER_WITHIN + SHORTEST_DELIVERY
+
+
+@dataclass(frozen=True, slots=True)
+class MayState:
+    """What a person's own words may state: these amounts, and numbers that name something (a reference, a tail)."""
+
+    amounts: tuple[Money, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+NOTHING_STATED = MayState()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from dunlin.domain.consent import Basis, consented, standing
 from dunlin.domain.hours import Around, Opening, closing_rules, local_date, next_window, openings_for
 from dunlin.domain.message import WINDOW_MARGIN
 from dunlin.domain.parties import addressee, felt_by, stands_for
-from dunlin.domain.policy import HoursRule, Line, Pack, Pause, Policy, Proofs, Strategy
+from dunlin.domain.pauses import Pause
+from dunlin.domain.policy import HoursRule, Line, Pack, Policy, Proofs, Strategy
 from dunlin.domain.statement import days_past_due
 from dunlin.domain.wishes import CHANNEL_RULE, QUIET_RULE, WISHED_ABOUT, open_spans
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PauseScope, Purpose, Reason, UnderStop

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import assert_never
 
 from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy
 from dunlin.domain.holdout import is_held_out
-from dunlin.domain.words import Channel, HoldKind, PartyRole, PauseScope, Purpose, StopSource, UnderStop
+from dunlin.domain.pauses import Pause
+from dunlin.domain.words import Channel, HoldKind, PartyRole, Purpose, StopSource, UnderStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,34 +361,6 @@ class Lender:
 
     def ceiling_of(self, template: str) -> int:
         return dict(self.ceilings).get(template, self.ceiling)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Somebody pressed stop: `by` (a staff id), why, since when, until when (None: until lifted).
-
-    `name` is the brand's, the line's or the template's; empty for everything.
-    """
-
-    scope: PauseScope
-    name: str
-    by: str
-    why: str
-    since: datetime
-    until: datetime | None = None
-
-    def covers(self, line: Line, template: str) -> bool:
-        match self.scope:
-            case PauseScope.EVERYTHING:
-                return True
-            case PauseScope.BRAND:
-                return self.name == line.brand
-            case PauseScope.LINE:
-                return self.name == line.line_id
-            case PauseScope.TEMPLATE:
-                return self.name == template
-            case _:
-                assert_never(self.scope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from dunlin.domain.borrower import ALL_PURPOSES, Answer, Borrower, ContactPoint, Loan, Notice, Party
 from dunlin.domain.consent import Basis, standing
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import WINDOW_MARGIN, Figure, Message
+from dunlin.domain.message import NOTHING_STATED, WINDOW_MARGIN, Figure, MayState, Message
 from dunlin.domain.notices import asks_for_money, facts_for, judged_on, overtaken, told_loans
 from dunlin.domain.parties import addressee, loans_told, principal_of
 from dunlin.domain.permit import Allowed, Later, Never, holding, pausing, permit
@@ -28,7 +28,7 @@ from dunlin.domain.replies import (
     may_hear_detail,
 )
 from dunlin.domain.statement import Statement, days_past_due, statement_of
-from dunlin.domain.thread import NOTHING_STATED, MayState, answer_permit, may_state
+from dunlin.domain.thread import answer_permit, may_state
 from dunlin.domain.words import CaseStatus, LoanStatus, Purpose, Reason
 
 #: The one text that may follow an opt-out.

@@ -8,14 +8,14 @@ who wrote, at a point that is verified as the place wants it. The amounts in the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from dunlin.domain.actions import Request, Skip, Wait
 from dunlin.domain.agreements import PromiseStatus
 from dunlin.domain.borrower import Answer, Borrower, ContactPoint, Loan, Notice, Party, StageMark, Unsaid
 from dunlin.domain.hours import local_date
-from dunlin.domain.message import WINDOW_MARGIN
+from dunlin.domain.message import WINDOW_MARGIN, MayState
 from dunlin.domain.money import Money, total
 from dunlin.domain.offer import OURS, OURS_REST
 from dunlin.domain.parties import addressee, loans_told, principal_of
@@ -30,17 +30,6 @@ IN_WORDS = "answer"
 MOST_UNSAID = 50
 
 FILED_ONLY = "line.filed_texts_only"
-
-
-@dataclass(frozen=True, slots=True)
-class MayState:
-    """What a person's own words may state: these amounts, and numbers that name something (a reference, a tail)."""
-
-    amounts: tuple[Money, ...] = ()
-    names: tuple[str, ...] = ()
-
-
-NOTHING_STATED = MayState()
 
 
 def may_state(borrower: Borrower, party: Party, policy: Policy, now: datetime) -> MayState:

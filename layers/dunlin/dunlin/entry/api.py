@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from dunlin.domain.policy import Pause
+from dunlin.domain.pauses import Pause
 from dunlin.domain.words import PauseScope, Purpose
 from dunlin.entry.bootstrap import runtime
 from dunlin.entry.core_events import Choice, Id, Preference, invalid

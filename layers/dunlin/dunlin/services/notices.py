@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dunlin.domain.borrower import Borrower, Letter, Loan, Notice
-from dunlin.domain.facts import NoticeRequested
 from dunlin.domain.message import Figure
 from dunlin.domain.money import parse_money
 from dunlin.domain.notices import asks_for_money
@@ -17,6 +16,9 @@ from dunlin.domain.parties import principal_of
 from dunlin.domain.policy import NoticeRule
 from dunlin.domain.words import PartyRole
 from dunlin.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import NoticeRequested
 
 #: More than a borrower could ever be told in a month: the core is telling us something else.
 MOST_NOTICES = 200

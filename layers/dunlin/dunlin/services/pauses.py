@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from dunlin.domain.policy import Lender, Pause
+from dunlin.domain.pauses import Pause
+from dunlin.domain.policy import Lender
 from dunlin.domain.words import PauseScope
 from dunlin.errors import InvalidInput, StateConflict
 from dunlin.services.evaluate import ATTEMPTS

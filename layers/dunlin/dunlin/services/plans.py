@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from dunlin.domain.agreements import Plan, PlanDue, PlanStatus, Task
 from dunlin.domain.borrower import Borrower, Notice
-from dunlin.domain.facts import PlanDecided, PlanEnded, PlanInForce
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure
 from dunlin.domain.money import parse_money, total
@@ -25,6 +25,9 @@ from dunlin.domain.words import HoldKind, PartyRole, StopSource
 from dunlin.errors import InvalidInput, NotFound
 from dunlin.services.notices import Words
 from dunlin.services.tasks import with_notice, without_stops
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import PlanDecided, PlanEnded, PlanInForce
 
 _REFUSED, _APPROVED = "plan_refused", "approved"
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from dunlin.domain.facts import ContactPointChanged
 from dunlin.domain.reach import OF_ONE, Finding, with_finding
 from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import Change, Clock, PointKeys, PointRecord, Record, Store
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import ContactPointChanged
 
 
 class Points:

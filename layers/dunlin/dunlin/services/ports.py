@@ -7,20 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dunlin.domain.borrower import Borrower, Contact, LastWord
-from dunlin.domain.intents import Asked, Understood
-from dunlin.domain.message import Figure, Message
-from dunlin.domain.plans import PlanPolicy
-from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Pause, Policy, Strategy
-from dunlin.domain.preferences import Word
-from dunlin.domain.promises import PromisePolicy
-from dunlin.domain.reach import Finding
-from dunlin.domain.retention import RetentionRules
-from dunlin.domain.statement import Statement
-from dunlin.domain.thread import NOTHING_STATED, MayState
+from dunlin.domain.message import NOTHING_STATED, MayState
+from dunlin.domain.pauses import Pause
 from dunlin.domain.words import Channel, HoldKind, MessageState, PauseScope, Product, Purpose, Reason
+
+# Only what is stored, or has a default, is needed to run: who receives a webhook starts without borrowers and policies.
+if TYPE_CHECKING:
+    from dunlin.domain.borrower import Borrower, Contact, LastWord
+    from dunlin.domain.intents import Asked, Understood
+    from dunlin.domain.message import Figure, Message
+    from dunlin.domain.plans import PlanPolicy
+    from dunlin.domain.policy import Conditions, HoldRule, Lender, Line, NoticeRule, Policy, Strategy
+    from dunlin.domain.preferences import Word
+    from dunlin.domain.promises import PromisePolicy
+    from dunlin.domain.reach import Finding
+    from dunlin.domain.retention import RetentionRules
+    from dunlin.domain.statement import Statement
 
 
 class Clock(Protocol):

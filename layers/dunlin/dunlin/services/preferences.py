@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from dunlin.domain.facts import PreferenceFacts
 from dunlin.errors import InvalidInput
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import Clock, PointKeys
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import PreferenceFacts
 
 #: Clocks differ a little; a word from further ahead would prevail over what is said until then.
 FUTURE_ALLOWED = timedelta(minutes=5)

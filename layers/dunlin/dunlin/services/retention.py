@@ -13,9 +13,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from dunlin.domain.borrower import Borrower
-from dunlin.domain.facts import AboutRecords, ErasureRequested, LegalHoldLifted, LegalHoldPlaced
 from dunlin.domain.hours import local_date
 from dunlin.domain.keeping import Erasure, Forgetting, Keeping, LegalLift, Walk
 from dunlin.domain.ledger import verify
@@ -43,6 +43,9 @@ from dunlin.domain.retention import (
 )
 from dunlin.errors import InvalidInput
 from dunlin.services.ports import Content, Holdings, Record, Removal, Shelf, Store, StoredItem
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import AboutRecords
 
 #: Items of one step: with the hot item well under what one transaction takes, in number and in bytes.
 PAGE = 50
@@ -335,6 +338,9 @@ def applied_to_records(
     Raises:
         InvalidInput: whoever may not say so.
     """
+    # Only where facts are applied: thirty classes that whoever evaluates would make for nothing.
+    from dunlin.domain.facts import ErasureRequested, LegalHoldLifted, LegalHoldPlaced  # noqa: PLC0415
+
     match event:
         case LegalHoldPlaced():
             return held_for_law(borrower, event.hold), []

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dunlin.domain.borrower import LastWord
-from dunlin.domain.facts import SuppressionImported
 from dunlin.errors import Conflict, NotFound, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.ports import Change, PointKeys, PointRecord, Store
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import SuppressionImported
 
 
 class SuppressionList:

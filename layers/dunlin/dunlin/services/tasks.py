@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dunlin.domain.agreements import PlanStatus, Task, TaskKind
 from dunlin.domain.borrower import Borrower, Lift, Notice
-from dunlin.domain.facts import TaskMoved
 from dunlin.domain.message import Figure
 from dunlin.domain.parties import occasion_of
 from dunlin.domain.planned import ended_by_core
@@ -18,6 +18,9 @@ from dunlin.domain.tasks import acknowledged, closed
 from dunlin.domain.words import HoldKind, StopSource
 from dunlin.errors import InvalidInput, NotFound
 from dunlin.services.notices import Words
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import TaskMoved
 
 _RESOLVED, _ANSWERED = "dispute_resolved", "complaint_answered"
 #: The outcome of a task that was answered in the thread.

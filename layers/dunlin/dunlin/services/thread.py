@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dunlin.domain.agreements import Task
 from dunlin.domain.borrower import Answer, Borrower, Notice, Party, Unsaid
-from dunlin.domain.facts import AnswerRequested
 from dunlin.domain.hours import local_date
 from dunlin.domain.message import Figure
 from dunlin.domain.occasion import answer_notice
@@ -28,6 +28,9 @@ from dunlin.services.notices import MOST_NOTICES, Words
 from dunlin.services.policies import Policies, Rules
 from dunlin.services.ports import FreeWords, Record, RenderRequest, Store
 from dunlin.services.tasks import closed_by_answer
+
+if TYPE_CHECKING:
+    from dunlin.domain.facts import AnswerRequested
 
 #: What a text of ours that a person chooses may state: what the task is called.
 _STATED = frozenset({"reference"})
