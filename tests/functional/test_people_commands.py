@@ -203,6 +203,7 @@ def test_an_erased_borrower_s_proof_still_verifies(world: Stack, dunlin: Callabl
     assert after["ledger"] == before["ledger"]
     assert (after["person"]["name"], after["person"]["points"]) == ("", [])
     assert any(state["blocked"] == ["sms#*"] for state in after["opt_outs"]), "who opted out has opted out"
+    assert not any(planted in world.waiting() for planted in ("Plantagenet", PHONE[1:], SAID))
     logs = world.written()
     assert logs
     assert not any(planted in logs for planted in ("Plantagenet", PHONE[1:], "husband"))
