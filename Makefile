@@ -172,10 +172,11 @@ audit: .venv-audit/.installed ## Every locked package against the known vulnerab
 		echo 'SKIPPED the audit: $(ADVISORIES) has no advisories, or cannot be reached'; \
 	fi
 
-sbom: .venv-audit/.installed ## What the deployed layer is made of: CycloneDX, in build/sbom.json
+sbom: setup .venv-audit/.installed ## What the deployed layer is made of, with licences: CycloneDX, in build/sbom.json
 	@mkdir -p build
 	PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--spec-version 1.6 --output-format JSON --output-file build/sbom.json layers/dunlin/requirements.txt
+	.venv/bin/python -m local.sbom build/sbom.json
 
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests

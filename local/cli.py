@@ -571,6 +571,24 @@ def pauses(context: typer.Context) -> None:
     _operate("pauses", context)
 
 
+@app.command(**_PASSED_ON)
+def export(context: typer.Context) -> None:
+    """Everything that a deployed stack holds about one person, as JSON, with the ledger's proof."""
+    _operate("export", context)
+
+
+@app.command(**_PASSED_ON)
+def erase(context: typer.Context) -> None:
+    """Show what a request to be forgotten would come to; with --go, make it."""
+    _operate("erase", context)
+
+
+@app.command(**_PASSED_ON)
+def verify(context: typer.Context) -> None:
+    """Follow the hash chain of a borrower's ledger, in a deployed stack or in an exported file."""
+    _operate("verify", context)
+
+
 def _operate(command: str, context: typer.Context) -> None:
     from local.commands import operators
 
