@@ -21,7 +21,7 @@ SEED ?= 1
 MINUTES ?= 1
 INPUTS ?= 50000
 
-.PHONY: help setup demo chaos bench test contract engine sam-local fuzz prove check lint format sam-validate build e2e \
+.PHONY: help setup demo chaos bench test contract engine sam-local browser fuzz prove check lint format sam-validate build e2e \
 	audit sbom lock clean distclean
 
 help: ## This list
@@ -58,10 +58,13 @@ bench: setup build ## Operations, cost, processor time, start-up, sizes; figures
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test: setup ## The tests, and the branches they cover
-	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof and not engine and not sam_local' --cov --cov-branch --cov-fail-under=90
+	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof and not engine and not sam_local and not browser' --cov --cov-branch --cov-fail-under=90
 
 contract: setup engine ## The storage and the embedded AWS beside AWS's own DynamoDB engine
 	.venv/bin/python -m pytest -m engine tests/contract tests/local
+
+browser: setup ## The borrower's page in a real Chromium: needs chromium and Playwright, AXE=axe.min.js, see docs/page.md
+	.venv/bin/python -m pytest -m browser -rs tests/browser
 
 fuzz: setup ## Bad input at every entry: INPUTS=50000 of them
 	FUZZ_INPUTS=$(INPUTS) .venv/bin/python -m pytest -n auto --dist load -m proof tests/fuzz
@@ -73,7 +76,7 @@ check: setup ## The inner loop: style, types, the quick tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof and not engine and not sam_local'
+	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof and not engine and not sam_local and not browser'
 
 lint: setup ## Style, types, the template, the state machine, the lock
 	.venv/bin/ruff check .

@@ -112,6 +112,29 @@ def demo(
 
 
 @app.command()
+def serve(
+    minutes: Annotated[int, typer.Option(min=1, max=480, help="It stops by itself after so many.")] = 30,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any that is free.")] = 0,
+) -> None:
+    """The borrower's page on this machine: prints links of invented borrowers, and what to answer."""
+    import time
+
+    from local.commands.serve import SAMPLES, serving
+
+    ends = time.monotonic() + minutes * 60
+    try:
+        with serving(port) as served:
+            for sample in SAMPLES:
+                typer.echo(f"{sample.name} ({sample.locale}): {served.link(sample)}\n  answer: {sample.born}")
+            typer.echo(f"For {minutes} minutes, on this machine only. Ctrl-C ends it earlier.")
+            served.run(lambda: time.monotonic() >= ends)
+    except KeyboardInterrupt:
+        typer.echo("Ended.")
+    except OSError as error:
+        _cannot(_about_file(error))
+
+
+@app.command()
 def bench(
     borrowers: Annotated[int, typer.Option(min=1, max=10_000, help="How many borrowers.")] = 60,
     days: Annotated[int, typer.Option(min=3, max=90, help="How many days pass.")] = 6,
