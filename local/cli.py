@@ -498,6 +498,62 @@ def plans(
     raise typer.Exit(planning.run(directory, asked, as_json=as_json))
 
 
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", metavar="MODEL.json", dir_okay=False, help="[default: the model shipped]")
+]
+AccountsArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV of accounts: docs/risk.md.", exists=True, dir_okay=False)
+]
+
+
+@app.command()
+def train(
+    file: AccountsArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="MODEL.json", dir_okay=False, help="Where the model goes.")],
+    currency: Annotated[str, typer.Option(help="The currency of the file's amounts.")] = "TWD",
+    library_scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", dir_okay=False, help="scikit-learn's own scores of the accounts, to compare."),
+    ] = None,
+) -> None:
+    """Train the model of the risk that the next instalment is missed. Needs scikit-learn: requirements/train.txt."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_train(file, out, currency, library_scores))
+
+
+@app.command()
+def score(
+    file: AccountsArgument,
+    model: ModelOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which behaviours raised each score.")] = False,
+) -> None:
+    """Score accounts: CSV `id,score` on standard output, the probability that the next instalment is missed."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_score(file, model, sys.stdout, explain=explain))
+
+
+@app.command()
+def drift(file: AccountsArgument, model: ModelOption = None) -> None:
+    """Measure how far accounts have moved from those that the model was trained on (PSI). Exit code 1: much."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_drift(file, model))
+
+
+@app.command()
+def fairness(
+    file: AccountsArgument,
+    model: ModelOption = None,
+    help_from: Annotated[float, typer.Option(min=0, max=1, help="The score from which help is offered.")] = 0.3,
+) -> None:
+    """Compare scores by sex, education, marriage and age, which the model never sees. The file has to have them."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_fairness(file, model, help_from))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schemas of the content's files, one object by kind: pack, policy, messages, …"""
