@@ -498,6 +498,43 @@ def plans(
     raise typer.Exit(planning.run(directory, asked, as_json=as_json))
 
 
+@app.command()
+def plan(
+    file: Annotated[
+        Path,
+        typer.Option(
+            "--from", metavar="FILE", help="The portfolio, CSV: docs/planning.md.", exists=True, dir_okay=False
+        ),
+    ],
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look ahead.")] = 30,
+    start: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day. [default: today]")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="DIR|REV", help="Another content, or a git revision, to compare with.")
+    ] = None,
+    jurisdiction: Annotated[
+        ReplayJurisdiction, typer.Option(help="Where the public credit-card accounts are to live.")
+    ] = ReplayJurisdiction.US_NY,
+    json_file: JsonOption = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page to read.")
+    ] = None,
+    directory: ContentOption = None,
+) -> None:
+    """Show which messages would go out to a portfolio, and what a change adds, drops, moves and rewords.
+
+    Exit code 1: a rule is broken, or the content may not be sent under.
+    """
+    from local.commands import contact_plan
+
+    on = None if start is None else start.date()
+    asked = contact_plan.Asked(file, days, on, str(jurisdiction), against, json_file, html_file)
+    with _passing("Borrowers") as passed:
+        code = contact_plan.run(directory, asked, lambda share: passed(datetime.now().astimezone(), share))
+    raise typer.Exit(code)
+
+
 ModelOption = Annotated[
     Path | None, typer.Option("--model", metavar="MODEL.json", dir_okay=False, help="[default: the model shipped]")
 ]
