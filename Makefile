@@ -157,7 +157,7 @@ e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven fro
 
 AUDIT ?= where-possible
 ADVISORIES = https://pypi.org/pypi/jinja2/2.10/json
-LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt
+LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt requirements/train.txt
 
 .venv-audit/.installed: requirements/audit.txt
 	@.venv-audit/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-audit
@@ -195,6 +195,7 @@ lock: ## Write the locked requirements anew (needs uv)
 	$(COMPILE) --python-version 3.13 requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) --python-version 3.13 requirements/e2e.in --output-file requirements/e2e.txt
 	$(COMPILE) --python-version 3.11 requirements/audit.in --output-file requirements/audit.txt
+	$(COMPILE) --python-version 3.11 requirements/train.in --output-file requirements/train.txt
 
 clean: ## Remove what was made, but not the environments
 	rm -rf build dist .aws-sam .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

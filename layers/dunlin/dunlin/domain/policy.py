@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 
 from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy
 from dunlin.domain.holdout import is_held_out
+from dunlin.domain.page import PageRules
 from dunlin.domain.pauses import Pause
 from dunlin.domain.words import Channel, HoldKind, PartyRole, Purpose, StopSource, UnderStop
-from dunlin.domain.page import PageRules
 
 
 @dataclass(frozen=True, slots=True)
