@@ -21,7 +21,7 @@ SEED ?= 1
 MINUTES ?= 1
 INPUTS ?= 50000
 
-.PHONY: help setup demo chaos bench test contract engine sam-local fuzz prove check lint format sam-validate build e2e \
+.PHONY: help setup demo chaos bench test contract engine sam-local browser fuzz prove check lint format sam-validate build e2e \
 	audit sbom lock clean distclean
 
 help: ## This list
@@ -58,10 +58,13 @@ bench: setup build ## Operations, cost, processor time, start-up, sizes; figures
 # ── Prove it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 test: setup ## The tests, and the branches they cover
-	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof and not engine and not sam_local' --cov --cov-branch --cov-fail-under=90
+	.venv/bin/python -m pytest -n auto --dist loadscope -m 'not proof and not engine and not sam_local and not browser' --cov --cov-branch --cov-fail-under=90
 
 contract: setup engine ## The storage and the embedded AWS beside AWS's own DynamoDB engine
 	.venv/bin/python -m pytest -m engine tests/contract tests/local
+
+browser: setup ## The borrower's page in a real Chromium: needs chromium and Playwright, AXE=axe.min.js, see docs/page.md
+	.venv/bin/python -m pytest -m browser -rs tests/browser
 
 fuzz: setup ## Bad input at every entry: INPUTS=50000 of them
 	FUZZ_INPUTS=$(INPUTS) .venv/bin/python -m pytest -n auto --dist load -m proof tests/fuzz
@@ -73,7 +76,7 @@ check: setup ## The inner loop: style, types, the quick tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof and not engine and not sam_local'
+	.venv/bin/python -m pytest -q -n auto --dist loadscope -m 'not slow and not proof and not engine and not sam_local and not browser'
 
 lint: setup ## Style, types, the template, the state machine, the lock
 	.venv/bin/ruff check .
@@ -154,7 +157,7 @@ e2e: setup build .venv-e2e/.installed ## The stack as it is deployed, driven fro
 
 AUDIT ?= where-possible
 ADVISORIES = https://pypi.org/pypi/jinja2/2.10/json
-LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt
+LOCKS = layers/dunlin/requirements.txt requirements/dev.txt requirements/sam.txt requirements/e2e.txt requirements/audit.txt requirements/train.txt
 
 .venv-audit/.installed: requirements/audit.txt
 	@.venv-audit/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv-audit
@@ -172,10 +175,11 @@ audit: .venv-audit/.installed ## Every locked package against the known vulnerab
 		echo 'SKIPPED the audit: $(ADVISORIES) has no advisories, or cannot be reached'; \
 	fi
 
-sbom: .venv-audit/.installed ## What the deployed layer is made of: CycloneDX, in build/sbom.json
+sbom: setup .venv-audit/.installed ## What the deployed layer is made of, with licences: CycloneDX, in build/sbom.json
 	@mkdir -p build
 	PYTHONWARNINGS=ignore .venv-audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		--spec-version 1.6 --output-format JSON --output-file build/sbom.json layers/dunlin/requirements.txt
+	.venv/bin/python -m local.sbom build/sbom.json
 
 # ── Keep it ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Locks hold for every Python from 3.11 and every platform. The layer's comes first and binds the others, so that tests
@@ -191,6 +195,7 @@ lock: ## Write the locked requirements anew (needs uv)
 	$(COMPILE) --python-version 3.13 requirements/sam.in --output-file requirements/sam.txt
 	$(COMPILE) --python-version 3.13 requirements/e2e.in --output-file requirements/e2e.txt
 	$(COMPILE) --python-version 3.11 requirements/audit.in --output-file requirements/audit.txt
+	$(COMPILE) --python-version 3.11 requirements/train.in --output-file requirements/train.txt
 
 clean: ## Remove what was made, but not the environments
 	rm -rf build dist .aws-sam .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -112,6 +112,29 @@ def demo(
 
 
 @app.command()
+def serve(
+    minutes: Annotated[int, typer.Option(min=1, max=480, help="It stops by itself after so many.")] = 30,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any that is free.")] = 0,
+) -> None:
+    """The borrower's page on this machine: prints links of invented borrowers, and what to answer."""
+    import time
+
+    from local.commands.serve import SAMPLES, serving
+
+    ends = time.monotonic() + minutes * 60
+    try:
+        with serving(port) as served:
+            for sample in SAMPLES:
+                typer.echo(f"{sample.name} ({sample.locale}): {served.link(sample)}\n  answer: {sample.born}")
+            typer.echo(f"For {minutes} minutes, on this machine only. Ctrl-C ends it earlier.")
+            served.run(lambda: time.monotonic() >= ends)
+    except KeyboardInterrupt:
+        typer.echo("Ended.")
+    except OSError as error:
+        _cannot(_about_file(error))
+
+
+@app.command()
 def bench(
     borrowers: Annotated[int, typer.Option(min=1, max=10_000, help="How many borrowers.")] = 60,
     days: Annotated[int, typer.Option(min=3, max=90, help="How many days pass.")] = 6,
@@ -499,6 +522,99 @@ def plans(
 
 
 @app.command()
+def plan(
+    file: Annotated[
+        Path,
+        typer.Option(
+            "--from", metavar="FILE", help="The portfolio, CSV: docs/planning.md.", exists=True, dir_okay=False
+        ),
+    ],
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look ahead.")] = 30,
+    start: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="The first day. [default: today]")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="DIR|REV", help="Another content, or a git revision, to compare with.")
+    ] = None,
+    jurisdiction: Annotated[
+        ReplayJurisdiction, typer.Option(help="Where the public credit-card accounts are to live.")
+    ] = ReplayJurisdiction.US_NY,
+    json_file: JsonOption = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", dir_okay=False, help="Write a page to read.")
+    ] = None,
+    directory: ContentOption = None,
+) -> None:
+    """Show which messages would go out to a portfolio, and what a change adds, drops, moves and rewords.
+
+    Exit code 1: a rule is broken, or the content may not be sent under.
+    """
+    from local.commands import contact_plan
+
+    on = None if start is None else start.date()
+    asked = contact_plan.Asked(file, days, on, str(jurisdiction), against, json_file, html_file)
+    with _passing("Borrowers") as passed:
+        code = contact_plan.run(directory, asked, lambda share: passed(datetime.now().astimezone(), share))
+    raise typer.Exit(code)
+
+
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", metavar="MODEL.json", dir_okay=False, help="[default: the model shipped]")
+]
+AccountsArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV of accounts: docs/risk.md.", exists=True, dir_okay=False)
+]
+
+
+@app.command()
+def train(
+    file: AccountsArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="MODEL.json", dir_okay=False, help="Where the model goes.")],
+    currency: Annotated[str, typer.Option(help="The currency of the file's amounts.")] = "TWD",
+    library_scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", dir_okay=False, help="scikit-learn's own scores of the accounts, to compare."),
+    ] = None,
+) -> None:
+    """Train the model of the risk that the next instalment is missed. Needs scikit-learn: requirements/train.txt."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_train(file, out, currency, library_scores))
+
+
+@app.command()
+def score(
+    file: AccountsArgument,
+    model: ModelOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which behaviours raised each score.")] = False,
+) -> None:
+    """Score accounts: CSV `id,score` on standard output, the probability that the next instalment is missed."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_score(file, model, sys.stdout, explain=explain))
+
+
+@app.command()
+def drift(file: AccountsArgument, model: ModelOption = None) -> None:
+    """Measure how far accounts have moved from those that the model was trained on (PSI). Exit code 1: much."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_drift(file, model))
+
+
+@app.command()
+def fairness(
+    file: AccountsArgument,
+    model: ModelOption = None,
+    help_from: Annotated[float, typer.Option(min=0, max=1, help="The score from which help is offered.")] = 0.3,
+) -> None:
+    """Compare scores by sex, education, marriage and age, which the model never sees. The file has to have them."""
+    from local.commands import risk
+
+    raise typer.Exit(risk.run_fairness(file, model, help_from))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schemas of the content's files, one object by kind: pack, policy, messages, …"""
     import json
@@ -569,6 +685,24 @@ def resume(context: typer.Context) -> None:
 def pauses(context: typer.Context) -> None:
     """The stops in force in a deployed stack."""
     _operate("pauses", context)
+
+
+@app.command(**_PASSED_ON)
+def export(context: typer.Context) -> None:
+    """Everything that a deployed stack holds about one person, as JSON, with the ledger's proof."""
+    _operate("export", context)
+
+
+@app.command(**_PASSED_ON)
+def erase(context: typer.Context) -> None:
+    """Show what a request to be forgotten would come to; with --go, make it."""
+    _operate("erase", context)
+
+
+@app.command(**_PASSED_ON)
+def verify(context: typer.Context) -> None:
+    """Follow the hash chain of a borrower's ledger, in a deployed stack or in an exported file."""
+    _operate("verify", context)
 
 
 def _operate(command: str, context: typer.Context) -> None:

@@ -103,11 +103,19 @@ _ANSWERS: Final[Mapping[tuple[str, str], Mapping[str, tuple[str, Schema]]]] = {
     },
     ("/pauses", "POST"): {"200": ("In force at the next reservation.", _STOP), **_REFUSED},
     ("/pauses:resume", "POST"): {"200": ("Lifted.", _object({"resumed": _TRUE})), **_REFUSED, **_UNKNOWN},
+    ("/page-links", "POST"): {
+        "200": ("The link: said once.", _object({"url": _TEXT, "ends_at": _MOMENT})),
+        **_REFUSED,
+        **_UNKNOWN,
+    },
+    ("/page-links:revoke", "POST"): {"200": ("None of them opens any more.", _object({"revoked": _TRUE}))},
     ("/pauses", "GET"): {
         "200": ("What is stopped now.", _object({"pauses": {"type": "array", "items": _STOP}})),
     },
 }
 _SUMMARIES: Final = {
+    ("/page-links", "POST"): "A link to somebody's page, for one number or address of theirs",
+    ("/page-links:revoke", "POST"): "Every link to somebody's page ends",
     ("/events", "POST"): "Core events, each applied or refused by itself",
     ("/opt-outs", "POST"): "Somebody opts out, or in again, other than by a text",
     ("/preferences", "POST"): "A borrower's own wishes: quiet hours, channels, a language",

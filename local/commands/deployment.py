@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ import typer
 from dunlin.adapters.aws import StepFunctionsEscalations
 from dunlin.adapters.dead_letters import QUEUES, SqsDeadLetters
 from dunlin.adapters.dynamo.controls import DynamoControls
+from dunlin.adapters.dynamo.holdings import DynamoHoldings
 from dunlin.adapters.dynamo.models import bind
 from dunlin.adapters.dynamo.store import DynamoStore
 from dunlin.content import Content, load_content
-from dunlin.errors import ConfigurationError
+from dunlin.errors import ConfigurationError, TransientError
 from dunlin.services.ports import Clock
 
 CONTENT: Final = Path(__file__).resolve().parents[2] / "layers" / "content"
@@ -87,6 +89,28 @@ class Deployment:
     def store(self) -> DynamoStore:
         self._bind(_TABLES)
         return DynamoStore(self.region)
+
+    @cached_property
+    def holdings(self) -> DynamoHoldings:
+        self._bind(_TABLES)
+        return DynamoHoldings(self.region)
+
+    def tell(self, event: Mapping[str, object]) -> None:
+        """Give the core-event door an event, on the queue that the bus delivers to.
+
+        Raises:
+            TransientError: the queue did not take it.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client("sqs").send_message(
+                QueueUrl=self._name("CoreEventsQueue"), MessageBody=json.dumps({"detail": dict(event)})
+            )
+        except ClientError as error:
+            raise TransientError(f"CoreEventsQueue: {error.response.get('Error', {}).get('Code', '')}") from None
+        except BotoCoreError as error:
+            raise TransientError(f"CoreEventsQueue: {type(error).__name__}") from None
 
     @cached_property
     def controls(self) -> DynamoControls:

@@ -26,7 +26,14 @@ from tests.builders import CONTENT_DIR, NOW, ROOT, TODAY, loan_document, overdue
 
 EVENTS = ROOT / "events"
 REGION = "us-east-1"
-PARAMETERS = {"Environment": "dev", "Traces": "false", "SendingMode": "live", "EndUserMessaging": "true"}
+#: At the level that writes most: what is said nowhere then is said nowhere.
+PARAMETERS = {
+    "Environment": "dev",
+    "LogLevel": "DEBUG",
+    "Traces": "false",
+    "SendingMode": "live",
+    "EndUserMessaging": "true",
+}
 KEY = "2026-06-08#reminder_7#0#sms#0"
 #: What the other providers' webhooks are checked with; `tests.webhook_requests` signs with the same.
 _TOKEN = {"webhook_token": "simulated-path-token-of-a-provider-that-signs-nothing"}
@@ -69,6 +76,11 @@ class Stack:
 
     def queued(self, queue: str) -> list[dict[str, Any]]:
         return [json.loads(body) for body in self.aws.queue_bodies(queue)]
+
+    def waiting(self) -> str:
+        """What lies in any queue, dead letters and refused input too."""
+        found = (each for each in self.aws.template.resources() if each.type == "AWS::SQS::Queue")
+        return "\n".join(body for queue in found for body in self.aws.queue_bodies(queue.logical_id))
 
     def message(self, borrower_id: str, key: str = KEY) -> dict[str, Any]:
         for item in self.aws.items("MessagesTable"):

@@ -362,6 +362,16 @@ EXPECTED: dict[tuple[str, str], Expected] = {
         ("receive_unsubscribe", case): Http(200, says="You will not receive")
         for case in ("forged", "no_body", "not_a_token")
     },
+    # ── the page: whatever is no link of ours is answered alike ──────────────────────────────────────────────────────
+    ("serve_page", "looked_at"): Http(404, says="This link does not open"),
+    ("serve_page", "looked_at_in_chinese"): Http(404, says="该链接无法打开"),
+    ("serve_page", "not_a_token"): Http(404, says="This link does not open"),
+    ("serve_page", "guessed"): Http(404, says="This link does not open"),
+    ("serve_page", "act_without_session"): Http(303, exactly=""),
+    ("serve_page", "from_another_site"): Http(403, says="This link does not open"),
+    ("serve_page", "not_a_form"): Http(400, says="This link does not open"),
+    ("serve_page", "large"): Http(400, says="This link does not open"),
+    ("serve_page", "repeated_field"): Http(400, says="This link does not open"),
     ("receive_report", "under_way"): Batch(),
     ("receive_report", "delivered"): Batch(then=state_is("b-sent", "DELIVERED")),
     ("receive_report", "repeated"): Batch(then=state_is("b-sent", "DELIVERED")),

@@ -38,7 +38,9 @@ MAILS = ("wilhelmina.plantagenet@mail.example",)
 AMOUNTS = ("7391.57", "64208.35")
 TAIL = "9831"
 PLANTS = (*PHONES, *NAMES, *MAILS, *AMOUNTS)
-SENTENCE = f"{' '.join(PLANTS)} ending in {TAIL}: {json.dumps({'to': PHONES[0], 'body': NAMES[1]})}"
+#: What opens a door: an access key, a token, a password. As the whole of an id it would be an id, and nowhere else.
+SECRETS = ("AKIAQX7TPLANTED3ZWQL", "sk_live_planted_Zq9vB7w2", "correct-horse-planted")
+SENTENCE = f"{' '.join((*PLANTS, *SECRETS))} ending in {TAIL}: {json.dumps({'to': PHONES[0], 'body': NAMES[1]})}"
 #: A number or a tail on its own passes for an id where an id is wanted, and an id is what logs are for.
 ID = re.compile(r"(?:_id|ref|key|shard|token|id|Id)$")
 #: AWS's own names of a record, which the answer to a batch has to repeat.
@@ -52,7 +54,7 @@ def spoken(text: str) -> Iterator[str]:
 
 def patterns() -> re.Pattern[str]:
     found: set[str] = set()
-    for text in (*NAMES, *MAILS, *NAMES[0].split(), "mail.example"):
+    for text in (*NAMES, *MAILS, *SECRETS, *NAMES[0].split(), "mail.example"):
         found |= {re.escape(variant) for variant in spoken(text)}
     for phone in PHONES:
         # In any punctuation, with or without its country: the last ten digits.
@@ -73,7 +75,7 @@ PERSONAL = patterns()
 
 
 def test_the_search_finds_what_is_planted() -> None:
-    for text in (*PLANTS, TAIL):
+    for text in (*PLANTS, *SECRETS, TAIL):
         for variant in spoken(text):
             assert PERSONAL.search(variant), variant
     for said in ("206 555 0187", "1-206-555-0187", "134 9123 7654", "7,391.57", "7391,57", "64,208.35", "WILHELMINA"):
@@ -263,7 +265,7 @@ def mutations(event: Any) -> Iterator[Any]:
     every = [path for path in paths(whole) if path]
     for number, path in enumerate(every):
         named = any(isinstance(step, str) and ID.search(step) for step in path)
-        plants = (*PLANTS, SENTENCE) if named else (*PLANTS, SENTENCE, TAIL)
+        plants = (*PLANTS, SENTENCE) if named else (*PLANTS, *SECRETS, SENTENCE, TAIL)
         plant = plants[number % len(plants)]
         if RECORD.search(called(path)):
             continue
@@ -281,11 +283,13 @@ def mutations(event: Any) -> Iterator[Any]:
             f'{{"{plant}": ',
         )
         yield planted(whole, path, wrong[number // 2 % len(wrong)])
+    keys = (*PLANTS, *SECRETS)
     for number, path in enumerate(sorted({path[:-1] for path in every}, key=repr)):
         parent = at(whole, path)
         if isinstance(parent, dict) and path:
-            yield planted(whole, path, {**parent, PLANTS[number % len(PLANTS)]: SENTENCE})
-            yield planted(whole, path, {PLANTS[number % len(PLANTS)]: inner for inner in parent.values()})
+            yield planted(whole, path, {**parent, keys[number % len(keys)]: SENTENCE})
+            yield planted(whole, path, {keys[number % len(keys)]: inner for inner in parent.values()})
+            yield planted(whole, path, {**parent, SECRETS[number % len(SECRETS)]: SECRETS[0]})
     everywhere = whole
     for number, path in enumerate(every):
         if not RECORD.search(called(path)) and not isinstance(at(everywhere, path), _Body):

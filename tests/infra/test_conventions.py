@@ -329,7 +329,7 @@ def test_what_the_tables_cannot_be_read_without_is_kept(logical_id: str) -> None
 # ── API ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_route_but_webhooks_and_unsubscribing_is_signed_and_metered() -> None:
+def test_every_route_but_webhooks_unsubscribing_and_pages_is_signed_and_metered() -> None:
     api = stack().properties("DunlinApi")
     assert api["Auth"]["DefaultAuthorizer"] == "AWS_IAM"
     assert api["Auth"]["InvokeRole"] == "NONE", "otherwise the caller needs rights on the function itself"
@@ -337,7 +337,7 @@ def test_every_route_but_webhooks_and_unsubscribing_is_signed_and_metered() -> N
     for function, name, kind, properties in events():
         if kind == "Api":
             opened = properties.get("Auth") == {"Authorizer": "NONE", "ApiKeyRequired": False}
-            assert opened == (function.name in {"receive_webhook", "receive_unsubscribe"}), name
+            assert opened == (function.name in {"receive_webhook", "receive_unsubscribe", "serve_page"}), name
 
 
 def test_the_api_keeps_no_address_and_no_token() -> None:

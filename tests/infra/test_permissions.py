@@ -291,7 +291,7 @@ def test_only_one_function_keeps_the_provider_s_list_and_only_ours() -> None:
 
 @each_function
 def test_whoever_hears_of_opt_outs_has_them_written_through(function: Function) -> None:
-    hears = function.name in {"ingest_events", "serve_api", "receive_inbound", KEEPS_THE_LIST}
+    hears = function.name in {"ingest_events", "serve_api", "serve_page", "receive_inbound", KEEPS_THE_LIST}
     assert ("OPT_OUTS_QUEUE_URL" in function.environment) == hears
     asks = function.name in {*SENDERS, "receive_report", KEEPS_THE_LIST}
     assert ("OPT_OUT_LIST" in function.environment) == asks

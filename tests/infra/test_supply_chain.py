@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.sbom import CannotTellError, licence_of, main, with_licences
 from tests.infra.stack import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -71,3 +72,36 @@ def test_every_lock_is_audited_and_none_that_was_skipped_passes() -> None:
     assert set(audited.group(1).split()) == locks - {"requirements/local.txt"}
     assert set(pins(ROOT / "requirements" / "local.txt")) <= set(pins(ROOT / "requirements" / "dev.txt"))
     assert "pip-audit --strict" in MAKEFILE
+
+
+def layer() -> dict[str, str]:
+    """The versions of what is in the layer, by name."""
+    found = {}
+    for name, entry in pins(ROOT / "layers" / "dunlin" / "requirements.txt").items():
+        match = re.match(r"[^=]+==([^ ;]+)", entry)
+        assert match is not None
+        found[name] = match.group(1)
+    return found
+
+
+def test_everything_in_the_layer_may_be_shipped_and_says_so() -> None:
+    for name, version in layer().items():
+        licence = licence_of(name, version)
+        assert not re.search(r"(?i)\b(A?GPL|LGPL|SSPL|BUSL|proprietary)", licence), f"{name}: {licence}"
+
+
+def test_the_bill_of_materials_has_a_licence_for_each_or_is_none(tmp_path: Path) -> None:
+    parts = [{"name": name, "version": version} for name, version in layer().items()]
+    made = with_licences({"components": parts})
+    assert [part["licenses"][0]["license"]["name"] for part in made["components"]]
+    assert "local.sbom build/sbom.json" in MAKEFILE
+    for wrong, said in (
+        ({"name": "boto3", "version": "0.0.1"}, "is locked"),
+        ({"name": "no-such", "version": "1"}, "not"),
+    ):
+        with pytest.raises(CannotTellError, match=said):
+            with_licences({"components": [dict(wrong)]})
+    file = tmp_path / "sbom.json"
+    file.write_text('{"components": [{"name": "no-such", "version": "1"}]}', encoding="utf-8")
+    assert main(file) == 1
+    assert "licenses" not in file.read_text(encoding="utf-8")

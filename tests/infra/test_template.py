@@ -52,7 +52,7 @@ def test_transformed_template_is_valid_cloudformation(tmp_path: Path, monkeypatc
     generated = {name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"} - set(own_roles)
     assert not generated, "SAM wrote a role of its own, with managed policies that hold for the whole account"
     kinds = [resource["Type"] for resource in resources.values()]
-    assert kinds.count("AWS::Lambda::Function") == 15
+    assert kinds.count("AWS::Lambda::Function") == 16
     assert kinds.count("AWS::Lambda::EventSourceMapping") == 8
     assert kinds.count("AWS::Lambda::EventInvokeConfig") == 4
     written = tmp_path / "transformed.json"

@@ -293,6 +293,7 @@ def test_five_years_later(estate: Estate) -> None:
     estate.tell("legal_hold.lifted", HELD, legal_hold={"hold_id": "lh", "by": "court"})
     estate.leap(timedelta(minutes=1), wakes=3)
     assert estate.found() == set(), "of nobody, in no table"
+    assert not any(planted in estate.stack.waiting() for planted in PERSONAL), "nor in a queue"
     logs = estate.stack.written()
     assert logs
     assert not any(planted in logs for planted in PERSONAL)

@@ -262,3 +262,7 @@ class HmacPointKeys:
     def point(self, channel: Channel, address: str) -> str:
         folded = address.casefold() if channel is Channel.EMAIL else address
         return hmac.new(self._key, f"{channel}:{folded}".encode(), hashlib.sha256).hexdigest()
+
+    def proof(self, kind: str, borrower_id: str, party_id: str, value: str) -> str:
+        own = hmac.digest(self._key, b"dunlin page, proofs", hashlib.sha256)
+        return hmac.digest(own, f"{kind}|{borrower_id}|{party_id}|{value}".encode(), hashlib.sha256).hex()

@@ -271,6 +271,7 @@ def _check_messages(content: Content) -> Iterator[Problem]:
         for code, words in phrases.items():
             yield from _check_words(f"phrases/{locale}.yaml:1", code, words, forbidden)
             yield from _characters(f"phrases/{locale}.yaml:1", code, words, in_gsm=in_gsm)
+    yield from _check_pages(content)
     for reply in REPLY_TEMPLATES:
         if reply not in content.messages:
             yield Problem("messages/service.yaml:1", reply, "does not exist, and a borrower's text is answered with it")
@@ -466,6 +467,27 @@ def _check_characters(template: Template) -> Iterator[Problem]:
         written = re.sub(r"\{[{%#].*?[}%#]\}", "", line)
         yield from _characters(f"{template.name}:{template.body_line + number}", "body", written, in_gsm=in_gsm)
     yield from _characters(_head(template), "subject", template.subject, in_gsm=False)
+
+
+def _check_pages(content: Content) -> Iterator[Problem]:
+    """The page says the same things in every language, with the same gaps, and nothing that no text may say."""
+    expected = {
+        key: frozenset(_GAP.findall(words)) for page in content.pages.values() for key, words in page.words.items()
+    }
+    for locale, page in content.pages.items():
+        where = f"pages/{locale}.yaml:1"
+        forbidden = content.forbidden.get(locale, (frozenset(), frozenset()))[0]
+        for key, gaps in expected.items():
+            if key not in page.words:
+                yield Problem(where, key, "has no words here, and has some in another language")
+            elif frozenset(_GAP.findall(page.words[key])) != gaps:
+                yield Problem(where, key, "has other gaps in another language")
+        for key, words in page.words.items():
+            yield from _check_words(where, key, words, forbidden)
+            yield from _characters(where, key, words, in_gsm=False)
+
+
+_GAP = re.compile(r"\{(\w+)\}")
 
 
 def _characters(where: str, field: str, text: str, *, in_gsm: bool) -> Iterator[Problem]:

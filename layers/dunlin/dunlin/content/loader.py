@@ -37,6 +37,7 @@ from dunlin.content.schema import (
     MessagesModel,
     NamedRule,
     PackModel,
+    PageWordsModel,
     PhrasesModel,
     PolicyModel,
     StopsModel,
@@ -72,6 +73,7 @@ CONTENT_KINDS: Mapping[str, str] = {
     "messages": "*.yaml",
     "templates": "*/*.txt",
     "phrases": "*.yaml",
+    "pages": "*.yaml",
     "words": "*.yaml",
     "understanding": "rules.yaml",
     "zones": "*.yaml",
@@ -97,6 +99,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         "lender": LenderModel,
         "messages": MessagesModel,
         "phrases": PhrasesModel,
+        "pages": PageWordsModel,
         "words": WordsModel,
         "understanding": UnderstandingModel,
         "weights": WeightsModel,
@@ -146,6 +149,7 @@ def _stray_files(root: Path, known: Iterable[str]) -> Iterator[str]:
 _SAID = ("messages", "templates", "phrases")
 _HEARD = ("words", "understanding", "models")
 _AGREED = ("plans",)
+_SHOWN = ("pages",)
 #: The one model that is read here; any other is part of the version, and read by whoever scores with it.
 WEIGHTS_FILE = "models/intents.json"
 
@@ -166,7 +170,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
     mistakes: list[ContentError] = []
     book = read_book(root, mistakes)
     number, live, why_not = standing(book, version, environment)
-    waits = frozenset((*_SAID, *_HEARD, *_AGREED)) if lazily and live and not mistakes else frozenset()
+    waits = frozenset((*_SAID, *_HEARD, *_AGREED, *_SHOWN)) if lazily and live and not mistakes else frozenset()
     reading = Reading()
     if not waits:
         for stray in _stray_files(root, files):
@@ -229,6 +233,7 @@ def load_content(root: Path, *, lazily: bool = False, environment: str = EMBEDDE
         ),
         released=book.before(version, environment),
         filed=Awaited(lambda: _filed(root)),
+        pages=Awaited(lambda: (_later(files, _SHOWN) if waits else reading).pages),
     )
 
 
@@ -362,6 +367,7 @@ class Reading:
     places: dict[str, str] = field(default_factory=dict)
     texts: dict[tuple[str, str], tuple[str, TextFile]] = field(default_factory=dict)
     phrases: dict[str, dict[str, str]] = field(default_factory=dict)
+    pages: dict[str, PageWordsModel] = field(default_factory=dict)
     words: dict[str, WordsModel] = field(default_factory=dict)
     understanding: dict[str, UnderstandingModel] = field(default_factory=dict)
     weights: dict[str, WeightsModel] = field(default_factory=dict)
@@ -438,6 +444,15 @@ class Reading:
                         for kind, phrases in words_of.phrases.items()
                         for code, phrase in phrases.items()
                     }
+            case "pages":
+                document, page = self._parse(name, text, PageWordsModel)
+                if page is not None and self._is_named(document, "locale", page.locale, stem):
+                    for position, locale in enumerate(page.serves):
+                        if any(locale in other.serves for other in self.pages.values()):
+                            self.errors.append(document.error(("serves", position), "is served by another file too"))
+                    if page.locale not in page.serves:
+                        self.errors.append(document.error(("serves",), "must have the file's own locale"))
+                    self.pages[page.locale] = page
             case "templates":
                 self._read_text(name, text)
             case "understanding":

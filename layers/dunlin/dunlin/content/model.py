@@ -20,6 +20,7 @@ from dunlin.content.schema import (
     Capacity,
     MessageModel,
     PackModel,
+    PageWordsModel,
     PolicyModel,
     StopModel,
     UnderstandingModel,
@@ -129,6 +130,7 @@ class Content:
     weights: Mapping[str, WeightsModel] = field(default_factory=dict)
     #: Of a line, message and locale: the provider's number of each wording it has on file, by the wording's digest.
     filed: Mapping[tuple[str, str, str], Mapping[str, str]] = field(default_factory=dict)
+    pages: Mapping[str, PageWordsModel] = field(default_factory=dict)
     _policies: dict[tuple[str, date], Policy | None] = field(default_factory=dict, repr=False, compare=False)
     _strategies: dict[tuple[str, frozenset[Product], str], Strategy | None] = field(
         default_factory=dict, repr=False, compare=False
@@ -229,6 +231,12 @@ class Content:
                 else None
             )
         return self._retention[key]
+
+    def page_words(self, locale: str) -> tuple[str, Mapping[str, str]]:
+        """The page in the language that is declared for this locale, else the first file's; with that locale."""
+        found = next((page for page in self.pages.values() if locale in page.serves), None)
+        page = found if found is not None else next(iter(self.pages.values()))
+        return page.locale, page.words
 
     def hold_rules(self, jurisdiction: str, today: date) -> Mapping[HoldKind, HoldRule]:
         """The table of stops for a jurisdiction: the bare table where no pack is reviewed, since a stop is a stop."""

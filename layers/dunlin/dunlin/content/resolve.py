@@ -22,6 +22,7 @@ from dunlin.content.schema import (
     StrategyModel,
     in_force,
 )
+from dunlin.domain.page import PageRules
 from dunlin.domain.policy import (
     Ban,
     CapRule,
@@ -369,4 +370,5 @@ def lender_of(model: LenderModel) -> Lender:
         core_heartbeat_max_minutes=model.core_heartbeat_max_minutes,
         ceiling=model.ceilings.every_template,
         ceilings=tuple(sorted(model.ceilings.templates.items())),
+        page=PageRules(**model.page.model_dump()) if model.page is not None else None,
     )

@@ -27,6 +27,7 @@ from pydantic import (
 
 from dunlin.domain.agreements import TaskKind
 from dunlin.domain.intents import Intent, Topic
+from dunlin.domain.page import Proof
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource, UnderStop
 
 Capacity = Literal["creditor", "servicer", "collector"]
@@ -685,8 +686,29 @@ class TextsModel(Strict):
     guidance: Text  # independent advice on money and debt
 
 
+class PageModel(Strict):
+    """The borrower's page: under which host of the lender's own, and what people prove who they are by."""
+
+    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9\-.]{0,60}[a-z0-9])?$")]
+    proofs: Annotated[tuple[Proof, ...], Field(min_length=1)]
+    link_days: Annotated[StrictInt, Field(ge=1, le=60)] = 14
+    wrong_tries: Annotated[StrictInt, Field(ge=3, le=10)] = 5
+    locked_hours: Annotated[StrictInt, Field(ge=1, le=720)] = 24
+    session_minutes: Annotated[StrictInt, Field(ge=5, le=60)] = 20
+
+
+class PageWordsModel(Strict):
+    """What the page says in one locale. `serves`: the locales of people who read it, its own among them."""
+
+    locale: LocaleName
+    serves: Annotated[tuple[LocaleName, ...], Field(min_length=1)]
+    author: Text
+    words: Annotated[dict[Identifier, Text], Field(min_length=1)]
+
+
 class LenderModel(Strict):
     id: Identifier
+    page: PageModel | None = None
     capacity: Capacity = STRICTEST
     core_heartbeat_max_minutes: Annotated[StrictInt, Field(ge=1)]
     ceilings: CeilingsModel

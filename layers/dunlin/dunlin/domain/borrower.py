@@ -71,7 +71,8 @@ class Party:
 
     `loan_ids`: the loans this person is on (empty: all of the borrower's). `represents`: the party in whose place a
     representative is told (empty: the primary borrower). `zone`: where this person lives, if not where the borrower
-    does.
+    does. `proofs`: what this person can prove who they are by, each kind with its keyed hash (`domain.page`), in their
+    order; never the value.
     """
 
     party_id: str
@@ -86,6 +87,7 @@ class Party:
     zone: str = ""
     last_word: LastWord | None = None
     preferences: Preferences = NO_WISHES
+    proofs: tuple[tuple[str, str], ...] = ()
 
     def is_on(self, loan_id: str) -> bool:
         return not self.loan_ids or loan_id in self.loan_ids

@@ -20,7 +20,8 @@ from dunlin.domain.words import Channel, PartyRole, Purpose, StopSource
 class PartyFacts:
     """A party as the core knows it: addresses still in clear, no HMAC yet. The rest is as in `borrower.Party`.
 
-    `verified_at`: channels whose address somebody made sure is this party's, and when.
+    `verified_at`: channels whose address somebody made sure is this party's, and when. `proofs`: what they can prove
+    who they are by, in clear, as `domain.page.folded` writes it; hashed before it is kept.
     """
 
     party_id: str
@@ -34,6 +35,7 @@ class PartyFacts:
     represents: str = ""
     zone: str = ""
     verified_at: tuple[tuple[Channel, datetime], ...] = ()
+    proofs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

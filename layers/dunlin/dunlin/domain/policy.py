@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from dunlin.domain.agreements import USUAL_ANSWERS, AnswerPolicy
 from dunlin.domain.holdout import is_held_out
+from dunlin.domain.page import PageRules
 from dunlin.domain.pauses import Pause
 from dunlin.domain.words import Channel, HoldKind, PartyRole, Purpose, StopSource, UnderStop
 
@@ -358,6 +359,8 @@ class Lender:
     core_heartbeat_max_minutes: int
     ceiling: int = 10_000
     ceilings: tuple[tuple[str, int], ...] = ()
+    #: Rules of the borrower's page; None: there is none.
+    page: PageRules | None = None
 
     def ceiling_of(self, template: str) -> int:
         return dict(self.ceilings).get(template, self.ceiling)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dunlin.domain.pauses import Pause
 from dunlin.domain.words import PauseScope, Purpose
 from dunlin.entry.bootstrap import runtime
-from dunlin.entry.core_events import Choice, Id, Preference, invalid
+from dunlin.entry.core_events import Addressed, Choice, Id, Preference, invalid
 from dunlin.entry.facts import apply_fact
 from dunlin.entry.observability import logger
 from dunlin.entry.records import json_object
@@ -86,6 +86,25 @@ class _Resume(_Stopping):
     why: Annotated[str, Field(max_length=200)] = ""
 
 
+class _PageLink(Addressed):
+    """A link to a person's page, for one number or address of theirs, which is the only place to send it to."""
+
+    borrower_id: Id
+    party_id: Id
+
+    @model_validator(mode="after")
+    def _name_one(self) -> _PageLink:
+        if len(self.addresses) != 1:
+            raise ValueError("one of phone, email, push_endpoint, whatsapp and wechat_openid")
+        return self
+
+
+class _PageLinksRevoke(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    borrower_id: Id
+    party_id: Id
+
+
 #: What each route's body has to be, for whoever describes the API. `POST /events` takes core events, each by itself.
 BODIES: dict[str, type[BaseModel]] = {
     "/opt-outs": _OptOut,
@@ -94,6 +113,8 @@ BODIES: dict[str, type[BaseModel]] = {
     "/contacts:report": _Report,
     "/pauses": _Pause,
     "/pauses:resume": _Resume,
+    "/page-links": _PageLink,
+    "/page-links:revoke": _PageLinksRevoke,
 }
 
 
@@ -252,6 +273,28 @@ def resume() -> Response[str]:
 def pauses() -> Response[str]:
     """What is stopped now, by whom and why."""
     return _answer(200, {"pauses": [_shown(pause) for pause in runtime().pauses.in_force()]})
+
+
+@app.post("/page-links")
+def give_link() -> Response[str]:
+    """A new link to somebody's page. It is said here once; nobody can read it back."""
+    asked = _PageLink.model_validate(_body())
+    address = asked.address
+    assert address is not None  # the model asks for one
+    token = runtime().doors.issue(asked.borrower_id, asked.party_id, runtime().keys.point(*address))
+    rules = runtime().page_rules
+    ends_at = runtime().clock() + timedelta(days=rules.link_days)
+    logger.info("page link given", extra={"borrower_id": asked.borrower_id, "party_id": asked.party_id})
+    return _answer(200, {"url": f"https://{rules.host}/my/{token}", "ends_at": ends_at.isoformat()})
+
+
+@app.post("/page-links:revoke")
+def revoke_links() -> Response[str]:
+    """Every link to this person's page ends, and everybody who is in it is out."""
+    asked = _PageLinksRevoke.model_validate(_body())
+    runtime().doors.revoke(asked.borrower_id, asked.party_id)
+    logger.info("page links revoked", extra={"borrower_id": asked.borrower_id, "party_id": asked.party_id})
+    return _answer(200, {"revoked": True})
 
 
 def _shown(pause: Pause) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dunlin.entry.settings import Settings, optional, required
+from dunlin.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dunlin.adapters.aws import (
@@ -23,20 +24,24 @@ if TYPE_CHECKING:
         StepFunctionsEscalations,
     )
     from dunlin.adapters.dynamo.controls import DynamoControls
+    from dunlin.adapters.dynamo.doors import DynamoDoors
     from dunlin.adapters.dynamo.holdings import DynamoHoldings
     from dunlin.adapters.dynamo.listings import DynamoListings
     from dunlin.adapters.dynamo.store import DynamoStore
     from dunlin.adapters.free_words import FreeWords
     from dunlin.adapters.opt_out_list import SmsVoiceOptOutList, SqsOptOuts
+    from dunlin.adapters.page import PageHtml
     from dunlin.adapters.providers import WebhookSecrets
     from dunlin.adapters.unsubscribe import UnsubscribeLinks
     from dunlin.content.model import Content
+    from dunlin.domain.page import PageRules
     from dunlin.domain.recipients import Recipients
     from dunlin.domain.words import Channel, SendingMode
     from dunlin.entry.provider_fields import ProviderFields
     from dunlin.services.choices import Choices
     from dunlin.services.contacts import Contacts
     from dunlin.services.dispatch import Dispatch
+    from dunlin.services.doors import Doors
     from dunlin.services.escalate import Escalate
     from dunlin.services.evaluate import Evaluate
     from dunlin.services.feed import Feed
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from dunlin.services.opt_out_list import OptOutList
     from dunlin.services.opt_outs import OptOuts
     from dunlin.services.pace import Pace
+    from dunlin.services.page import Page
     from dunlin.services.pauses import Pauses
     from dunlin.services.policies import Policies
     from dunlin.services.ports import Clock, Lengths, Sender
@@ -379,6 +385,43 @@ class Runtime:
         from dunlin.services.choices import Choices
 
         return Choices(self.store, self.content, self.clock)
+
+    @property
+    def page_rules(self) -> PageRules:
+        """The rules of the page.
+
+        Raises:
+            ConfigurationError: the lender's profile has none.
+        """
+        if self.content.lender.page is None:
+            raise ConfigurationError("lender.page: must be set")
+        return self.content.lender.page
+
+    @cached_property
+    def _door_store(self) -> DynamoDoors:
+        from dunlin.adapters.dynamo.doors import DynamoDoors
+
+        _ = self.store  # binds the tables
+        return DynamoDoors()
+
+    @cached_property
+    def doors(self) -> Doors:
+        from dunlin.services.doors import Doors
+
+        key = self.secrets.text(required("POINT_KEY_SECRET"))
+        return Doors(self.store, self._door_store, self.keys, key, self.content.lender.page, self.clock)
+
+    @cached_property
+    def page(self) -> Page:
+        from dunlin.services.page import Page
+
+        return Page(self.store, self.policies, self.inbound, self.preferences, self.choices, self.clock)
+
+    @cached_property
+    def page_html(self) -> PageHtml:
+        from dunlin.adapters.page import PageHtml
+
+        return PageHtml(self.content)
 
     @cached_property
     def contacts(self) -> Contacts:

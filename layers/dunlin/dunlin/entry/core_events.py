@@ -59,6 +59,7 @@ from dunlin.domain.facts import (
 from dunlin.domain.keeping import Erasure, LegalHold
 from dunlin.domain.message import Figure
 from dunlin.domain.money import Money, parse_money
+from dunlin.domain.page import Proof, folded
 from dunlin.domain.reach import OF_ONE, PointState
 from dunlin.domain.wishes import Quiet, Wish
 from dunlin.domain.words import Channel, HoldKind, LoanStatus, PartyRole, Product, Purpose, StopSource
@@ -125,7 +126,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _Addressed(_Strict):
+class Addressed(_Strict):
     """What may name one number, one e-mail address, one device, one number on WhatsApp or one follower."""
 
     phone: Phone | None = None
@@ -218,7 +219,7 @@ def _consented(said: object) -> object:
     return {"purpose": said}
 
 
-class _Party(_Addressed):
+class _Party(Addressed):
     party_id: Id
     role: PartyRole
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
@@ -233,6 +234,10 @@ class _Party(_Addressed):
     loan_ids: Annotated[list[Id], Field(max_length=50)] = []
     represents: Id | None = None
     time_zone: ZoneName | None = None
+    #: What a person can prove who they are by on their page: hashed at once, and never kept.
+    birth_on: date | None = None
+    id_tail: Annotated[str, StringConstraints(pattern=r"^[0-9Xx]{4}$")] | None = None
+    postcode: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 \-]{1,11}$")] | None = None
 
     @field_validator("time_zone")
     @classmethod
@@ -308,7 +313,7 @@ def _source(said: object) -> object:
 Source = Annotated[StopSource, BeforeValidator(_source)]
 
 
-class _Hold(_Addressed):
+class _Hold(Addressed):
     hold_id: Id
     kind: HoldKind
     source: Source
@@ -330,7 +335,7 @@ class _LiftedHold(_Strict):
     by: Source = StopSource.CORE
 
 
-class Preference(_Addressed):
+class Preference(Addressed):
     """What somebody wants to hear, as it is told by the core and by `POST /opt-outs`."""
 
     scope: Literal["purpose", "number", "everything"]
@@ -436,7 +441,7 @@ class Choice(_Strict):
         return Wish(channels, quiet, self.language)
 
 
-class _ContactPoint(_Addressed):
+class _ContactPoint(Addressed):
     state: PointState
     source: Origin
     party_id: Id | None = None
@@ -450,7 +455,7 @@ class _ContactPoint(_Addressed):
         return self
 
 
-class _Suppression(_Addressed):
+class _Suppression(Addressed):
     scope: Literal["everything", "number", "purpose"]
     source: Origin
     purpose: Purpose | None = None
@@ -884,7 +889,20 @@ def _party(party: _Party) -> PartyFacts:
         party.represents or "",
         party.time_zone or "",
         tuple(_verified(party)),
+        tuple(_proofs(party)),
     )
+
+
+def _proofs(party: _Party) -> Iterator[tuple[str, str]]:
+    given = {
+        Proof.BIRTH_ON: party.birth_on.isoformat() if party.birth_on is not None else None,
+        Proof.ID_TAIL: party.id_tail,
+        Proof.POSTCODE: party.postcode,
+    }
+    for kind, value in given.items():
+        clear = folded(kind, value) if value is not None else None
+        if clear is not None:
+            yield str(kind), clear
 
 
 def _consent(said: _Consented) -> Consent:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from dunlin.domain.answers import HELP, Heard, answer, asked_of
+from dunlin.domain.answers import HELP, Effects, Heard, answer, asked_of
 from dunlin.domain.apply import pruned, woken
 from dunlin.domain.borrower import Borrower, ContactPoint, Party
 from dunlin.domain.hours import local_date
@@ -20,7 +20,7 @@ from dunlin.domain.replies import OPT_OUT_CONFIRMATION, without_answer
 from dunlin.domain.understanding import understand
 from dunlin.domain.understanding.lexicon import Lexicon
 from dunlin.domain.words import MessageState, Purpose, Reason
-from dunlin.errors import AlreadyRecorded, Conflict, StateConflict
+from dunlin.errors import AlreadyRecorded, Conflict, NotFound, StateConflict
 from dunlin.services.evaluate import ATTEMPTS
 from dunlin.services.opt_outs import OptOuts
 from dunlin.services.points import Points
@@ -142,6 +142,55 @@ class ReceiveInbound:
                 )
         return self._understand(text.text, locale=None, today=local_date(text.received_at, "UTC"), asked=Asked())
 
+    def asked_on_page(
+        self, borrower_id: str, party_id: str, point: str, understood: Understood, request_id: str
+    ) -> Effects | None:
+        """The same as a text that is understood like this, from somebody who proved on their page who they are, and who
+        came by the link for this contact point. The page answers, so no text does. None: `request_id` was done before.
+
+        Raises:
+            NotFound: there is no such borrower, party or contact point any more. StateConflict: other writers were
+            first each time.
+        """
+        at = self._clock()
+        for _ in range(ATTEMPTS):
+            borrower = self._store.borrower(borrower_id)
+            party = next((each for each in borrower.parties if each.party_id == party_id), None) if borrower else None
+            reached = next((each for each in party.points if each.point == point), None) if party else None
+            if borrower is None or party is None or reached is None:
+                raise NotFound("party_id")
+            if understood.intent in (Intent.OPT_OUT, Intent.OPT_IN):
+                opted_out, channel = understood.intent is Intent.OPT_OUT, reached.channel
+                if understood.topic is Topic.EVERYTHING:
+                    self._opt_outs.of_everything(
+                        borrower_id, opted_out=opted_out, at=at, by=request_id, party_id=party_id
+                    )
+                else:
+                    self._opt_outs.at_point(point, channel, opted_out=opted_out, at=at, by=request_id)
+                borrower = self._store.borrower(borrower_id) or borrower
+                party = next((each for each in borrower.parties if each.party_id == party_id), party)
+            now = self._clock()
+            heard = Heard(request_id, party, replace(reached, verified_at=at), at)
+            effects, _ = self._effects(borrower, heard, understood, now)
+            try:
+                self._store.commit(_change(borrower, heard, understood, effects, None, now))
+            except AlreadyRecorded:
+                return None
+            except Conflict:
+                continue
+            return effects
+        raise StateConflict(borrower_id)
+
+    def _effects(
+        self, borrower: Borrower, heard: Heard, understood: Understood, now: datetime
+    ) -> tuple[Effects, Policy | None]:
+        rules = self._policies.rules_for(borrower, now)
+        policy, strategy = (rules.policy, rules.strategy) if rules is not None else (None, None)
+        stops = self._policies.stops_for(borrower, now)
+        promises = self._policies.promises_for(borrower, now)
+        plans = self._policies.plans_for(borrower, now)
+        return answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now), policy
+
     def _followed(
         self, borrower_id: str, point: str, understood: Understood, text: InboundText, is_shared: bool, *, answers: bool
     ) -> bool:
@@ -152,13 +201,8 @@ class ReceiveInbound:
             if borrower is None or found is None:
                 return False
             now = self._clock()
-            rules = self._policies.rules_for(borrower, now)
-            policy, strategy = (rules.policy, rules.strategy) if rules is not None else (None, None)
             heard = Heard(text.inbound_id, found[0], found[1], text.received_at, is_shared)
-            stops = self._policies.stops_for(borrower, now)
-            promises = self._policies.promises_for(borrower, now)
-            plans = self._policies.plans_for(borrower, now)
-            effects = answer(borrower, heard, understood, stops, policy, strategy, promises, plans, now)
+            effects, policy = self._effects(borrower, heard, understood, now)
             reply = None
             if answers and effects.reply and policy is not None:
                 reply = _reply(borrower, found, effects.reply, text, policy, now)
@@ -166,27 +210,8 @@ class ReceiveInbound:
                     # Nobody wrote the words, or it took too long to come here.
                     left = without_answer(effects.borrower, found[0].party_id, text.inbound_id, effects.reply, now, now)
                     effects = replace(effects, borrower=left)
-            document: dict[str, object] = {
-                "intent": str(understood.intent),
-                "topic": str(understood.topic),
-                "party_id": found[0].party_id,
-                "point": point,
-                "did": list(effects.did),
-                "reply": reply.template if reply is not None else "",
-                "received_at": text.received_at,
-                "recorded_at": now,
-            }
-            changed = effects.borrower != borrower
-            after = pruned(effects.borrower, now) if changed else borrower
             try:
-                self._store.commit(
-                    Change(
-                        borrower=woken(after, now),
-                        quiet=not changed,
-                        new_messages=(reply,) if reply is not None else (),
-                        records=(Record(borrower_id, f"TEXT#{text.inbound_id}", document),),
-                    )
-                )
+                self._store.commit(_change(borrower, heard, understood, effects, reply, now))
             except AlreadyRecorded:
                 return True
             except Conflict:
@@ -218,6 +243,30 @@ def _believed(understood: Understood, text: InboundText) -> Understood:
     if not text.is_signed and understood.intent not in _STOPS:
         return Understood(Intent.SERVICE, understood.confidence, understood.language, Topic.PERSON)
     return understood
+
+
+def _change(
+    borrower: Borrower, heard: Heard, understood: Understood, effects: Effects, reply: Message | None, now: datetime
+) -> Change:
+    """What follows, in one transaction, with the record that it was done."""
+    document: dict[str, object] = {
+        "intent": str(understood.intent),
+        "topic": str(understood.topic),
+        "party_id": heard.party.party_id,
+        "point": heard.point.point,
+        "did": list(effects.did),
+        "reply": reply.template if reply is not None else "",
+        "received_at": heard.received_at,
+        "recorded_at": now,
+    }
+    changed = effects.borrower != borrower
+    after = pruned(effects.borrower, now) if changed else borrower
+    return Change(
+        borrower=woken(after, now),
+        quiet=not changed,
+        new_messages=(reply,) if reply is not None else (),
+        records=(Record(borrower.borrower_id, f"TEXT#{heard.text_id}", document),),
+    )
 
 
 def read_with(lexicon: Lexicon) -> Understand:

@@ -334,6 +334,10 @@ class Ingest:
                     facts.zone,
                     word,
                     known.preferences if known is not None else NO_WISHES,
+                    tuple(
+                        (kind, self._keys.proof(kind, event.borrower_id, facts.party_id, value))
+                        for kind, value in facts.proofs
+                    ),
                 )
             )
         if before is None:

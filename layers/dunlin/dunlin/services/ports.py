@@ -789,6 +789,11 @@ class RefusedInput(Protocol):
 
 
 class PointKeys(Protocol):
-    """HMAC of a contact point. The key is a secret; the same address always gives the same point."""
+    """HMAC of a contact point, and of what a person proves who they are by. The key is a secret; the same address
+    always gives the same point."""
 
     def point(self, channel: Channel, address: str) -> str: ...
+
+    def proof(self, kind: str, borrower_id: str, party_id: str, value: str) -> str:
+        """What is kept of a proof of this kind: another one for each person, whatever they have in common."""
+        ...

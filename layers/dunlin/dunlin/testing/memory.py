@@ -11,6 +11,7 @@ from itertools import islice
 
 from dunlin.domain.borrower import Borrower
 from dunlin.domain.message import Message
+from dunlin.domain.page import Door
 from dunlin.domain.shards import attention_shard_of, shard_of
 from dunlin.domain.words import Channel
 from dunlin.errors import AlreadyRecorded, StateConflict, Suppressed, VersionConflict
@@ -509,3 +510,28 @@ class FakePointKeys:
 
     def point(self, channel: Channel, address: str) -> str:
         return hashlib.sha256(f"{channel}:{address}".encode()).hexdigest()[:32]
+
+    def proof(self, kind: str, borrower_id: str, party_id: str, value: str) -> str:
+        return hashlib.sha256(f"{kind}|{borrower_id}|{party_id}|{value}".encode()).hexdigest()
+
+
+@dataclass
+class MemoryDoors:
+    """`services.doors.DoorStore` in a process."""
+
+    doors: dict[tuple[str, str], Door] = field(default_factory=dict)
+    links: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def door(self, borrower_id: str, party_id: str) -> Door:
+        return self.doors.get((borrower_id, party_id), Door(borrower_id, party_id))
+
+    def put_door(self, door: Door, ends_at: datetime) -> None:  # noqa: ARG002 - nothing ends here
+        if self.door(door.borrower_id, door.party_id).revision != door.revision:
+            raise StateConflict("door")
+        self.doors[door.borrower_id, door.party_id] = replace(door, revision=door.revision + 1)
+
+    def whose(self, digest: str) -> tuple[str, str] | None:
+        return self.links.get(digest)
+
+    def put_link(self, digest: str, borrower_id: str, party_id: str, ends_at: datetime) -> None:  # noqa: ARG002
+        self.links[digest] = (borrower_id, party_id)

@@ -46,6 +46,12 @@ class DynamoHoldings:
                 case Shelf.POINT:
                     return list(islice(_under(owner, after), limit))
 
+    def tombstones(self, borrower_id: str) -> Sequence[str]:
+        """The documents of what is left of somebody who was forgotten, oldest first."""
+        with stored.translated():
+            found = BorrowerItem.query(borrower_id, BorrowerItem.item.startswith(TOMBSTONE), consistent_read=True)
+            return [item.document for item in found]
+
     def commit(self, removal: Removal) -> None:
         if self._connection is None:
             self._connection = Connection(region=self._region)

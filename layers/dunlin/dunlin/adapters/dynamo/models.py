@@ -126,7 +126,7 @@ class SuppressionItem(Model):
 
 
 class ControlItem(Model):
-    """Shared state that stays out of the reservation: lines, the feed's checkpoint, our ears."""
+    """Shared state that stays out of the reservation: lines, the feed's checkpoint, our ears, doors of the page."""
 
     class Meta(_Meta):
         table_name = ""
@@ -134,6 +134,7 @@ class ControlItem(Model):
     control = UnicodeAttribute(hash_key=True)
     revision = NumberAttribute()
     document = UnicodeAttribute()
+    expires_at = TTLAttribute(null=True)
 
 
 def bind(*, region: str, borrowers: str, messages: str, suppressions: str, controls: str) -> None:

@@ -1,0 +1,1 @@
+"""The risk model offline: reading accounts, training, judging, watching. Nothing deployed needs it."""
