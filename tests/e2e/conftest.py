@@ -17,6 +17,7 @@ from unittest.mock import patch
 import pytest
 
 from local.simulator import Delivered, Faults, FinanceKeys, Simulator
+from local.simulator.wechat import WechatAccount
 from tests.e2e.certificate import make_certificate
 from tests.e2e.moved_clock import MovedClock
 from tests.e2e.server import PYTHON, Ministack
@@ -69,7 +70,9 @@ def stack() -> Iterator[Stack]:
     clock = MovedClock(FOLDER / "clock", START)
     delivered: list[Delivered] = []
     keys = FinanceKeys()
-    simulator = Simulator(clock.now, 1, Faults.none(), on_delivered=delivered.append, finance_keys=keys)
+    simulator = Simulator(
+        clock.now, 1, Faults.none(), on_delivered=delivered.append, finance_keys=keys, wechat=WechatAccount()
+    )
     # A signature is good for five minutes of the emulator's time.
     with patch("botocore.auth.get_current_datetime", lambda *_, **__: clock.now()), simulator:
         environment = {
@@ -119,7 +122,18 @@ def _fill_secrets(stack: Stack, keys: FinanceKeys) -> None:
         "webhook_token": keys.webhook_token,
         "webhook_secret": keys.webhook_secret,
     }
-    filled = {"ProvidersSecret": {"finance_sms": finance}, "RecipientsSecret": {"recipients": list(RECIPIENTS)}}
+    account = stack.simulator.wechat
+    wechat = {
+        "base_url": stack.simulator.url,
+        "app_id": account.app_id,
+        "app_secret": account.secret,
+        "webhook_token": account.webhook_token,
+        "signing_token": account.signing_token,
+    }
+    filled = {
+        "ProvidersSecret": {"finance_sms": finance, "wechat": wechat},
+        "RecipientsSecret": {"recipients": list(RECIPIENTS)},
+    }
     for secret, document in filled.items():
         stack.client("secretsmanager").put_secret_value(
             SecretId=stack.resources[secret], SecretString=json.dumps(document)

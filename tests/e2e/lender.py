@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ __all__ = ["Borrower", "Lender"]
 
 Document = dict[str, Any]
 HEARS = ("service", "servicing", "collection", "mandatory", "reply")
+#: What the lender charges once somebody is a fortnight late.
+FEES_AFTER_DAYS, FEES = 14, Decimal("18.25")
 _numbers = count(1)
 
 
@@ -56,7 +59,8 @@ class Borrower:
 
     def loan(self, at: datetime, sequence: int) -> Document:
         days = max((at.astimezone(ZoneInfo(self.zone)).date() - self.due_on).days, 0)
-        overdue = self.amount if days else "0.00"
+        fees = FEES if days > FEES_AFTER_DAYS else Decimal("0.00")
+        overdue = Decimal(self.amount) if days else Decimal("0.00")
         return {
             "loan_id": f"l-{self.borrower_id}",
             "account_tail": self.tail,
@@ -65,10 +69,25 @@ class Borrower:
             "as_of": at.isoformat(),
             "sequence": sequence,
             "instalments": [{"number": 3, "due_on": self.due_on.isoformat(), "outstanding": self.amount}],
-            "overdue": {"principal": overdue, "interest": "0.00", "fees": "0.00", "total": overdue},
+            "overdue": {
+                "principal": str(overdue),
+                "interest": "0.00",
+                "fees": str(fees),
+                "total": str(overdue + fees),
+            },
             "days_past_due": days,
             "pending": [],
             "product": "instalment",
+        }
+
+    def paid(self, at: datetime, sequence: int) -> Document:
+        """Everything that was due is paid; the next instalment is a year away."""
+        following = self.due_on.replace(year=self.due_on.year + 1).isoformat()
+        nothing = dict.fromkeys(("principal", "interest", "fees", "total"), "0.00")
+        return self.loan(at, sequence) | {
+            "instalments": [{"number": 4, "due_on": following, "outstanding": self.amount}],
+            "overdue": nothing,
+            "days_past_due": 0,
         }
 
 

@@ -1,14 +1,17 @@
 """Starts ministack for the tests; run by the Python of `.venv-e2e`, which knows nothing of this project.
 
-Five things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
+Six things differ from `ministack`. Schedules are looked at every second, not every ten, because the tests move the
 clock a minute at a time. `Ref` of a secret is its ARN, as in CloudFormation. A batch of SQS needs the right to one
-message, as in IAM. A layer is unpacked once, not for each function: it has five thousand files. And three resource
-types that it does not know are accepted and make nothing, so that the template can be deployed with what depends on
-them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and the rights that come with these, would stay untried.
+message, as in IAM. A state machine may be defined in YAML, as in CloudFormation; ministack keeps the text, and every
+execution then fails before its first state. A layer is unpacked once, not for each function: it has five thousand
+files. And three resource types that it does not know are accepted and make nothing, so that the template can be
+deployed with what depends on them: otherwise `EndUserMessaging=true` and `WebAcl=true`, and the rights that come with
+these, would stay untried.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -20,6 +23,7 @@ from threading import Lock, Thread
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import yaml
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import eventbridge
@@ -48,6 +52,15 @@ def by_arn(create: Create) -> Create:
         return attributes["Arn"], attributes
 
     return created
+
+
+def read_as_yaml(define: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+    """A definition as JSON, in whichever of the two languages it was written: YAML has JSON in it."""
+
+    def defined(properties: dict[str, Any]) -> str:
+        return json.dumps(yaml.safe_load(define(properties)))
+
+    return defined
 
 
 class Unpacked(zipfile.ZipFile):
@@ -100,6 +113,7 @@ def main() -> None:
         known[resource_type] = {"create": accept, "delete": forget}
     secret = known["AWS::SecretsManager::Secret"]
     secret["create"] = by_arn(secret["create"])
+    provisioners._sfn_definition = read_as_yaml(provisioners._sfn_definition)
     lambda_runtime.zipfile = SimpleNamespace(
         ZipFile=Unpacked, BadZipFile=zipfile.BadZipFile, LargeZipFile=zipfile.LargeZipFile
     )

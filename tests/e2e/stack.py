@@ -220,6 +220,21 @@ class Stack:
                 found.append(plain)
         return found
 
+    def executions(self, borrower_id: str) -> list[str]:
+        """How each of a borrower's escalations stands, and in which state it ended."""
+        client, machine = self.client("stepfunctions"), self.resources["EscalationStateMachine"]
+        stand = []
+        for each in client.list_executions(stateMachineArn=machine)["executions"]:
+            if each["name"].startswith(f"{borrower_id}-"):
+                history = client.get_execution_history(executionArn=each["executionArn"], maxResults=1000)["events"]
+                entered = [
+                    event["stateEnteredEventDetails"]["name"]
+                    for event in history
+                    if "stateEnteredEventDetails" in event
+                ]
+                stand.append(f"{each['status']} {entered[-1] if entered else ''}")
+        return stand
+
     def messages(self, borrower_id: str | None = None) -> list[dict[str, Any]]:
         rows = self.items("MessagesTable")
         return [row for row in rows if "state" in row and borrower_id in (None, row["borrower_id"])]

@@ -1,18 +1,23 @@
-"""Three borrowers, three days, one deployed stack: each test is a chapter and begins where the last one ended."""
+"""Five borrowers, six days, one deployed stack: each test is a chapter and begins where the last one ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from local.simulator import Delivered
 from tests.e2e.lender import Borrower, Lender
 from tests.e2e.stack import Stack
 
 BOSTON = ZoneInfo("America/New_York")
 DUE = date(2026, 12, 2)
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 LINE, CHINA_LINE = "+12065550100", "106900000142"
 
 #: Hears of the date and of the days after it.
@@ -20,17 +25,28 @@ REMINDED = Borrower(
     "b-reminded", "US-MA", "America/New_York", "en-US", "Wilhelmina Plantagenet", "+16175550123",
     "wilhelmina@borrower.example", "4821", "USD", "731.57", DUE,
 )  # fmt: skip
-#: Asks for a plan by text.
+#: Asks for a plan by text, of more than is agreed without asking the lender.
 PLANNING = Borrower(
     "b-planning", "US-MA", "America/New_York", "en-US", "Bartholomew Quillfeather", "+16175550144",
-    "bartholomew@borrower.example", "7733", "USD", "912.40", DUE,
+    "bartholomew@borrower.example", "7733", "USD", "2912.40", DUE,
 )  # fmt: skip
 #: In mainland China: another provider, whose reports and texts come by webhook.
 CHINESE = Borrower(
     "b-chinese", "CN", "Asia/Shanghai", "zh-CN", "欧阳若兰", "+8613800001234",
     "ruolan@borrower.example", "9052", "CNY", "1820.35", DUE,
 )  # fmt: skip
-EVERYBODY = (REMINDED, PLANNING, CHINESE)
+#: Stops the texts after the first tier, and later the e-mails.
+STOPPING = Borrower(
+    "b-stopping", "US-MA", "America/New_York", "en-US", "Clementina Featherstonehaugh", "+16175550155",
+    "clementina@borrower.example", "6618", "USD", "648.93", DUE,
+)  # fmt: skip
+#: Pays after the first tier.
+PAYING = Borrower(
+    "b-paying", "US-MA", "America/New_York", "en-US", "Ignatius Thistlewood", "+16175550166",
+    "ignatius@borrower.example", "3307", "USD", "587.16", DUE,
+)  # fmt: skip
+EVERYBODY = (REMINDED, PLANNING, CHINESE, STOPPING, PAYING)
+LATE = (REMINDED, STOPPING)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +70,7 @@ def reached(stack: Stack, borrower: Borrower, what: str) -> Callable[[], bool]:
 
 class TestDoors:
     def test_facts_come_in_over_the_bus_and_over_http(self, stack: Stack, lender: Lender) -> None:
-        for each in (REMINDED, CHINESE):
+        for each in (REMINDED, CHINESE, STOPPING, PAYING):
             lender.put(lender.event("borrower.updated", each.borrower_id, borrower=each.profile()))
         answer = lender.post(lender.event("borrower.updated", PLANNING.borrower_id, borrower=PLANNING.profile()))
         assert answer.status == 202, answer
@@ -127,3 +143,108 @@ class TestPlan:
         answer = lender.post(lender.event("plan.decided", PLANNING.borrower_id, plan=decided))
         assert answer.status == 202, answer
         stack.until(reached(stack, PLANNING, "plan_agreed sms"), "the plan, in words")
+
+
+class TestEscalation:
+    def test_the_first_tier(self, stack: Stack, lender: Lender) -> None:
+        late = (*LATE, PAYING)
+        lender.begin(date(2026, 12, 6), BOSTON, late, 4)
+        for each in late:
+            stack.until(reached(stack, each, "tier_1 sms"), "the first tier, delivered")
+            assert stack.executions(each.borrower_id) == ["RUNNING Park"]
+
+    def test_who_pays_ends_the_escalation(self, stack: Stack, lender: Lender) -> None:
+        answer = lender.post(lender.event("loan.snapshot", PAYING.borrower_id, loan=PAYING.paid(stack.clock.now(), 5)))
+        assert answer.status == 202, answer
+        stack.until(lambda: stack.executions(PAYING.borrower_id) == ["SUCCEEDED Cured"], "the end of the escalation")
+
+    def test_an_opt_out_stops_the_texts(self, stack: Stack) -> None:
+        before = len(stack.hand_overs(STOPPING.phone))
+        stack.text(STOPPING.phone, LINE, "STOP")
+        stack.until(lambda: len(stack.hand_overs(STOPPING.phone)) == before + 1, "the one confirmation", 4)
+        stack.until(lambda: stack.simulator.is_opted_out("aws_sms", STOPPING.phone), "the provider's own list")
+
+    def test_the_second_tier_has_the_fees_or_goes_by_e_mail(self, stack: Stack, lender: Lender) -> None:
+        texts = len(stack.hand_overs(STOPPING.phone))
+        lender.begin(date(2026, 12, 17), BOSTON, LATE, 6)
+        stack.until(reached(stack, REMINDED, "tier_2 sms"), "the second tier, delivered")
+        body = stack.hand_overs(REMINDED.phone)[-1].body
+        assert "749.82" in body
+        assert "18.25" in body
+        assert "15 days" in body
+        stack.until(reached(stack, STOPPING, "tier_2 email"), "the same by e-mail, delivered")
+        assert "667.18" in stack.hand_overs(STOPPING.email)[-1].body
+        assert len(stack.hand_overs(STOPPING.phone)) == texts
+
+    def test_one_click_stops_the_e_mails(self, stack: Stack) -> None:
+        mail = last_mail(stack, STOPPING)
+        path = "/unsubscribe/" + mail.unsubscribe.rpartition("/")[2]
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert stack.request("GET", path).status == 200
+        assert stack.executions(STOPPING.borrower_id) == ["RUNNING Park"]  # looking is no click
+        assert stack.request("POST", path, b"List-Unsubscribe=One-Click", form).status == 200
+        # No channel is left: a person has it.
+        stack.until(lambda: stack.executions(STOPPING.borrower_id) == ["SUCCEEDED OptedOut"], "the end")
+
+    def test_the_third_tier_reaches_only_who_may_be_written_to(self, stack: Stack, lender: Lender) -> None:
+        texts, mails = len(stack.hand_overs(STOPPING.phone)), len(stack.hand_overs(STOPPING.email))
+        lender.begin(date(2027, 1, 1), BOSTON, LATE, 7)
+        stack.until(reached(stack, REMINDED, "tier_3 sms"), "the third tier, delivered")
+        assert (len(stack.hand_overs(STOPPING.phone)), len(stack.hand_overs(STOPPING.email))) == (texts, mails)
+
+    def test_at_the_end_a_person_takes_over(self, stack: Stack, lender: Lender) -> None:
+        lender.begin(date(2027, 1, 16), BOSTON, LATE, 8)
+        stack.until(lambda: stack.executions(REMINDED.borrower_id) == ["SUCCEEDED Referred"], "the referral")
+        sent = [f"{each} sms" for each in ("due_today", "grace", "tier_1", "tier_2", "tier_3")]
+        assert [stages(stack, REMINDED).get(each) for each in sent] == ["DELIVERED"] * len(sent)
+
+
+class TestLogs:
+    """Of everything above, when it is over."""
+
+    def test_every_function_had_its_turn_and_the_rights_it_needs(self, stack: Stack) -> None:
+        logs = stack.logs()
+        functions = {path.name for path in FUNCTIONS.iterdir() if (path / "app.py").is_file()}
+        assert functions
+        assert {name for name in functions if not logs.get(f"/{stack.name}/{name}")} == set()
+        refused = [
+            line for lines in logs.values() for line in lines if "AccessDenied" in line or "not authorized" in line
+        ]
+        assert refused == []
+
+    def test_no_log_says_who_or_how_much_or_what(self, stack: Stack) -> None:
+        secret = personal(stack)
+        assert leaks(stack.logs(), secret) == set()
+        # The check itself: each of them is found, as it is and as JSON escapes it.
+        for each in secret:
+            assert leaks({"planted": [f"x {each} y"]}, [each])
+            assert leaks({"planted": [json.dumps({"text": f"x {each} y"})]}, [each])
+
+
+def last_mail(stack: Stack, borrower: Borrower) -> Delivered:
+    return [each for each in stack.delivered if each.to_address == borrower.email][-1]
+
+
+def personal(stack: Stack) -> list[str]:
+    """What no log may have: names, addresses, amounts, and every line of what was written, either way."""
+    said = [each.body for each in stack.simulator.record.hand_overs]
+    heard = [each.text for each in stack.simulator.record.inbound if len(each.text) > 10]
+    lines = [line.strip() for text in (*said, *heard) for line in text.splitlines()]
+    found = {line for line in lines if len(line) > 10}
+    for each in EVERYBODY:
+        found |= {each.phone, each.phone[1:], each.email, each.amount, *each.name.split()}
+    return sorted(found)
+
+
+def leaks(logs: Mapping[str, Iterable[str]], secret: Iterable[str]) -> set[str]:
+    """Where in the logs something of that is, and what."""
+    forms = [(each, form) for each in secret for form in {each, json.dumps(each)[1:-1]}]
+    # Milliseconds and bytes look like amounts; a number in a longer one is none.
+    patterns = [(each, re.compile(rf"(?<![0-9.]){re.escape(form)}(?![0-9]| ms| MB)")) for each, form in forms]
+    return {
+        f"{group}: {each}"
+        for group, lines in logs.items()
+        for whole in ["\n".join(lines)]
+        for each, pattern in patterns
+        if pattern.search(whole)
+    }
