@@ -22,6 +22,7 @@ TYPED = {
     "assess_case": "unknown_borrower",
     "dispatch_wakes": "empty",
     "evaluate_stages": "wake",
+    "follow_opt_outs": "nobodys",
     "ingest_events": "no_number",
     "pace_lines": "second",
     "park_case": "unknown_borrower",
