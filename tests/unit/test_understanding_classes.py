@@ -49,7 +49,8 @@ STILL_OPT_OUT = [
     "stop, legal action will follow", "respect my stop", "consider this a STOP", "误发短信，请停止",
     "不小心点进来的，退订", "之前退订了，不想再收", "退订，你们发错了", "退订了又重新收到短信，退订", "可以退订吗",
     "能退订吗", "已退款，退订", "退订，搞错人了", "put a stop to these texts", "make the texts stop",
-    "stop late night texts",
+    "stop late night texts", "charged for every message so knock me off please",
+    "Per Reg F I'm opting out of electronic communications to this phone number effective immediately",
 ]
 CAME_BACK = [
     "之前让你们别发了，现在又重新发", "之前让你们停发了，还是天天发", "我退订了你们怎么又开始发", "说了不要发还继续发",
