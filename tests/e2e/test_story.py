@@ -161,7 +161,8 @@ class TestEscalation:
             (sent,) = stack.hand_overs(each.phone)
             assert each.amount in sent.body
             assert each.tail in sent.body
-        assert stack.executions() == {f"{each.borrower_id}-1-1": "RUNNING" for each in OVERDUE}
+        running = {f"{each.borrower_id}-1-1": "RUNNING" for each in OVERDUE}
+        assert running.items() <= stack.executions().items()
 
     def test_an_opt_out_is_confirmed_once_and_a_payment_ends_its_execution(self, stack: Stack, lender: Lender) -> None:
         stack.text(STOPPING.phone, LINE, "STOP")
