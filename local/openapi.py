@@ -108,7 +108,10 @@ _ANSWERS: Final[Mapping[tuple[str, str], Mapping[str, tuple[str, Schema]]]] = {
         **_REFUSED,
         **_UNKNOWN,
     },
-    ("/page-links:revoke", "POST"): {"200": ("None of them opens any more.", _object({"revoked": _TRUE}))},
+    ("/page-links:revoke", "POST"): {
+        "200": ("None of them opens any more.", _object({"revoked": _TRUE})),
+        **_REFUSED,
+    },
     ("/pauses", "GET"): {
         "200": ("What is stopped now.", _object({"pauses": {"type": "array", "items": _STOP}})),
     },

@@ -281,6 +281,7 @@ class Drama:
             "complete_to": (START - MINUTE).isoformat(),
         }
         self._ask(noon, "/events", {"events": [mark]})
+        world.at(noon, lambda: world.aws.request("GET", "/my/AAAAAAAAAAAAAA"))  # a page that nobody was given
         # Input that can never be accepted: by the bus, from a topic, and about a message that never was.
         world.at(noon, lambda: self._put_bad_event(world))
         world.at(noon, lambda: world.aws.publish("ReportsTopic", json.dumps({"eventType": "NEITHER"})))

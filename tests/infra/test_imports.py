@@ -45,6 +45,7 @@ USES = {
     "RenderMessageFunction": SAYS | {"batch"},
     "SendMessageFunction": SAYS | {"batch"},
     "ServeApiFunction": {"borrower", "facts", "phonenumbers", "pydantic"},
+    "ServePageFunction": {"borrower", "facts", "understanding"},
     "SweepMessagesFunction": SAYS,
 }
 
