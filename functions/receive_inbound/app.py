@@ -34,6 +34,10 @@ def hear(text: InboundText) -> None:
     }
     logger.info(FIXED.get(received.intent, "text received"), extra=extra)
     metrics.add_metric(name=f"Inbound_{received.intent}", unit=MetricUnit.Count, value=1)
+    if received.intent is Intent.OPT_OUT:
+        # A text that is delivered again counts again, from its first moment: never less than the person waited.
+        latency = max((received.recorded_at - text.received_at).total_seconds() * 1000, 0)
+        metrics.add_metric(name="OptOutLatency", unit=MetricUnit.Milliseconds, value=latency)
 
 
 def receive(record: SQSRecord) -> None:

@@ -24,6 +24,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         raw = raw_body_of_event(event)
     except InvalidInput as error:
         logger.warning("input refused", extra={"source": "webhook", "field": error.field, "problem": error.problem})
+        metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
         return _answer(400, '{"code":1,"msg":"body"}')
     request = WebhookRequest(
         str(path.get("provider", "")),
@@ -39,5 +40,6 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         runtime().outbox.put(answer.kind, dict(body))
     for refusal in answer.refusals:
         runtime().refused_input.keep(refusal)
+        metrics.add_metric(name="InputRefused", unit=MetricUnit.Count, value=1)
     logger.info("webhook", extra={"status": answer.status, "accepted": len(answer.accepted), "problem": answer.problem})
     return _answer(answer.status, answer.body, answer.media_type)

@@ -18,6 +18,9 @@ def failed(ref: str, error: Exception) -> None:
 def watch() -> None:
     feed = runtime().feed.watch(runtime().intake)
     metrics.add_metric(name="FeedGap", unit=MetricUnit.Count, value=int(feed.state.gap_since is not None))
+    if feed.state.complete_to is not None:
+        age = max((runtime().clock() - feed.state.complete_to).total_seconds(), 0)
+        metrics.add_metric(name="FeedAge", unit=MetricUnit.Seconds, value=age)
     if feed.state.gap_since is not None:
         logger.warning("feed gap", extra={"gap_since": feed.state.gap_since.isoformat(), "dead": feed.backlog.dead})
 
@@ -30,5 +33,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     finally:
         swept = runtime().sweep.run(failed)
     metrics.add_metric(name="MessagesAttended", unit=MetricUnit.Count, value=swept.attended)
+    if swept.unheard_for is not None:
+        metrics.add_metric(name="EarAge", unit=MetricUnit.Seconds, value=swept.unheard_for.total_seconds())
     logger.info("swept", extra={"attended": swept.attended, "failed": list(swept.failed)})
     return {"attended": swept.attended, "failed": len(swept.failed)}

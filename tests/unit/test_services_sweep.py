@@ -181,3 +181,10 @@ class TestEars:
         heard(house.controls, "reports", house.ears.probes[0][1], NOW)
         house.controls.put_hearing = put  # type: ignore[method-assign]
         assert house.controls.hearing("reports").heard_at is None
+
+
+def test_the_age_of_what_was_heard_grows_until_a_probe_comes_through() -> None:
+    house = House()
+    assert house.sweep.probe() is None, "nothing was sent yet"
+    house.clock.advance(timedelta(minutes=20))
+    assert house.sweep.probe() == timedelta(minutes=20), "an ear that never heard counts from its first probe"

@@ -299,9 +299,10 @@ class Runtime:
 
     @cached_property
     def settle(self) -> Settle:
+        from dunlin.entry.observability import count_reached
         from dunlin.services.settle import Settle
 
-        return Settle(self.store, self.clock)
+        return Settle(self.store, self.clock, count_reached)
 
     @cached_property
     def opt_outs(self) -> OptOuts:

@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from aws_lambda_powertools.metrics import MetricUnit
 
+from dunlin.domain.words import MessageState
 from dunlin.errors import DunlinError, Unexpected
 
 if TYPE_CHECKING:
     import re
 
-__all__ = ["Redacting", "door", "guarded", "logger", "masked", "metrics", "traced", "tracer"]
+__all__ = ["Redacting", "count_reached", "door", "guarded", "logger", "masked", "metrics", "traced", "tracer"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: An error's ancestors and an error's frames beyond these tell nobody more. A text beyond that is no message of ours.
@@ -231,6 +233,15 @@ class Redacting(LambdaPowertoolsFormatter):
 logger = Logger(service="dunlin", logger_formatter=Redacting())
 metrics = Metrics(namespace="Dunlin", service="dunlin")
 tracer = Tracer(auto_patch=False)
+#: What is counted of a message's life: the states that somebody outside, or the alarms, would ask about.
+REACHED = {
+    MessageState.SENT: "MessagesSent",
+    MessageState.DELIVERED: "MessagesDelivered",
+    MessageState.FAILED: "MessagesFailed",
+    MessageState.UNKNOWN: "MessagesUnknown",
+    MessageState.SUPPRESSED: "MessagesSuppressed",
+    MessageState.EXPIRED: "MessagesExpired",
+}
 _others = Redacting()
 
 
@@ -276,6 +287,12 @@ def _only_writer() -> Iterator[None]:
             handler.setFormatter(formatter)
         for handler in own:
             root.removeHandler(handler)
+
+
+def count_reached(state: MessageState) -> None:
+    """Count a message that was handed over, or ended, in this state."""
+    if state in REACHED:
+        metrics.add_metric(name=REACHED[state], unit=MetricUnit.Count, value=1)
 
 
 def door(handler: _Function) -> _Function:

@@ -175,6 +175,7 @@ class Send:
             except Conflict:
                 continue
             if shadow:
+                self._settle.reached(MessageState.SUPPRESSED)
                 return MessageState.SUPPRESSED
             return Texted(replace(reserved, revision=reserved.revision + 1), judged.ready, judged.line)
         return None  # left to the sweep: somebody else keeps writing to this borrower
@@ -290,6 +291,8 @@ class Send:
                     return state
                 message = current
                 continue
+            if after.state is MessageState.SENT:
+                self._settle.reached(MessageState.SENT)
             return after.state
         raise StateConflict(message.ref)
 

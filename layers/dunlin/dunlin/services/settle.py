@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,9 +24,15 @@ _NOBODY_WAITS = frozenset({Reason.OPTED_OUT, Reason.PROVIDER_OPTED_OUT, Reason.S
 class Settle:
     """Moves a message to a terminal state, with the borrower's marks, caps and contact points in one transaction."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, reached: Callable[[MessageState], None] | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._reached = reached
+
+    def reached(self, state: MessageState) -> None:
+        """Somebody recorded that a message is in this state, handed over or ended: for whoever counts."""
+        if self._reached is not None:
+            self._reached(state)
 
     def settle(
         self,
@@ -89,6 +96,7 @@ class Settle:
                 )
             except Conflict:
                 continue
+            self.reached(state)
             if changes:
                 self._forgotten(message)
             return True

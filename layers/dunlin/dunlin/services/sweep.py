@@ -27,10 +27,14 @@ _FAILED_WAITS = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one run did: messages looked at, and the ones whose attention failed."""
+    """What one run did: messages looked at, the ones whose attention failed, and how long ago we were certain to hear.
+
+    `unheard_for` is None before the first probe was sent.
+    """
 
     attended: int
     failed: tuple[str, ...]
+    unheard_for: timedelta | None = None
 
 
 class Sweep:
@@ -57,9 +61,10 @@ class Sweep:
     def run(self, on_failure: Callable[[str, Exception], None]) -> Swept:
         """Attend to every message whose moment has come, then probe the ears."""
         try:
-            return self._attend_all(on_failure)
+            swept = self._attend_all(on_failure)
         finally:
-            self.probe()
+            unheard_for = self.probe()
+        return replace(swept, unheard_for=unheard_for)
 
     def _attend_all(self, on_failure: Callable[[str, Exception], None]) -> Swept:
         attended = 0
@@ -143,10 +148,19 @@ class Sweep:
 
     # ── ears ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def probe(self) -> None:
-        """Send a probe down each ear whose last one was heard. One that is not heard says since when we are deaf."""
+    def probe(self) -> timedelta | None:
+        """Send a probe down each ear whose last one was heard. One that is not heard says since when we are deaf.
+
+        The age of what the ear that hears worst has certainly heard, before these probes; None before the first.
+        An ear that never heard one counts from its first probe.
+        """
+        oldest: timedelta | None = None
         for ear in EARS:
             hearing = self._controls.hearing(ear)
+            known_to = hearing.heard_to or hearing.sent_at
+            if known_to is not None:
+                age = max(self._clock() - known_to, timedelta(0))
+                oldest = age if oldest is None else max(oldest, age)
             unheard = hearing.sent_at is not None and (hearing.heard_at is None or hearing.heard_at < hearing.sent_at)
             now = self._clock()
             probe = hearing.probe if unheard else f"{ear}-{now.isoformat()}"
@@ -156,6 +170,7 @@ class Sweep:
                 except StateConflict:
                     continue
             self._ears.send_probe(ear, probe)
+        return oldest
 
 
 def heard(controls: Controls, ear: str, probe: str, now: datetime) -> None:
