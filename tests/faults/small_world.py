@@ -281,7 +281,7 @@ class Drama:
             "complete_to": (START - MINUTE).isoformat(),
         }
         self._ask(noon, "/events", {"events": [mark]})
-        world.at(noon, lambda: world.aws.request("GET", "/my/AAAAAAAAAAAAAA"))  # a page that nobody was given
+        world.at(noon, lambda: self._knock(world))
         # Input that can never be accepted: by the bus, from a topic, and about a message that never was.
         world.at(noon, lambda: self._put_bad_event(world))
         world.at(noon, lambda: world.aws.publish("ReportsTopic", json.dumps({"eventType": "NEITHER"})))
@@ -304,6 +304,11 @@ class Drama:
                 world.at(world.clock.now() + ASKS_AGAIN, ask)
 
         world.at(at, ask)
+
+    @staticmethod
+    def _knock(world: World) -> None:
+        """At a page that nobody was given."""
+        world.aws.request("GET", "/my/AAAAAAAAAAAAAA")
 
     @staticmethod
     def _put_bad_event(world: World) -> None:
