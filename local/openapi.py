@@ -111,6 +111,7 @@ _ANSWERS: Final[Mapping[tuple[str, str], Mapping[str, tuple[str, Schema]]]] = {
     ("/page-links:revoke", "POST"): {
         "200": ("None of them opens any more.", _object({"revoked": _TRUE})),
         **_REFUSED,
+        **_UNKNOWN,
     },
     ("/pauses", "GET"): {
         "200": ("What is stopped now.", _object({"pauses": {"type": "array", "items": _STOP}})),

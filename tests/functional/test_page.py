@@ -206,6 +206,16 @@ def test_a_link_that_was_taken_back_is_like_none(stack: Stack) -> None:
     assert (answer.status, answer.body) == (404, unknown)
 
 
+@pytest.mark.parametrize(("borrower_id", "party_id", "status"), [("b-nobody", PARTY, 404), (None, "p-nobody", 400)])
+def test_links_of_nobody_are_not_revoked(
+    stack: Stack, caplog: pytest.LogCaptureFixture, borrower_id: str | None, party_id: str, status: int
+) -> None:
+    who = visitor(stack)
+    body = json.dumps({"borrower_id": borrower_id or who.borrower_id, "party_id": party_id}).encode()
+    assert stack.aws.request("POST", "/page-links:revoke", body=body).status == status
+    assert "nobody" not in caplog.text
+
+
 def test_a_session_is_good_for_its_own_link_only(stack: Stack) -> None:
     who, other = inside(stack), visitor(stack)
     assert 'value="come_in"' in other.get(cookie=who.cookie).body.decode()

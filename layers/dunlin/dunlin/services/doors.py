@@ -135,11 +135,12 @@ class Doors:
         """Every link and session of this party ends.
 
         Raises:
-            StateConflict: other writers were first each time.
+            InvalidInput: no such party. NotFound: no such borrower. StateConflict: other writers were first each time.
         """
         for _ in range(ATTEMPTS):
             door = self._doors.door(borrower_id, party_id)
             if not door.links and not door.sessions:
+                self._must_be_known(borrower_id, party_id)
                 return
             try:
                 self._put(door.revoked(), self._clock())
@@ -147,6 +148,14 @@ class Doors:
                 continue
             return
         raise StateConflict("door")
+
+    def _must_be_known(self, borrower_id: str, party_id: str) -> None:
+        """Whoever asks hears of a slip of the pen, and no log has an id that is none of ours."""
+        borrower = self._store.borrower(borrower_id)
+        if borrower is None:
+            raise NotFound("borrower_id")
+        if _party(borrower, party_id) is None:
+            raise InvalidInput("party_id", "is no party to the borrower's loans")
 
     # ── coming in ────────────────────────────────────────────────────────────────────────────────────────────────────
 
