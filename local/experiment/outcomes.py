@@ -1,8 +1,9 @@
 """What came of each arm's borrowers: a CSV file, a row a borrower, or counted.
 
 A row a borrower: `arm`, an optional `id`, an optional `cost`, and every further column is an outcome of 0 or 1,
-whatever its name. Counted: `arm`, `n`, `successes`, and an optional `outcome` that names what was counted. A file with a mistake
-anywhere is not analysed: which rows are broken may depend on the arm, and leaving them out would shift the result.
+whatever its name. Counted: `arm`, `n`, `successes`, and an optional `outcome` that names what was counted. A file with
+a mistake anywhere is not analysed: which rows are broken may depend on the arm, and leaving them out would shift the
+result.
 """
 
 from __future__ import annotations
