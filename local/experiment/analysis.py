@@ -194,7 +194,7 @@ def _interval(library: _Library, arm: Arm, base: Arm, outcome: str, alpha: float
         compare="diff",
         alpha=alpha,
     )
-    return Interval(float(low), float(high))
+    return Interval(max(-1.0, float(low)), min(1.0, float(high)))  # rounding can put them just outside
 
 
 def _pooled(arm: Arm, base: Arm, outcome: str) -> tuple[float, bool]:
@@ -210,7 +210,7 @@ def _pooled(arm: Arm, base: Arm, outcome: str) -> tuple[float, bool]:
 def _tested(library: _Library, arm: Arm, base: Arm, outcome: str) -> tuple[float, float, Procedure]:
     z, few = _pooled(arm, base, outcome)
     if few:
-        return z, float(library.fisher(_table(arm, base, outcome)).pvalue), Procedure.FISHER
+        return z, min(1.0, float(library.fisher(_table(arm, base, outcome)).pvalue)), Procedure.FISHER
     return z, 2 * upper_tail(abs(z)), Procedure.Z
 
 

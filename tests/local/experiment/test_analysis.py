@@ -118,8 +118,9 @@ def test_holm_over_the_arms_of_an_outcome() -> None:
 COUNTS = st.integers(1, 400).flatmap(lambda size: st.tuples(st.integers(0, size), st.just(size)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("library")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(one=COUNTS, other=COUNTS)
 def test_swapped_arms_mirror_and_less_alpha_is_wider(one: tuple[int, int], other: tuple[int, int]) -> None:
     found, swapped, surer = compared(*one, *other), compared(*other, *one), compared(*one, *other, alpha=0.01)
@@ -131,7 +132,7 @@ def test_swapped_arms_mirror_and_less_alpha_is_wider(one: tuple[int, int], other
     assert found.difference - 1e-12 <= found.interval.high <= 1
     assert surer.interval.low <= found.interval.low + 1e-12
     assert surer.interval.high >= found.interval.high - 1e-12
-    assert 0 <= found.p <= 1 + 1e-12
+    assert 0 <= found.p <= 1
 
 
 @pytest.mark.usefixtures("library")
