@@ -614,6 +614,44 @@ def fairness(
     raise typer.Exit(risk.run_fairness(file, model, help_from))
 
 
+experiment_app = typer.Typer(help="Compare ways of contact: docs/experiments.md.", no_args_is_help=True)
+app.add_typer(experiment_app, name="experiment")
+
+
+@experiment_app.command("plan")
+def plan_experiment(
+    base: Annotated[float, typer.Option(help="The control arm's share: 0.619.")],
+    effect: Annotated[float, typer.Option(help="The difference to be seen, of either sign: 0.024.")],
+    power: Annotated[float, typer.Option(help="The chance to see it.")] = 0.8,
+    alpha: Annotated[float, typer.Option(help="The chance to see what is not there, both sides.")] = 0.05,
+    looks: Annotated[int, typer.Option(help="How often it is looked at, the end included.")] = 1,
+    json_file: JsonOption = None,
+) -> None:
+    """How many borrowers an arm needs, and when it may be stopped before the end."""
+    from local.commands import experiment
+
+    raise typer.Exit(experiment.run_plan(base, effect, power, alpha, looks, json_file))
+
+
+@experiment_app.command("analyse")
+def analyse_experiment(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV of outcomes: docs/experiments.md.", exists=True, dir_okay=False)
+    ],
+    control: Annotated[str, typer.Option(help="The arm that the others are held against.")] = "control",
+    alpha: Annotated[float, typer.Option(help="Intervals are of 1 - alpha.")] = 0.05,
+    guard: Annotated[
+        list[str] | None,
+        typer.Option(help="An outcome that must not rise; repeat it. [default: opted_out, complained]"),
+    ] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """What an experiment has shown. Exit code 1: a guard rail is broken. Needs statsmodels: requirements/train.txt."""
+    from local.commands import experiment
+
+    raise typer.Exit(experiment.run_analyse(file, control, alpha, guard or None, json_file))
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON Schemas of the content's files, one object by kind: pack, policy, messages, …"""
