@@ -33,6 +33,7 @@ TYPED = {
     "render_message": "unknown_message",
     "send_message": "unknown_message",
     "serve_api": "events_none",
+    "serve_page": "guessed",
     "sweep_messages": "empty",
 }
 
