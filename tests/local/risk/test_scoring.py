@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
-import time
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from local.risk.accounts import ATTRIBUTES, Accounts
 from local.risk.drift import drift
 from local.risk.metrics import auc, calibration_error, psi
 from local.risk.model_file import SHIPPED, read_model
+from tests.builders import ROOT
 from tests.local.risk.accounts import REAL, invented, written
 
 MODEL = read_model()
@@ -160,10 +163,32 @@ def test_the_shipped_model_says_what_it_was_made_of() -> None:
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"needs {REAL.name}, which is not part of the project")
-def test_the_real_accounts_drift_little_and_are_scored_quickly() -> None:
-    accounts = list(Accounts(REAL))
-    assert drift(accounts, MODEL)["drift"] == "little"
+def test_the_real_accounts_drift_little() -> None:
+    assert drift(list(Accounts(REAL)), MODEL)["drift"] == "little"
+
+
+#: Processor seconds of the quickest of ten rounds: beside it other tests run, and a tracer would be timed with it.
+SCORES = """
+import sys, time
+from dunlin.domain.risk import History, features_of, score_of
+from local.risk.model_file import read_model
+model = read_model()
+people = [History(float(20_000 + n), [float(n % 4 - 1)] * 6, [float(n * 7)] * 6, [float(n)] * 6) for n in range(1_000)]
+rounds = []
+for _ in range(10):
     began = time.process_time()
-    for account in accounts:
-        score_of(MODEL, features_of(account.history))
-    assert len(accounts) / (time.process_time() - began) >= 10_000
+    for history in people:
+        score_of(model, features_of(history))
+    rounds.append(time.process_time() - began)
+print(len(people) / min(rounds))
+"""
+
+
+def test_scores_are_quick() -> None:
+    """Ten thousand a second: a quarter of what one core does when nothing else runs."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "dunlin")))
+    done = subprocess.run(
+        [sys.executable, "-c", SCORES], env=plain | {"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) >= 10_000
